@@ -1,0 +1,24 @@
+# lathe_add_layer(NAME SOURCES ... PUBLIC ... PRIVATE ...): one static library a layer, target lathe_NAME, alias lathe::NAME.
+function(lathe_add_layer name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
+  add_library(lathe_${name} STATIC ${ARG_SOURCES})
+  add_library(lathe::${name} ALIAS lathe_${name})
+  set_target_properties(lathe_${name} PROPERTIES EXPORT_NAME ${name})
+  target_include_directories(lathe_${name} PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/lathe>)
+  target_compile_features(lathe_${name} PUBLIC cxx_std_20)
+  target_link_libraries(lathe_${name} PUBLIC ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
+  lathe_set_warnings(lathe_${name})
+endfunction()
+
+# Warnings, and errors from them in developer mode; sanitizers where asked for.
+function(lathe_set_warnings target)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wno-missing-field-initializers)
+  if(LATHE_DEVELOPER_MODE)
+    target_compile_options(${target} PRIVATE -Werror)
+  endif()
+  if(LATHE_SANITIZE)
+    target_compile_options(${target} PRIVATE -fsanitize=${LATHE_SANITIZE} -fno-omit-frame-pointer)
+    target_link_options(${target} PUBLIC -fsanitize=${LATHE_SANITIZE})
+  endif()
+endfunction()

@@ -1,0 +1,49 @@
+// Measures the accuracy of a policy.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "policies/policy.h"
+
+namespace lathe::evaluators {
+
+enum class Split { kSearch, kTest };
+
+struct Evaluation {
+  bool is_ok = true;
+  std::string error;                        // why not
+  double accuracy = 0;                      // share of correct (or agreeing) rows, in [0, 1]
+  std::pair<double, double> interval;       // 95 %, Wilson
+  std::int64_t samples = 0;
+  std::vector<std::uint8_t> correct;        // one a row; empty where the evaluator cannot know (external command)
+  double seconds = 0;                       // wall clock, for information only
+};
+
+struct EvaluationRequest {
+  policies::Policy policy;
+  Split split = Split::kSearch;
+  std::int64_t rows = 0;                    // fidelity: the first `rows` of the split; 0 = all
+};
+
+class Evaluator {
+ public:
+  virtual ~Evaluator() = default;
+  // Called from several threads at once. A policy that cannot be evaluated is a value with is_ok = false, not an exception.
+  virtual Evaluation evaluate(const EvaluationRequest& request) const = 0;
+};
+
+// Wilson score interval (E. B. Wilson 1927) of k successes in n at 95 %.
+std::pair<double, double> wilson_interval(std::int64_t k, std::int64_t n);
+
+// Paired difference of accuracy (a minus b on the same rows) and its 95 % interval by the normal approximation of the paired differences.
+struct PairedDifference {
+  double difference;
+  std::pair<double, double> interval;
+};
+PairedDifference paired_difference(const std::vector<std::uint8_t>& a, const std::vector<std::uint8_t>& b);
+
+}  // namespace lathe::evaluators

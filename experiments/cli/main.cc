@@ -1,0 +1,6 @@
+#include <iostream>
+
+int main() {
+  std::cerr << "lathe\n";
+  return 2;
+}

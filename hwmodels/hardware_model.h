@@ -1,0 +1,57 @@
+// Predicts latency, energy and memory of a workload on a device. Analytical: physics first, the device's numbers from its file.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hwmodels/device_spec.h"
+#include "policies/workload.h"
+
+namespace lathe::hwmodels {
+
+struct OpCost {
+  double latency_ms = 0;
+  double energy_mj = 0;       // dynamic energy plus static power over latency_ms
+};
+
+struct FpgaResources {
+  double lut = 0, ff = 0, bram36 = 0, dsp = 0;
+};
+
+struct LayerPrediction {
+  std::string name;
+  OpCost cost;
+  std::string bound;          // what limits it: "compute", "memory", "overhead"
+};
+
+struct Prediction {
+  double latency_ms = 0;
+  double energy_mj = 0;
+  double average_power_w = 0;
+  std::int64_t peak_activation_bytes = 0;
+  std::int64_t weight_bytes = 0;
+  std::optional<FpgaResources> resources;
+  bool is_feasible = true;    // false: does not fit (resources, memory); `reason` says what
+  std::string reason;
+  bool is_calibrated = false;
+  std::vector<LayerPrediction> layers;
+};
+
+// Thread-safe, const, no state of a prediction is kept.
+class HardwareModel {
+ public:
+  virtual ~HardwareModel() = default;
+  virtual const DeviceSpec& device() const = 0;
+  virtual Prediction predict(const policies::Workload& workload) const = 0;
+  // Whether the network's latency is the sum of its operators' (ARM, GPU, DPU) so that tables of op_cost may stand in for predict.
+  virtual bool is_additive() const = 0;
+  // Cost of one operator; only where is_additive().
+  virtual OpCost op_cost(const policies::OpWorkload& op) const = 0;
+};
+
+std::unique_ptr<HardwareModel> make_hardware_model(DeviceSpec device);
+
+}  // namespace lathe::hwmodels

@@ -1,0 +1,17 @@
+// ONNX files into Networks: checked by the ONNX checker, shapes by ONNX shape inference, then normalized (see Node) with the
+// arithmetic on shapes folded to constants. Opsets 11 to 17.
+#pragma once
+
+#include <string>
+
+#include "models/network.h"
+
+namespace lathe::models {
+
+// Throws UserError: file missing or not ONNX, checker failure, opset outside 11 to 17, an operator that Lathe does not execute (all of
+// them named in one error, with the node), a dynamic extent other than the batch.
+Network read_onnx(const std::string& path);
+// The same from memory; `label` stands for the file in messages.
+Network parse_onnx(const std::string& bytes, const std::string& label);
+
+}  // namespace lathe::models

@@ -1,0 +1,18 @@
+// What a device can execute, as a plain value: hwmodels fills it from a device file, the search space is cut to it.
+#pragma once
+
+#include <vector>
+
+namespace lathe::policies {
+
+struct DeviceCapabilities {
+  int channel_granularity = 1;            // kept channels are rounded to multiples of this (dot-product width, tensor-core tile, ...)
+  std::vector<int> weight_bits{32};       // widths that the device stores or computes; ascending; 32 = float
+  std::vector<int> activation_bits{32};
+  bool operator==(const DeviceCapabilities&) const = default;
+};
+
+// What all of them can use: the union of widths (a model charges a width that it lacks as the next wider one), the smallest granularity.
+DeviceCapabilities merge(const std::vector<DeviceCapabilities>& devices);
+
+}  // namespace lathe::policies

@@ -1,0 +1,71 @@
+// A compression policy as a value, and its file format (docs: policy file). Groups and layers left out keep their width and format.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+namespace lathe::policies {
+
+struct GroupPolicy {
+  std::string name;
+  double keep_ratio = 1;             // channels / unpruned channels, in (0, 1]
+  std::int64_t channels = 0;         // kept; 0 = from keep_ratio
+  std::string criterion = "l1";
+  std::vector<std::int64_t> kept;    // ascending; empty = chosen by the criterion
+  bool operator==(const GroupPolicy&) const = default;
+};
+
+struct LayerPolicy {
+  std::string name;
+  int weight_bits = 32;
+  std::string weight_format = "float";          // int, float, bfloat, tf32, pow2
+  std::string weight_granularity = "channel";   // channel, tensor
+  int activation_bits = 32;                     // of the layer's input
+  std::string activation_format = "float";
+  bool dynamic = false;
+  double sparsity = 0;
+  std::string pattern = "dense";
+  bool operator==(const LayerPolicy&) const = default;
+};
+
+// A figure with what it says: measured or predicted, on what, how sure.
+struct Figure {
+  double value = 0;
+  std::string kind;                              // "measured" or "predicted"
+  std::string split;                             // "search", "test"; "" if it has none
+  std::int64_t samples = 0;                      // 0 = does not apply
+  std::optional<std::pair<double, double>> interval;
+  bool operator==(const Figure&) const = default;
+};
+
+struct PolicyMetrics {
+  std::optional<Figure> accuracy;
+  std::optional<Figure> accuracy_loss;           // paired difference to the float network on the same samples
+  std::map<std::string, Figure> latency_ms;      // by device
+  std::map<std::string, Figure> energy_mj;
+  std::optional<std::int64_t> size_bytes;        // the delivered ONNX file
+  std::optional<std::int64_t> packed_bytes;      // weights at their widths
+  bool operator==(const PolicyMetrics&) const = default;
+};
+
+struct Policy {
+  std::string model_name;
+  std::string model_sha256;
+  std::vector<GroupPolicy> groups;
+  std::vector<LayerPolicy> layers;
+  PolicyMetrics metrics;
+  bool operator==(const Policy&) const = default;
+};
+
+// `label` names the file in messages. Throws UserError (key path, what was expected); unknown keys are errors.
+Policy parse_policy(const std::string& text, const std::string& label);
+Policy read_policy(const std::string& path);
+nlohmann::json to_json(const Policy& policy);
+void write_policy(const Policy& policy, const std::string& path);
+
+}  // namespace lathe::policies

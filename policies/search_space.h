@@ -1,0 +1,85 @@
+// The decisions of a search and their legal values. A candidate is one index a decision, which is all that agents see; it becomes a
+// Policy when something is to be built from it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "models/network.h"
+#include "policies/coupling_groups.h"
+#include "policies/device_capabilities.h"
+#include "policies/policy.h"
+
+namespace lathe::policies {
+
+enum class DecisionKind { kKeptChannels, kWeightBits, kActivationBits };
+
+struct Decision {
+  DecisionKind kind;
+  int subject;                // index into SearchSpace::groups (kKeptChannels) or SearchSpace::layers
+  std::string name;           // "layer1.0.conv1/keep", ".../weight_bits", ".../activation_bits"
+  std::vector<int> values;    // legal values, ascending: channels kept, or bits; never empty. The last one is the least compression.
+  bool operator==(const Decision&) const = default;
+};
+
+struct GroupInfo {
+  int group;                  // index into CouplingAnalysis::groups
+  std::string name;
+  std::int64_t channels;
+  bool operator==(const GroupInfo&) const = default;
+};
+
+// What agents may know of a layer (AMC's and HAQ's states are made of these).
+struct LayerInfo {
+  int node;                   // index into Network::nodes
+  std::string name, op;
+  std::int64_t macs, parameters;
+  std::int64_t in_channels, out_channels, kernel, stride, groups;
+  std::int64_t input_elements, output_elements;  // one sample
+  bool quantizable = true;
+  std::string reason;         // why not
+  bool operator==(const LayerInfo&) const = default;
+};
+
+struct SearchSpace {
+  std::vector<Decision> decisions;   // in network order: for each layer its group's ratio (where it is the first producer), then its bits
+  std::vector<GroupInfo> groups;
+  std::vector<LayerInfo> layers;
+  bool operator==(const SearchSpace&) const = default;
+};
+
+// What the config's `space:` section says.
+struct SpaceOptions {
+  bool prune = true;
+  std::vector<double> keep_ratios{0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0};
+  int channel_granularity = 0;             // 0 = the devices'
+  std::vector<int> weight_bits{};          // empty = the devices'
+  std::vector<int> activation_bits{};      // empty = the devices'
+  bool tie_bits = false;                   // one decision for the activations and weights of a layer
+  int first_last_bits = 0;                 // 0 = searched; else fixed for the first and last layer
+  std::string criterion = "l1";
+  std::vector<std::string> frozen;         // names of groups or layers to leave alone (exact, or with * as wildcard)
+};
+
+SearchSpace make_search_space(const models::Network& network, const CouplingAnalysis& analysis,
+                              const DeviceCapabilities& capabilities, const SpaceOptions& options);
+
+// One index into Decision::values for each decision.
+struct Candidate {
+  std::vector<int> choices;
+  auto operator<=>(const Candidate&) const = default;
+};
+
+bool is_legal(const SearchSpace& space, const Candidate& candidate);
+Candidate least_compressed(const SearchSpace& space);  // the last value everywhere
+std::uint64_t hash_of(const Candidate& candidate);      // stable across runs and machines
+
+// The policy that a candidate stands for; `kept` is filled from `importance` (see pruning_criterion.h), by group of the analysis.
+Policy to_policy(const models::Network& network, const SearchSpace& space, const Candidate& candidate,
+                 const std::vector<std::vector<double>>& importance, const std::string& criterion);
+
+// Kept channels that a policy asks for: from `kept`, else by its criterion. Throws UserError for names or indices the network lacks.
+KeptChannels kept_channels(const models::Network& network, const CouplingAnalysis& analysis, const Policy& policy);
+
+}  // namespace lathe::policies

@@ -1,0 +1,45 @@
+// A search algorithm. The controller calls ask and tell from one thread at a time, alternating in rounds.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "search/problem.h"
+#include "search/trial.h"
+
+namespace lathe::search {
+
+class Agent {
+ public:
+  virtual ~Agent() = default;
+  // At most `count` legal candidates; fewer (or none) when the agent has nothing new. `pending`: proposed by any agent and not yet told.
+  // Deterministic in (construction arguments, what was told, the calls so far).
+  virtual std::vector<policies::Candidate> ask(int count, std::span<const policies::Candidate> pending) = 0;
+  // Every finished trial of every agent exactly once, in id order, failures included.
+  virtual void tell(std::span<const Trial> finished) = 0;
+};
+
+// An agent's entry in the config: kind and free options by name ("trials_initial", "population", ...), already checked against the agent's
+// `option_names`.
+struct AgentOptions {
+  std::string kind;                              // "quasi_random", "nsga2", "bayes", "ddpg"
+  std::string name;                              // shown in reports; the kind if not given
+  std::map<std::string, double> options;
+};
+
+// Registered kinds, and the options each knows with their defaults and a line of help.
+struct AgentKind {
+  std::string kind;
+  std::string summary;
+  struct Option { std::string name; double otherwise; std::string help; };
+  std::vector<Option> options;
+};
+const std::vector<AgentKind>& agent_kinds();
+
+// seed: of the whole search. `problem` must outlive the agent.
+std::unique_ptr<Agent> make_agent(const AgentOptions& options, const Problem& problem, std::uint64_t seed);
+
+}  // namespace lathe::search
