@@ -7,14 +7,16 @@
 #include <string>
 #include <vector>
 
+#include "models/network.h"
+
 namespace lathe::evaluators {
 
 // Rows of one split. inputs: one tensor for each network input, first extent = rows; images are stored as uint8 [n, c, h, w] and
 // normalized batch by batch, token ids as int64.
 struct Rows {
   std::vector<at::Tensor> inputs;
-  at::Tensor labels;                      // int64 [n]
-  std::vector<float> mean, stddev;        // by channel, on the 0..1 scale; empty = inputs are used as they are
+  at::Tensor labels;                // int64 [n]
+  std::vector<float> mean, stddev;  // by channel, on the 0..1 scale; empty = inputs are used as they are
   std::int64_t size() const;
   // Rows [begin, end) as the network takes them: float32 (images normalized) or int64.
   std::vector<at::Tensor> batch(std::int64_t begin, std::int64_t end) const;
@@ -23,25 +25,43 @@ struct Rows {
 
 struct Dataset {
   std::string name;
+  std::string note;  // what the user should know of the splits ("calibration rows come from ..."); "" if nothing
   int classes = 0;
-  Rows train;                             // empty where none is needed or present
+  bool search_rows_were_trained_on = false;  // then choose by agreement with the float network, not by accuracy
+  Rows train;                                // all training rows (npy: without the search rows); empty unless load_train
   Rows calibration, search, test;
 };
 
 // What the config's `data:` section says. `kind`: idx, cifar10, image_folder, npy.
 struct DataOptions {
   std::string kind;
-  std::string path;                       // directory
+  std::string path;  // directory
   std::vector<float> mean, stddev;
-  int image_size = 0;                     // image_folder: must match, no resizing
-  std::int64_t calibration_rows = 512, search_rows = 1000, test_rows = 0;   // test 0 = all that remain
+  int image_size = 0;                                                      // image_folder: must match, no resizing
+  std::int64_t calibration_rows = 512, search_rows = 1000, test_rows = 0;  // test 0 = all that remain
   bool load_train = false;
   int split = 0;                          // which of the fixed shuffles (ImageNet samples have five)
   std::string inputs_train, inputs_test;  // npy: comma-separated files, in the order of the network's inputs
   std::string labels_train, labels_test;
 };
 
+// Where the rows come from:
+//   idx           calibration: train-*; search: the first half of t10k-* (shuffled once and for all), test: the second half. A larger
+//                 search_rows or test_rows moves the border.
+//   cifar10       calibration: data_batch_N.bin where unpacked, else rows of the first half of test_batch.bin that search does not take
+//                 (Dataset::note says so); search: the first 5,000 rows; test: the last 5,000.
+//   image_folder  all three from one folder by the fixed shuffle number `split`. JPEG or PNG; classes from labels.csv (columns file,
+//                 class), else from sub-folders in alphabetical order. Three channels unless mean has one entry.
+//   npy           calibration and search: the train files (choose by agreement); test: all of the test files.
 // Throws UserError: missing or truncated files, labels out of range, too few rows.
 Dataset load_dataset(const DataOptions& options);
+
+// Throws UserError, naming both shapes, where the network cannot take the rows (number, rank, extents or type of its inputs) or has
+// fewer outputs than the labels have classes.
+void check_matches(const Dataset& dataset, const models::Network& network);
+
+// Rows of `rows` that are listed, in that order; [0, count) of it.
+Rows select(const Rows& rows, const std::vector<std::int64_t>& indices);
+Rows first_rows(const Rows& rows, std::int64_t count);
 
 }  // namespace lathe::evaluators

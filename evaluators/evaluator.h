@@ -15,18 +15,18 @@ enum class Split { kSearch, kTest };
 
 struct Evaluation {
   bool is_ok = true;
-  std::string error;                        // why not
-  double accuracy = 0;                      // share of correct (or agreeing) rows, in [0, 1]
-  std::pair<double, double> interval;       // 95 %, Wilson
+  std::string error;                   // why not
+  double accuracy = 0;                 // share of correct (or agreeing) rows, in [0, 1]
+  std::pair<double, double> interval;  // 95 %, Wilson
   std::int64_t samples = 0;
-  std::vector<std::uint8_t> correct;        // one a row; empty where the evaluator cannot know (external command)
-  double seconds = 0;                       // wall clock, for information only
+  std::vector<std::uint8_t> correct;  // one a row; empty where the evaluator cannot know (external command)
+  double seconds = 0;                 // wall clock, for information only
 };
 
 struct EvaluationRequest {
   policies::Policy policy;
   Split split = Split::kSearch;
-  std::int64_t rows = 0;                    // fidelity: the first `rows` of the split; 0 = all
+  std::int64_t rows = 0;  // fidelity: the first `rows` of the split; 0 = all
 };
 
 class Evaluator {

@@ -1,0 +1,30 @@
+// What a network predicts for rows of a data set, and how often that is right. The network's first output holds the logits
+// [n, classes] (trailing extents of 1 are dropped); the prediction is the arg max, ties to the lower class.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "evaluators/dataset.h"
+#include "models/executor.h"
+
+namespace lathe::evaluators {
+
+struct AccuracyOptions {
+  std::int64_t batch_size = 128;
+  std::int64_t rows = 0;  // the first `rows`; 0 = all
+};
+
+// One class a row. Throws std::runtime_error where a logit is not finite. Single-threaded in LibTorch; thread-safe.
+std::vector<std::int64_t> predict(const models::Executor& executor, const Rows& rows, const AccuracyOptions& options = {});
+
+// 1 where prediction i equals expected i. `expected` may be longer.
+std::vector<std::uint8_t> matches(const std::vector<std::int64_t>& predictions, const std::vector<std::int64_t>& expected);
+
+// The labels of the rows as a vector.
+std::vector<std::int64_t> labels_of(const Rows& rows);
+
+// Share of correct rows in [0, 1].
+double accuracy(const models::Network& network, const Rows& rows, const AccuracyOptions& options = {});
+
+}  // namespace lathe::evaluators

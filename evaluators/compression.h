@@ -1,0 +1,38 @@
+// A policy made real on calibration data: prune -> BatchNorm recalibration -> BatchNorm folding -> quantization with calibrated ranges.
+// The search measures the physically pruned network with FakeQuantize (equal to masks, and faster); delivery is the same network lowered
+// to QuantizeLinear/DequantizeLinear.
+#pragma once
+
+#include <cstdint>
+
+#include "evaluators/dataset.h"
+#include "models/network.h"
+#include "policies/coupling_groups.h"
+#include "policies/policy.h"
+#include "policies/quantizer.h"
+
+namespace lathe::evaluators {
+
+struct CompressionOptions {
+  policies::RangeMethod activation_method = policies::RangeMethod::kMse;
+  policies::RangeMethod weight_method = policies::RangeMethod::kMse;
+  bool recalibrate_batch_norm = true;  // only where something was pruned
+  std::int64_t batch_norm_rows = 512;  // at most this many calibration rows
+  std::int64_t range_rows = 128;
+  std::int64_t batch_size = 64;
+};
+
+// `analysis` must be of `network`. Throws UserError where the policy names what the network lacks.
+// The pruned float network, BatchNormalization recalibrated and still there.
+models::Network compress_float(const models::Network& network, const policies::CouplingAnalysis& analysis, const policies::Policy& policy,
+                               const Rows& calibration, const CompressionOptions& options = {});
+// Folds BatchNormalization of a pruned network and inserts FakeQuantize by the policy with ranges calibrated on `calibration`.
+models::Network quantize_simulated(const models::Network& pruned, const policies::Policy& policy, const Rows& calibration,
+                                   const CompressionOptions& options = {});
+// Both in a row.
+models::Network compress_simulated(const models::Network& network, const policies::CouplingAnalysis& analysis,
+                                   const policies::Policy& policy, const Dataset& dataset, const CompressionOptions& options = {});
+models::Network compress_delivered(const models::Network& network, const policies::CouplingAnalysis& analysis,
+                                   const policies::Policy& policy, const Dataset& dataset, const CompressionOptions& options = {});
+
+}  // namespace lathe::evaluators
