@@ -3,29 +3,28 @@
 
 #include <cstdint>
 #include <map>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <nlohmann/json_fwd.hpp>
 
 namespace lathe::policies {
 
 struct GroupPolicy {
   std::string name;
-  double keep_ratio = 1;             // channels / unpruned channels, in (0, 1]
-  std::int64_t channels = 0;         // kept; 0 = from keep_ratio
+  double keep_ratio = 1;      // channels / unpruned channels, in (0, 1]
+  std::int64_t channels = 0;  // kept; 0 = from keep_ratio
   std::string criterion = "l1";
-  std::vector<std::int64_t> kept;    // ascending; empty = chosen by the criterion
+  std::vector<std::int64_t> kept;  // ascending; empty = chosen by the criterion
   bool operator==(const GroupPolicy&) const = default;
 };
 
 struct LayerPolicy {
   std::string name;
   int weight_bits = 32;
-  std::string weight_format = "float";          // int, float, bfloat, tf32, pow2
-  std::string weight_granularity = "channel";   // channel, tensor
-  int activation_bits = 32;                     // of the layer's input
+  std::string weight_format = "float";         // int, float, bfloat, tf32, pow2
+  std::string weight_granularity = "channel";  // channel, tensor
+  int activation_bits = 32;                    // of the layer's input
   std::string activation_format = "float";
   bool dynamic = false;
   double sparsity = 0;
@@ -36,20 +35,20 @@ struct LayerPolicy {
 // A figure with what it says: measured or predicted, on what, how sure.
 struct Figure {
   double value = 0;
-  std::string kind;                              // "measured" or "predicted"
-  std::string split;                             // "search", "test"; "" if it has none
-  std::int64_t samples = 0;                      // 0 = does not apply
+  std::string kind;          // "measured" or "predicted"
+  std::string split;         // "search", "test"; "" if it has none
+  std::int64_t samples = 0;  // 0 = does not apply
   std::optional<std::pair<double, double>> interval;
   bool operator==(const Figure&) const = default;
 };
 
 struct PolicyMetrics {
   std::optional<Figure> accuracy;
-  std::optional<Figure> accuracy_loss;           // paired difference to the float network on the same samples
-  std::map<std::string, Figure> latency_ms;      // by device
+  std::optional<Figure> accuracy_loss;       // paired difference to the float network on the same samples
+  std::map<std::string, Figure> latency_ms;  // by device
   std::map<std::string, Figure> energy_mj;
-  std::optional<std::int64_t> size_bytes;        // the delivered ONNX file
-  std::optional<std::int64_t> packed_bytes;      // weights at their widths
+  std::optional<std::int64_t> size_bytes;    // the delivered ONNX file
+  std::optional<std::int64_t> packed_bytes;  // weights at their widths
   bool operator==(const PolicyMetrics&) const = default;
 };
 
@@ -62,10 +61,23 @@ struct Policy {
   bool operator==(const Policy&) const = default;
 };
 
-// `label` names the file in messages. Throws UserError (key path, what was expected); unknown keys are errors.
+// The legal words of a policy file; tf32 is written with 32 bits (it is stored so).
+const std::vector<std::string>& pruning_criteria();
+const std::vector<std::string>& number_formats();
+const std::vector<std::string>& sparsity_patterns();
+std::vector<int> legal_bits(const std::string& format);
+
+// `label` names the file in messages. Throws UserError (key path, what was expected), all faults at once; unknown keys are errors.
+// A layer's format that is left out is int up to 8 bits, else float.
 Policy parse_policy(const std::string& text, const std::string& label);
 Policy read_policy(const std::string& path);
+
+// The same from parsed JSON. kRequest is a line of the evaluator protocol: {"id", "groups", "layers"}.
+enum class PolicyDocument { kFile, kRequest };
+Policy policy_from_json(const nlohmann::json& document, const std::string& label, PolicyDocument kind);
+
 nlohmann::json to_json(const Policy& policy);
+// Writes beside `path` and renames. Throws UserError where the place cannot be written.
 void write_policy(const Policy& policy, const std::string& path);
 
 }  // namespace lathe::policies
