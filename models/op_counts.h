@@ -9,11 +9,11 @@
 
 namespace lathe::models {
 
-// MACs of node `index` for a batch of one.
+// MACs of one node for a batch of one.
 std::int64_t macs(const Network& network, const Node& node);
 std::int64_t total_macs(const Network& network);
-// Elements of all float constants with two or more dimensions plus biases and BatchNormalization affine parameters: what a
-// framework reports as the number of parameters. Constants shared by several nodes count once; running statistics do not count.
+// Elements of all constants that training learns (see trainable_constants): what a framework reports as the number of parameters.
+// Constants shared by several nodes count once; running statistics do not count.
 std::int64_t total_parameters(const Network& network);
 
 }  // namespace lathe::models
