@@ -1,0 +1,218 @@
+#include "experiments/config/config.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include "experiments/config/config_document.h"
+#include "experiments/config/config_keys.h"
+#include "experiments/config/config_values.h"
+#include "experiments/config/paths.h"
+#include "hwmodels/device_spec.h"
+
+namespace lathe::experiments {
+namespace {
+
+namespace fs = std::filesystem;
+
+const ConfigKey* find_key(const std::string& path) {
+  const auto& keys = config_keys();
+  const auto found = std::find_if(keys.begin(), keys.end(), [&](const ConfigKey& key) { return key.path == path; });
+  return found == keys.end() ? nullptr : &*found;
+}
+
+// Names that may follow `section` ("" for the top), in the table's order.
+std::vector<std::string> names_below(const std::string& section) {
+  std::vector<std::string> names;
+  const std::string prefix = section.empty() ? "" : section + ".";
+  for (const ConfigKey& key : config_keys()) {
+    if (!key.path.starts_with(prefix)) continue;
+    const std::string name = key.path.substr(prefix.size(), key.path.find('.', prefix.size()) - prefix.size());
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  }
+  return names;
+}
+
+std::string unknown_key_hint(const std::string& section, const std::string& name) {
+  const std::vector<std::string> legal = names_below(section);
+  if (const std::string near = nearest_spelling(name, legal); !near.empty()) return "unknown key, did you mean '" + near + "'?";
+  // A key that stands one section too high or too low is the commonest other mistake.
+  for (const ConfigKey& key : config_keys())
+    if (key.path.ends_with("." + name)) return "unknown key here, did you mean '" + key.path + "'?";
+  return "unknown key, expected one of " + join(legal);
+}
+
+void read_section(ConfigDocument& document, const std::string& section, const YAML::Node& node, ExperimentConfig& config) {
+  const std::vector<std::string> legal = names_below(section);
+  std::set<std::string> seen;
+  for (const auto& entry : node) {
+    const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : text_of(entry.first);
+    const std::string path = section.empty() ? name : section + "." + name;
+    if (!entry.second.IsDefined()) continue;
+    if (!seen.insert(name).second) {
+      document.fault(path, entry.first, "the key stands here a second time");
+    } else if (const ConfigKey* key = find_key(path)) {
+      key->read(document, path, entry.second, config);
+    } else if (std::find(legal.begin(), legal.end(), name) == legal.end()) {
+      document.fault(path, entry.first, unknown_key_hint(section, name));
+    } else if (entry.second.IsMap()) {
+      read_section(document, path, entry.second, config);
+    } else if (!entry.second.IsNull()) {
+      document.fault(path, entry.second, "expected a section with keys " + join(names_below(path)), text_of(entry.second));
+    }
+  }
+}
+
+// Expands and resolves a path in place; notes a fault where it does not exist.
+void resolve(ConfigDocument& document, const std::string& key, const std::string& what, std::string& path) {
+  const Expansion expanded = expand_environment(path);
+  if (!expanded.missing.empty()) {
+    document.fault(key, "the environment variable " + expanded.missing + " is not set", path);
+    return;
+  }
+  const fs::path found = find_from(expanded.text, fs::path(document.label()).parent_path());
+  if (found.empty()) document.fault(key, "no such " + what, expanded.text);
+  else path = found.string();
+}
+
+void require(ConfigDocument& document, const std::string& key, const std::string& expected) {
+  if (!document.at(key).IsDefined()) document.fault(key, "missing; expected " + expected);
+}
+
+void check_devices(ConfigDocument& document, ExperimentConfig& config) {
+  if (config.devices.empty() && !document.at("devices").IsDefined()) document.fault("devices", "missing; expected a list of devices, see `lathe devices`");
+  std::set<std::string> names;
+  for (std::size_t i = 0; i < config.devices.size(); ++i) {
+    const std::string path = "devices[" + std::to_string(i) + "]";
+    YAML::Node node = document.at("devices");
+    if (node.IsSequence() && i < node.size()) node.reset(node[i]);
+    std::string& device = config.devices[i];
+    const Expansion expanded = expand_environment(device);
+    const fs::path file = find_from(expanded.text, fs::path(document.label()).parent_path());
+    if (!file.empty() && fs::is_regular_file(file)) device = file.string();
+    try {
+      if (!names.insert(hwmodels::load_device(device).name).second) document.fault(path, node, "the device is listed twice", device);
+    } catch (const UserError& error) {
+      for (const Fault& fault : error.faults()) {
+        const bool is_of_file = !fault.file.empty() && fault.line > 0;
+        document.fault(path, node, is_of_file ? to_string(fault) : fault.expected, is_of_file ? "" : (fault.got.empty() ? device : fault.got));
+      }
+    }
+  }
+  for (const auto& [key, limit] : {std::pair{"constraints.latency_ms", &config.constraints.latency_ms},
+                                   std::pair{"constraints.energy_mj", &config.constraints.energy_mj}}) {
+    for (const auto& [device, value] : limit->by_device) {
+      if (!names.contains(device))
+        document.fault(std::string(key) + "." + device, "not one of this config's devices: " + join({names.begin(), names.end()}));
+    }
+  }
+}
+
+void check_objectives(ConfigDocument& document, const ExperimentConfig& config) {
+  const std::set<std::string> different(config.objectives.begin(), config.objectives.end());
+  if (different.size() != config.objectives.size()) document.fault("objectives", "an objective is listed twice");
+  if (!different.contains("accuracy") || different.size() < 2)
+    document.fault("objectives", "expected accuracy and at least one of latency_ms, energy_mj, packed_bytes");
+}
+
+void check(ConfigDocument& document, ExperimentConfig& config) {
+  require(document, "model", "the path of an ONNX file");
+  if (!config.model.empty()) resolve(document, "model", "file", config.model);
+  if (config.evaluator.kind == "command") {
+    if (config.evaluator.command.empty()) document.fault("evaluator.command", "missing; kind 'command' needs the program to start");
+  } else {
+    require(document, "data.kind", "one of idx, cifar10, image_folder, npy");
+    require(document, "data.path", "the folder of the data set");
+  }
+  if (!config.data.path.empty()) resolve(document, "data.path", "folder", config.data.path);
+  if (config.data.mean.size() != config.data.stddev.size())
+    document.fault("data.stddev", "expected as many entries as data.mean has (" + std::to_string(config.data.mean.size()) + ")");
+  check_devices(document, config);
+  check_objectives(document, config);
+}
+
+ExperimentConfig read(ConfigDocument& document) {
+  ExperimentConfig config;
+  config.file = document.label();
+  read_section(document, "", document.root(), config);
+  check(document, config);
+  document.throw_faults();
+  if (config.output.empty()) config.output = (fs::path("runs") / fs::path(document.label()).stem()).string();
+  return config;
+}
+
+// Puts `value` at a dotted path of a map.
+void put(YAML::Node root, const std::string& path, const YAML::Node& value) {
+  const std::size_t dot = path.find('.');
+  if (dot == std::string::npos) root[path] = value;
+  else put(root[path.substr(0, dot)], path.substr(dot + 1), value);
+}
+
+bool steers_trials(const std::string& key) {
+  return key != "output" && key != "search.threads" && key != "constraints.accuracy_loss" && !key.starts_with("recover.") &&
+         !key.starts_with("train.") && key != "model";
+}
+
+}  // namespace
+
+ExperimentConfig load_config(const std::string& path, const std::vector<std::string>& overrides) {
+  ConfigDocument document(path, overrides);
+  return read(document);
+}
+
+ExperimentConfig parse_config(const std::string& text, const std::string& label, const std::vector<std::string>& overrides) {
+  ConfigDocument document(label, text, overrides);
+  return read(document);
+}
+
+std::string to_yaml(const ExperimentConfig& config) {
+  YAML::Node root;
+  for (const ConfigKey& key : config_keys()) {
+    const YAML::Node value = key.write(config);
+    const bool is_unset_text = value.IsScalar() && value.Scalar().empty();
+    if (!value.IsNull() && !is_unset_text) put(root, key.path, value);
+  }
+  YAML::Emitter emitter;
+  emitter << root;
+  return std::string(emitter.c_str()) + "\n";
+}
+
+std::vector<std::string> trial_settings(const ExperimentConfig& config, const std::string& model_sha256) {
+  std::vector<std::string> lines{"model: sha256 " + model_sha256};
+  for (const ConfigKey& key : config_keys()) {
+    if (!steers_trials(key.path)) continue;
+    YAML::Emitter emitter;
+    emitter << YAML::Flow << key.write(config);
+    lines.push_back(key.path + ": " + emitter.c_str());
+  }
+  return lines;
+}
+
+nlohmann::json config_schema() {
+  const ExperimentConfig defaults;
+  nlohmann::json schema{{"$schema", "https://json-schema.org/draft/2020-12/schema"}, {"title", "Lathe experiment"}, {"type", "object"},
+                        {"additionalProperties", false}, {"required", {"model", "devices"}}};
+  for (const ConfigKey& key : config_keys()) {
+    nlohmann::json* section = &schema;
+    std::string rest = key.path;
+    for (std::size_t dot; (dot = rest.find('.')) != std::string::npos; rest = rest.substr(dot + 1)) {
+      section = &(*section)["properties"][rest.substr(0, dot)];
+      (*section)["type"] = "object";
+      (*section)["additionalProperties"] = false;
+    }
+    nlohmann::json value = key.schema();
+    value["description"] = key.help;
+    const YAML::Node otherwise = key.write(defaults);
+    if (otherwise.IsScalar() && !otherwise.Scalar().empty()) {
+      const std::string& text = otherwise.Scalar();
+      const nlohmann::json parsed = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+      value["default"] = parsed.is_discarded() ? nlohmann::json(text) : parsed;
+    }
+    (*section)["properties"][rest] = value;
+  }
+  return schema;
+}
+
+}  // namespace lathe::experiments

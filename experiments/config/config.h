@@ -1,0 +1,29 @@
+// Config files: reading with every fault at once, writing back as resolved, and their JSON Schema.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "experiments/config/experiment_config.h"
+
+namespace lathe::experiments {
+
+// Reads `path` with the `--set` overrides over it. Paths in it may hold ${NAME} or ${NAME:-fallback} of the environment; relative ones are
+// looked for from the current directory, then from the config's folder, and become absolute. Throws UserError with all faults: unknown
+// keys (with the nearest spelling), wrong types and values, missing keys, files and devices that do not exist.
+ExperimentConfig load_config(const std::string& path, const std::vector<std::string>& overrides = {});
+// The same for text; `label` stands for the file.
+ExperimentConfig parse_config(const std::string& text, const std::string& label, const std::vector<std::string>& overrides = {});
+
+// As YAML with every key, defaults included. Reading it back gives the same config.
+std::string to_yaml(const ExperimentConfig& config);
+
+// What steers the trials of a search, as "key: value" lines: the resolved config without what may change between a run and its resumption
+// (output, threads, recovery, training, the loss that a recommended policy may have), and with the contents of the model file.
+std::vector<std::string> trial_settings(const ExperimentConfig& config, const std::string& model_sha256);
+
+nlohmann::json config_schema();
+
+}  // namespace lathe::experiments

@@ -1,0 +1,222 @@
+#include "experiments/config/config_keys.h"
+
+#include "experiments/config/agent_entries.h"
+#include "experiments/config/config_values.h"
+#include "experiments/config/device_limits.h"
+
+namespace lathe::experiments {
+namespace {
+
+// `member`: ExperimentConfig& -> T&.
+template <typename Member>
+ConfigKey key(std::string path, Member member, Rule rule, std::string help) {
+  using T = std::remove_cvref_t<decltype(member(std::declval<ExperimentConfig&>()))>;
+  return {.path = std::move(path),
+          .help = std::move(help),
+          .read = [member, rule](ConfigDocument& document, const std::string& at, const YAML::Node& node,
+                                 ExperimentConfig& config) { read_value(document, at, node, rule, member(config)); },
+          .write = [member](const ExperimentConfig& config) { return write_value<T>(member(const_cast<ExperimentConfig&>(config))); },
+          .schema = [rule] { return schema_of<T>(rule); }};
+}
+
+// A list of file names that is kept joined by commas, as the data sets take it.
+template <typename Member>
+ConfigKey files_key(std::string path, Member member, std::string help) {
+  const Rule rule{.allows_single = true};
+  return {.path = std::move(path),
+          .help = std::move(help),
+          .read =
+              [member, rule](ConfigDocument& document, const std::string& at, const YAML::Node& node, ExperimentConfig& config) {
+                std::vector<std::string> files;
+                if (!read_value(document, at, node, rule, files)) return;
+                std::string& joined = member(config);
+                joined.clear();
+                for (const std::string& file : files) joined += (joined.empty() ? "" : ",") + file;
+              },
+          .write = [member](const ExperimentConfig& config) { return YAML::Node(member(const_cast<ExperimentConfig&>(config))); },
+          .schema = [rule] { return schema_of<std::vector<std::string>>(rule); }};
+}
+
+// Null stands for "none".
+template <typename Member>
+ConfigKey optional_key(std::string path, Member member, Rule rule, std::string help) {
+  return {.path = std::move(path),
+          .help = std::move(help),
+          .read =
+              [member, rule](ConfigDocument& document, const std::string& at, const YAML::Node& node, ExperimentConfig& config) {
+                double value = 0;
+                if (node.IsNull()) member(config).reset();
+                else if (read_value(document, at, node, rule, value)) member(config) = value;
+              },
+          .write =
+              [member](const ExperimentConfig& config) {
+                const std::optional<double>& value = member(const_cast<ExperimentConfig&>(config));
+                return value ? YAML::Node(*value) : YAML::Node(YAML::NodeType::Null);
+              },
+          .schema = [rule] { return schema_of<double>(rule); }};
+}
+
+// `model: net.onnx` or `model: {path: net.onnx}`.
+ConfigKey model_key() {
+  const Rule rule{};
+  return {.path = "model",
+          .help = "The trained network: the path of its ONNX file.",
+          .read =
+              [rule](ConfigDocument& document, const std::string& at, const YAML::Node& node, ExperimentConfig& config) {
+                if (!node.IsMap()) {
+                  read_value(document, at, node, rule, config.model);
+                  return;
+                }
+                for (const auto& entry : node) {
+                  const std::string name = entry.first.Scalar();
+                  if (name == "path") read_value(document, at + ".path", entry.second, rule, config.model);
+                  else document.fault(at + "." + name, entry.first, "unknown key; 'model' knows only 'path'");
+                }
+              },
+          .write = [](const ExperimentConfig& config) { return YAML::Node(config.model); },
+          .schema =
+              [] {
+                const nlohmann::json path{{"type", "string"}};
+                const nlohmann::json section{
+                    {"type", "object"}, {"properties", {{"path", path}}}, {"required", {"path"}}, {"additionalProperties", false}};
+                return nlohmann::json{{"oneOf", nlohmann::json::array({path, section})}};
+              }};
+}
+
+ConfigKey limit_key(std::string path, DeviceLimit ConstraintsConfig::* member, std::string help) {
+  return {.path = std::move(path),
+          .help = std::move(help),
+          .read = [member](ConfigDocument& document, const std::string& at, const YAML::Node& node,
+                           ExperimentConfig& config) { read_device_limit(document, at, node, config.constraints.*member); },
+          .write = [member](const ExperimentConfig& config) { return write_device_limit(config.constraints.*member); },
+          .schema = [] { return device_limit_schema(); }};
+}
+
+ConfigKey agents_key() {
+  return {.path = "search.agents",
+          .help = "The algorithms that search together: names of kinds, or maps of kind, name and the kind's own options.",
+          .read = [](ConfigDocument& document, const std::string& at, const YAML::Node& node,
+                     ExperimentConfig& config) { read_agents(document, at, node, config.search.agents); },
+          .write = [](const ExperimentConfig& config) { return write_agents(config.search.agents); },
+          .schema = [] { return agents_schema(); }};
+}
+
+constexpr double kMany = 1e9;      // a bound that only mistakes exceed
+
+#define MEMBER(expression) [](ExperimentConfig & c) -> auto& { return c.expression; }
+
+std::vector<ConfigKey> data_keys() {
+  return {
+      key("data.kind", MEMBER(data.kind), {.choices = {"idx", "cifar10", "image_folder", "npy"}},
+          "Format: idx (MNIST family, gz or plain), cifar10 (binary batches), image_folder (JPEG, PNG and labels.csv), npy (arrays)."),
+      key("data.path", MEMBER(data.path), {}, "Folder of the data set."),
+      key("data.mean", MEMBER(data.mean), {}, "By channel on the 0..1 scale: images are normalized as (x / 255 - mean) / stddev."),
+      key("data.stddev", MEMBER(data.stddev), {.at_least = 1e-6}, "By channel, see mean."),
+      key("data.image_size", MEMBER(data.image_size), {.at_least = 0, .at_most = 8192}, "image_folder: height and width that all images have."),
+      key("data.calibration_rows", MEMBER(data.calibration_rows), {.at_least = 1, .at_most = kMany},
+          "Rows that set activation ranges and BatchNormalization statistics."),
+      key("data.search_rows", MEMBER(data.search_rows), {.at_least = 1, .at_most = kMany}, "Rows on which the search measures accuracy."),
+      key("data.test_rows", MEMBER(data.test_rows), {.at_least = 0, .at_most = kMany}, "Held-out rows that are reported; 0 = all that remain."),
+      key("data.split", MEMBER(data.split), {.at_least = 0, .at_most = 1000}, "Which of the fixed shuffles divides the rows."),
+      files_key("data.inputs_train", MEMBER(data.inputs_train), "npy: files of the training inputs, in the order of the network's inputs."),
+      files_key("data.inputs_test", MEMBER(data.inputs_test), "npy: files of the test inputs."),
+      files_key("data.labels_train", MEMBER(data.labels_train), "npy: file of the training labels."),
+      files_key("data.labels_test", MEMBER(data.labels_test), "npy: file of the test labels."),
+  };
+}
+
+std::vector<ConfigKey> space_keys() {
+  return {
+      key("space.prune", MEMBER(space.prune), {}, "Whether channels are pruned."),
+      key("space.keep_ratios", MEMBER(space.keep_ratios), {.at_least = 0.01, .at_most = 1, .needs_entry = true},
+          "Shares of channels that a group may keep."),
+      key("space.channel_granularity", MEMBER(space.channel_granularity), {.at_least = 0, .at_most = 1024},
+          "Kept channels are multiples of this; 0 = the devices' own."),
+      key("space.weight_bits", MEMBER(space.weight_bits), {.at_least = 2, .at_most = 32}, "Widths of weights; empty = the devices' own."),
+      key("space.activation_bits", MEMBER(space.activation_bits), {.at_least = 2, .at_most = 32},
+          "Widths of activations; empty = the devices' own."),
+      key("space.tie_bits", MEMBER(space.tie_bits), {}, "One width for the weights and activations of a layer."),
+      key("space.first_last_bits", MEMBER(space.first_last_bits), {.at_least = 0, .at_most = 32},
+          "Width fixed for the first and last layer; 0 = searched."),
+      key("space.criterion", MEMBER(space.criterion), {.choices = {"l1"}}, "How channels to keep are chosen."),
+      key("space.frozen", MEMBER(space.frozen), {.allows_single = true}, "Groups or layers to leave alone; * stands for any text."),
+  };
+}
+
+std::vector<ConfigKey> search_keys() {
+  return {
+      key("search.trials", MEMBER(search.trials), {.at_least = 1, .at_most = 1e7}, "Policies to measure."),
+      key("search.threads", MEMBER(search.threads), {.at_least = 0, .at_most = 4096}, "Policies measured at once; 0 = one a processor."),
+      key("search.round", MEMBER(search.round), {.at_least = 0, .at_most = 1e6}, "Proposals a round; 0 = 4 for each agent."),
+      agents_key(),
+      key("search.sensitivity", MEMBER(search.sensitivity), {},
+          "Measure each decision alone before the search, as a prior for the agents."),
+      key("search.sensitivity_rows", MEMBER(search.sensitivity_rows), {.at_least = 1, .at_most = kMany}, "Rows of that measurement."),
+      key("evaluator.kind", MEMBER(evaluator.kind), {.choices = {"builtin", "command"}}, "Who measures accuracy: Lathe or your own program."),
+      key("evaluator.command", MEMBER(evaluator.command), {}, "kind command: the program, started once a thread; see the README for the protocol."),
+      key("evaluator.metric", MEMBER(evaluator.metric), {.choices = {"accuracy", "agreement"}},
+          "accuracy (with the labels) or agreement (with the float network's answers)."),
+      key("evaluator.calibration", MEMBER(evaluator.calibration), {.choices = {"min_max", "percentile", "mse"}},
+          "How activation ranges are chosen from the calibration rows."),
+      key("evaluator.rows", MEMBER(evaluator.rows), {.at_least = 0, .at_most = kMany}, "Rows of the search split a trial; 0 = all."),
+      key("evaluator.batch", MEMBER(evaluator.batch), {.at_least = 0, .at_most = 65536}, "Rows at once; 0 = chosen for you."),
+  };
+}
+
+std::vector<ConfigKey> recover_keys() {
+  return {
+      key("recover.policies", MEMBER(recover.policies), {.at_least = 0, .at_most = 1000},
+          "Policies a device that are recovered, tested and written as ONNX files."),
+      key("recover.fine_tune_epochs", MEMBER(recover.fine_tune_epochs), {.at_least = 0, .at_most = 10000}, "Epochs of fine-tuning after pruning."),
+      key("recover.qat_epochs", MEMBER(recover.qat_epochs), {.at_least = 0, .at_most = 10000}, "Epochs of quantization-aware training after that."),
+      key("recover.learning_rate", MEMBER(recover.learning_rate), {.at_least = 0, .at_most = 100}, "Highest learning rate of the recovery."),
+      key("recover.batch", MEMBER(recover.batch), {.at_least = 1, .at_most = 65536}, "Rows a training step."),
+      key("recover.distillation", MEMBER(recover.distillation), {}, "Also learn from the float network's answers."),
+      key("recover.rows", MEMBER(recover.rows), {.at_least = 0, .at_most = kMany}, "Training rows used; 0 = all."),
+  };
+}
+
+std::vector<ConfigKey> train_keys() {
+  return {
+      key("train.architecture", MEMBER(train.architecture), {.choices = {"resnet"}}, "lathe train: the kind of network."),
+      key("train.widths", MEMBER(train.widths), {.at_least = 1, .at_most = 4096, .needs_entry = true}, "Channels of each stage."),
+      key("train.blocks", MEMBER(train.blocks), {.at_least = 1, .at_most = 100}, "Residual blocks a stage."),
+      key("train.epochs", MEMBER(train.epochs), {.at_least = 1, .at_most = 10000}, "Passes over the training rows."),
+      key("train.batch", MEMBER(train.batch), {.at_least = 1, .at_most = 65536}, "Rows a step."),
+      key("train.learning_rate", MEMBER(train.learning_rate), {.at_least = 0, .at_most = 100}, "Highest learning rate."),
+      key("train.weight_decay", MEMBER(train.weight_decay), {.at_least = 0, .at_most = 1}, "L2 penalty on the weights."),
+  };
+}
+
+std::vector<ConfigKey> all_keys() {
+  std::vector<ConfigKey> keys{model_key()};
+  const auto append = [&keys](std::vector<ConfigKey> more) { keys.insert(keys.end(), more.begin(), more.end()); };
+  append(data_keys());
+  append({key("devices", MEMBER(devices), {.allows_single = true, .needs_entry = true}, "Target devices: names (see `lathe devices`) or files."),
+          key("batch", MEMBER(batch), {.at_least = 1, .at_most = 65536}, "Batch size that latency, energy and memory are predicted for.")});
+  append(space_keys());
+  append({key("objectives", MEMBER(objectives), {.choices = {"accuracy", "latency_ms", "energy_mj", "packed_bytes"}, .needs_entry = true},
+              "The axes of each device's Pareto front."),
+          key("constraints.accuracy_loss", MEMBER(constraints.accuracy_loss), {.at_least = 0, .at_most = 100},
+              "Points of accuracy that a recommended policy may lose (1 = one row in a hundred)."),
+          limit_key("constraints.latency_ms", &ConstraintsConfig::latency_ms, "At most; one number, or one a device."),
+          limit_key("constraints.energy_mj", &ConstraintsConfig::energy_mj, "At most; one number, or one a device."),
+          optional_key("constraints.packed_bytes", MEMBER(constraints.packed_bytes), {.at_least = 1}, "Weights at their widths, at most.")});
+  append(search_keys());
+  append(recover_keys());
+  append(train_keys());
+  append({key("output", MEMBER(output), {}, "Run directory; runs/NAME of the config file if left out."),
+          key("seed", MEMBER(seed), {.at_least = 0, .at_most = 9e15}, "Seed of everything random.")});
+  return keys;
+}
+
+#undef MEMBER
+
+}  // namespace
+
+const std::vector<ConfigKey>& config_keys() {
+  static const std::vector<ConfigKey> keys = all_keys();
+  return keys;
+}
+
+}  // namespace lathe::experiments
