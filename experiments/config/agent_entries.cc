@@ -27,14 +27,17 @@ void read_option(ConfigDocument& document, const std::string& path, const YAML::
   for (const auto& known : kind.options) legal.push_back(known.name);
   if (std::find(legal.begin(), legal.end(), option) == legal.end()) {
     const std::string near = nearest_spelling(option, legal);
-    document.fault(path, name, "unknown option of agent " + kind.kind + ", expected one of " + join(legal) +
-                                   (near.empty() ? "" : " (did you mean '" + near + "'?)"));
+    document.fault(path, name,
+                   "unknown option of agent " + kind.kind + ", expected one of " + join(legal) +
+                       (near.empty() ? "" : " (did you mean '" + near + "'?)"));
     return;
   }
   double number = 0;
   bool flag = false;
-  if (value.IsScalar() && YAML::convert<bool>::decode(value, flag)) agent.options[option] = flag ? 1 : 0;
-  else if (read_value(document, path, value, Rule{}, number)) agent.options[option] = number;
+  if (value.IsScalar() && YAML::convert<bool>::decode(value, flag))
+    agent.options[option] = flag ? 1 : 0;
+  else if (read_value(document, path, value, Rule{}, number))
+    agent.options[option] = number;
 }
 
 void read_agent(ConfigDocument& document, const std::string& path, const YAML::Node& node, std::vector<search::AgentOptions>& agents) {
@@ -52,8 +55,10 @@ void read_agent(ConfigDocument& document, const std::string& path, const YAML::N
     for (const auto& entry : node) {
       const std::string name = entry.first.Scalar();
       if (name == "kind") continue;
-      if (name == "name") read_value(document, path + ".name", entry.second, Rule{}, agent.name);
-      else read_option(document, path + "." + name, entry.first, entry.second, *find_kind(agent.kind), agent);
+      if (name == "name")
+        read_value(document, path + ".name", entry.second, Rule{}, agent.name);
+      else
+        read_option(document, path + "." + name, entry.first, entry.second, *find_kind(agent.kind), agent);
     }
   } else {
     document.fault(path, node, "expected the kind of an agent or a map with 'kind'", text_of(node));

@@ -3,10 +3,9 @@
 
 #include <yaml-cpp/node/node.h>
 
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
-
-#include <nlohmann/json_fwd.hpp>
 
 #include "experiments/config/config_document.h"
 #include "search/agent.h"

@@ -73,8 +73,10 @@ void resolve(ConfigDocument& document, const std::string& key, const std::string
     return;
   }
   const fs::path found = find_from(expanded.text, fs::path(document.label()).parent_path());
-  if (found.empty()) document.fault(key, "no such " + what, expanded.text);
-  else path = found.string();
+  if (found.empty())
+    document.fault(key, "no such " + what, expanded.text);
+  else
+    path = found.string();
 }
 
 void require(ConfigDocument& document, const std::string& key, const std::string& expected) {
@@ -82,7 +84,8 @@ void require(ConfigDocument& document, const std::string& key, const std::string
 }
 
 void check_devices(ConfigDocument& document, ExperimentConfig& config) {
-  if (config.devices.empty() && !document.at("devices").IsDefined()) document.fault("devices", "missing; expected a list of devices, see `lathe devices`");
+  if (config.devices.empty() && !document.at("devices").IsDefined())
+    document.fault("devices", "missing; expected a list of devices, see `lathe devices`");
   std::set<std::string> names;
   for (std::size_t i = 0; i < config.devices.size(); ++i) {
     const std::string path = "devices[" + std::to_string(i) + "]";
@@ -97,7 +100,8 @@ void check_devices(ConfigDocument& document, ExperimentConfig& config) {
     } catch (const UserError& error) {
       for (const Fault& fault : error.faults()) {
         const bool is_of_file = !fault.file.empty() && fault.line > 0;
-        document.fault(path, node, is_of_file ? to_string(fault) : fault.expected, is_of_file ? "" : (fault.got.empty() ? device : fault.got));
+        document.fault(path, node, is_of_file ? to_string(fault) : fault.expected,
+                       is_of_file ? "" : (fault.got.empty() ? device : fault.got));
       }
     }
   }
@@ -117,9 +121,9 @@ void check_objectives(ConfigDocument& document, const ExperimentConfig& config) 
     document.fault("objectives", "expected accuracy and at least one of latency_ms, energy_mj, packed_bytes");
 }
 
-void check(ConfigDocument& document, ExperimentConfig& config) {
-  require(document, "model", "the path of an ONNX file");
-  if (!config.model.empty()) resolve(document, "model", "file", config.model);
+void check(ConfigDocument& document, ExperimentConfig& config, ConfigPurpose purpose) {
+  require(document, "model", purpose == ConfigPurpose::kTrain ? "the path of the ONNX file to write" : "the path of an ONNX file");
+  if (!config.model.empty() && purpose == ConfigPurpose::kSearch) resolve(document, "model", "file", config.model);
   if (config.evaluator.kind == "command") {
     if (config.evaluator.command.empty()) document.fault("evaluator.command", "missing; kind 'command' needs the program to start");
   } else {
@@ -129,15 +133,16 @@ void check(ConfigDocument& document, ExperimentConfig& config) {
   if (!config.data.path.empty()) resolve(document, "data.path", "folder", config.data.path);
   if (config.data.mean.size() != config.data.stddev.size())
     document.fault("data.stddev", "expected as many entries as data.mean has (" + std::to_string(config.data.mean.size()) + ")");
+  if (purpose == ConfigPurpose::kTrain) return;
   check_devices(document, config);
   check_objectives(document, config);
 }
 
-ExperimentConfig read(ConfigDocument& document) {
+ExperimentConfig read(ConfigDocument& document, ConfigPurpose purpose) {
   ExperimentConfig config;
   config.file = document.label();
   read_section(document, "", document.root(), config);
-  check(document, config);
+  check(document, config, purpose);
   document.throw_faults();
   if (config.output.empty()) config.output = (fs::path("runs") / fs::path(document.label()).stem()).string();
   return config;
@@ -146,8 +151,10 @@ ExperimentConfig read(ConfigDocument& document) {
 // Puts `value` at a dotted path of a map.
 void put(YAML::Node root, const std::string& path, const YAML::Node& value) {
   const std::size_t dot = path.find('.');
-  if (dot == std::string::npos) root[path] = value;
-  else put(root[path.substr(0, dot)], path.substr(dot + 1), value);
+  if (dot == std::string::npos)
+    root[path] = value;
+  else
+    put(root[path.substr(0, dot)], path.substr(dot + 1), value);
 }
 
 bool steers_trials(const std::string& key) {
@@ -157,14 +164,15 @@ bool steers_trials(const std::string& key) {
 
 }  // namespace
 
-ExperimentConfig load_config(const std::string& path, const std::vector<std::string>& overrides) {
+ExperimentConfig load_config(const std::string& path, const std::vector<std::string>& overrides, ConfigPurpose purpose) {
   ConfigDocument document(path, overrides);
-  return read(document);
+  return read(document, purpose);
 }
 
-ExperimentConfig parse_config(const std::string& text, const std::string& label, const std::vector<std::string>& overrides) {
+ExperimentConfig parse_config(const std::string& text, const std::string& label, const std::vector<std::string>& overrides,
+                              ConfigPurpose purpose) {
   ConfigDocument document(label, text, overrides);
-  return read(document);
+  return read(document, purpose);
 }
 
 std::string to_yaml(const ExperimentConfig& config) {
@@ -192,8 +200,11 @@ std::vector<std::string> trial_settings(const ExperimentConfig& config, const st
 
 nlohmann::json config_schema() {
   const ExperimentConfig defaults;
-  nlohmann::json schema{{"$schema", "https://json-schema.org/draft/2020-12/schema"}, {"title", "Lathe experiment"}, {"type", "object"},
-                        {"additionalProperties", false}, {"required", {"model", "devices"}}};
+  nlohmann::json schema{{"$schema", "https://json-schema.org/draft/2020-12/schema"},
+                        {"title", "Lathe experiment"},
+                        {"type", "object"},
+                        {"additionalProperties", false},
+                        {"required", {"model", "devices"}}};
   for (const ConfigKey& key : config_keys()) {
     nlohmann::json* section = &schema;
     std::string rest = key.path;

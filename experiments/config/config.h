@@ -1,21 +1,25 @@
 // Config files: reading with every fault at once, writing back as resolved, and their JSON Schema.
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
-
-#include <nlohmann/json_fwd.hpp>
 
 #include "experiments/config/experiment_config.h"
 
 namespace lathe::experiments {
 
+// What the config is for: a search needs devices and a model that is there; training makes the model.
+enum class ConfigPurpose { kSearch, kTrain };
+
 // Reads `path` with the `--set` overrides over it. Paths in it may hold ${NAME} or ${NAME:-fallback} of the environment; relative ones are
 // looked for from the current directory, then from the config's folder, and become absolute. Throws UserError with all faults: unknown
 // keys (with the nearest spelling), wrong types and values, missing keys, files and devices that do not exist.
-ExperimentConfig load_config(const std::string& path, const std::vector<std::string>& overrides = {});
+ExperimentConfig load_config(const std::string& path, const std::vector<std::string>& overrides = {},
+                             ConfigPurpose purpose = ConfigPurpose::kSearch);
 // The same for text; `label` stands for the file.
-ExperimentConfig parse_config(const std::string& text, const std::string& label, const std::vector<std::string>& overrides = {});
+ExperimentConfig parse_config(const std::string& text, const std::string& label, const std::vector<std::string>& overrides = {},
+                              ConfigPurpose purpose = ConfigPurpose::kSearch);
 
 // As YAML with every key, defaults included. Reading it back gives the same config.
 std::string to_yaml(const ExperimentConfig& config);

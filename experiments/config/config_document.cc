@@ -67,7 +67,8 @@ void ConfigDocument::parse(const std::string& text) {
   try {
     root_ = YAML::Load(text);
   } catch (const YAML::Exception& error) {
-    throw UserError(Fault{.file = label_, .line = error.mark.is_null() ? 0 : error.mark.line + 1, .expected = "not valid YAML: " + error.msg});
+    throw UserError(
+        Fault{.file = label_, .line = error.mark.is_null() ? 0 : error.mark.line + 1, .expected = "not valid YAML: " + error.msg});
   }
   if (root_.IsNull()) root_ = YAML::Node(YAML::NodeType::Map);
   if (!root_.IsMap()) throw UserError(Fault{.file = label_, .line = 1, .expected = "expected 'key: value' lines (a YAML map)"});
@@ -89,8 +90,9 @@ void ConfigDocument::apply(const std::string& override_text) {
   for (const Step& step : steps) {
     if (step.is_index) {
       if (!node.IsSequence() || step.index >= node.size())
-        throw UserError(Fault{.file = label, .expected = "expected an index of a list that has " + std::to_string(node.IsSequence() ? node.size() : 0) +
-                                                         " entries, got '" + std::to_string(step.index) + "'"});
+        throw UserError(Fault{.file = label,
+                              .expected = "expected an index of a list that has " + std::to_string(node.IsSequence() ? node.size() : 0) +
+                                          " entries, got '" + std::to_string(step.index) + "'"});
       node.reset(node[step.index]);
     } else {
       if (node.IsDefined() && !node.IsNull() && !node.IsMap())

@@ -45,8 +45,10 @@ ConfigKey optional_key(std::string path, Member member, Rule rule, std::string h
           .read =
               [member, rule](ConfigDocument& document, const std::string& at, const YAML::Node& node, ExperimentConfig& config) {
                 double value = 0;
-                if (node.IsNull()) member(config).reset();
-                else if (read_value(document, at, node, rule, value)) member(config) = value;
+                if (node.IsNull())
+                  member(config).reset();
+                else if (read_value(document, at, node, rule, value))
+                  member(config) = value;
               },
           .write =
               [member](const ExperimentConfig& config) {
@@ -69,8 +71,10 @@ ConfigKey model_key() {
                 }
                 for (const auto& entry : node) {
                   const std::string name = entry.first.Scalar();
-                  if (name == "path") read_value(document, at + ".path", entry.second, rule, config.model);
-                  else document.fault(at + "." + name, entry.first, "unknown key; 'model' knows only 'path'");
+                  if (name == "path")
+                    read_value(document, at + ".path", entry.second, rule, config.model);
+                  else
+                    document.fault(at + "." + name, entry.first, "unknown key; 'model' knows only 'path'");
                 }
               },
           .write = [](const ExperimentConfig& config) { return YAML::Node(config.model); },
@@ -83,7 +87,7 @@ ConfigKey model_key() {
               }};
 }
 
-ConfigKey limit_key(std::string path, DeviceLimit ConstraintsConfig::* member, std::string help) {
+ConfigKey limit_key(std::string path, DeviceLimit ConstraintsConfig::*member, std::string help) {
   return {.path = std::move(path),
           .help = std::move(help),
           .read = [member](ConfigDocument& document, const std::string& at, const YAML::Node& node,
@@ -101,9 +105,12 @@ ConfigKey agents_key() {
           .schema = [] { return agents_schema(); }};
 }
 
-constexpr double kMany = 1e9;      // a bound that only mistakes exceed
+constexpr double kMany = 1e9;  // a bound that only mistakes exceed
 
-#define MEMBER(expression) [](ExperimentConfig & c) -> auto& { return c.expression; }
+#define MEMBER(expression)            \
+  [](ExperimentConfig & c) -> auto& { \
+    return c.expression;              \
+  }
 
 std::vector<ConfigKey> data_keys() {
   return {
@@ -112,11 +119,13 @@ std::vector<ConfigKey> data_keys() {
       key("data.path", MEMBER(data.path), {}, "Folder of the data set."),
       key("data.mean", MEMBER(data.mean), {}, "By channel on the 0..1 scale: images are normalized as (x / 255 - mean) / stddev."),
       key("data.stddev", MEMBER(data.stddev), {.at_least = 1e-6}, "By channel, see mean."),
-      key("data.image_size", MEMBER(data.image_size), {.at_least = 0, .at_most = 8192}, "image_folder: height and width that all images have."),
+      key("data.image_size", MEMBER(data.image_size), {.at_least = 0, .at_most = 8192},
+          "image_folder: height and width that all images have."),
       key("data.calibration_rows", MEMBER(data.calibration_rows), {.at_least = 1, .at_most = kMany},
           "Rows that set activation ranges and BatchNormalization statistics."),
       key("data.search_rows", MEMBER(data.search_rows), {.at_least = 1, .at_most = kMany}, "Rows on which the search measures accuracy."),
-      key("data.test_rows", MEMBER(data.test_rows), {.at_least = 0, .at_most = kMany}, "Held-out rows that are reported; 0 = all that remain."),
+      key("data.test_rows", MEMBER(data.test_rows), {.at_least = 0, .at_most = kMany},
+          "Held-out rows that are reported; 0 = all that remain."),
       key("data.split", MEMBER(data.split), {.at_least = 0, .at_most = 1000}, "Which of the fixed shuffles divides the rows."),
       files_key("data.inputs_train", MEMBER(data.inputs_train), "npy: files of the training inputs, in the order of the network's inputs."),
       files_key("data.inputs_test", MEMBER(data.inputs_test), "npy: files of the test inputs."),
@@ -152,39 +161,70 @@ std::vector<ConfigKey> search_keys() {
       key("search.sensitivity", MEMBER(search.sensitivity), {},
           "Measure each decision alone before the search, as a prior for the agents."),
       key("search.sensitivity_rows", MEMBER(search.sensitivity_rows), {.at_least = 1, .at_most = kMany}, "Rows of that measurement."),
-      key("evaluator.kind", MEMBER(evaluator.kind), {.choices = {"builtin", "command"}}, "Who measures accuracy: Lathe or your own program."),
-      key("evaluator.command", MEMBER(evaluator.command), {}, "kind command: the program, started once a thread; see the README for the protocol."),
+      key("evaluator.kind", MEMBER(evaluator.kind), {.choices = {"builtin", "command"}},
+          "Who measures accuracy: Lathe or your own program."),
+      key("evaluator.command", MEMBER(evaluator.command), {},
+          "kind command: the program, started once a thread; see the README for the protocol."),
       key("evaluator.metric", MEMBER(evaluator.metric), {.choices = {"accuracy", "agreement"}},
           "accuracy (with the labels) or agreement (with the float network's answers)."),
       key("evaluator.calibration", MEMBER(evaluator.calibration), {.choices = {"min_max", "percentile", "mse"}},
           "How activation ranges are chosen from the calibration rows."),
       key("evaluator.rows", MEMBER(evaluator.rows), {.at_least = 0, .at_most = kMany}, "Rows of the search split a trial; 0 = all."),
-      key("evaluator.batch", MEMBER(evaluator.batch), {.at_least = 0, .at_most = 65536}, "Rows at once; 0 = chosen for you."),
+      key("evaluator.timeout_seconds", MEMBER(evaluator.timeout_seconds), {.at_least = 0.1, .at_most = kMany},
+          "kind command: how long one policy may take."),
   };
 }
+
+constexpr double kMostEpochs = 1e5, kHighestRate = 100, kWidest = 65536;
 
 std::vector<ConfigKey> recover_keys() {
   return {
       key("recover.policies", MEMBER(recover.policies), {.at_least = 0, .at_most = 1000},
           "Policies a device that are recovered, tested and written as ONNX files."),
-      key("recover.fine_tune_epochs", MEMBER(recover.fine_tune_epochs), {.at_least = 0, .at_most = 10000}, "Epochs of fine-tuning after pruning."),
-      key("recover.qat_epochs", MEMBER(recover.qat_epochs), {.at_least = 0, .at_most = 10000}, "Epochs of quantization-aware training after that."),
-      key("recover.learning_rate", MEMBER(recover.learning_rate), {.at_least = 0, .at_most = 100}, "Highest learning rate of the recovery."),
-      key("recover.batch", MEMBER(recover.batch), {.at_least = 1, .at_most = 65536}, "Rows a training step."),
-      key("recover.distillation", MEMBER(recover.distillation), {}, "Also learn from the float network's answers."),
-      key("recover.rows", MEMBER(recover.rows), {.at_least = 0, .at_most = kMany}, "Training rows used; 0 = all."),
+      key("recover.fine_tune_epochs", MEMBER(recover.recovery.fine_tune_epochs), {.at_least = 0, .at_most = kMostEpochs},
+          "Epochs of fine-tuning after pruning; 0 = none."),
+      key("recover.qat_epochs", MEMBER(recover.recovery.qat_epochs), {.at_least = 0, .at_most = kMostEpochs},
+          "Epochs of quantization-aware training after that; 0 = none."),
+      key("recover.fine_tune_learning_rate", MEMBER(recover.recovery.fine_tune_learning_rate), {.at_least = 0, .at_most = kHighestRate},
+          "Highest learning rate of the fine-tuning."),
+      key("recover.qat_learning_rate", MEMBER(recover.recovery.qat_learning_rate), {.at_least = 0, .at_most = kHighestRate},
+          "Highest learning rate of the quantization-aware training."),
+      key("recover.distillation", MEMBER(recover.recovery.distillation_weight), {.at_least = 0, .at_most = 1},
+          "Share of the loss that comes from the float network's answers."),
+      key("recover.batch_size", MEMBER(recover.recovery.training.batch_size), {.at_least = 1, .at_most = kWidest}, "Rows a training step."),
+      key("recover.shards", MEMBER(recover.recovery.training.shards), {.at_least = 1, .at_most = 256},
+          "Parts of a batch that run in parallel; part of the result."),
+      key("recover.crop_padding", MEMBER(recover.recovery.training.augmentation.crop_padding), {.at_least = 0, .at_most = 64},
+          "Pixels of padding before a random crop."),
+      key("recover.horizontal_flip", MEMBER(recover.recovery.training.augmentation.horizontal_flip), {}, "Mirror half of the images."),
   };
 }
 
 std::vector<ConfigKey> train_keys() {
   return {
-      key("train.architecture", MEMBER(train.architecture), {.choices = {"resnet"}}, "lathe train: the kind of network."),
-      key("train.widths", MEMBER(train.widths), {.at_least = 1, .at_most = 4096, .needs_entry = true}, "Channels of each stage."),
-      key("train.blocks", MEMBER(train.blocks), {.at_least = 1, .at_most = 100}, "Residual blocks a stage."),
-      key("train.epochs", MEMBER(train.epochs), {.at_least = 1, .at_most = 10000}, "Passes over the training rows."),
-      key("train.batch", MEMBER(train.batch), {.at_least = 1, .at_most = 65536}, "Rows a step."),
-      key("train.learning_rate", MEMBER(train.learning_rate), {.at_least = 0, .at_most = 100}, "Highest learning rate."),
-      key("train.weight_decay", MEMBER(train.weight_decay), {.at_least = 0, .at_most = 1}, "L2 penalty on the weights."),
+      key("train.widths", MEMBER(train.network.widths), {.at_least = 1, .at_most = kWidest, .needs_entry = true},
+          "lathe train: channels of each stage of the residual network."),
+      key("train.blocks_per_stage", MEMBER(train.network.blocks_per_stage), {.at_least = 1, .at_most = 1000}, "Residual blocks a stage."),
+      key("train.stem_width", MEMBER(train.network.stem_width), {.at_least = 0, .at_most = kWidest},
+          "Channels of the first convolution; 0 = those of the first stage."),
+      key("train.epochs", MEMBER(train.training.epochs), {.at_least = 0.001, .at_most = kMostEpochs}, "Passes over the training rows."),
+      key("train.batch_size", MEMBER(train.training.batch_size), {.at_least = 1, .at_most = kWidest}, "Rows a step."),
+      key("train.learning_rate", MEMBER(train.training.learning_rate), {.at_least = 0, .at_most = kHighestRate}, "Highest learning rate."),
+      key("train.momentum", MEMBER(train.training.momentum), {.at_least = 0, .at_most = 0.9999}, "Of the stochastic gradient descent."),
+      key("train.weight_decay", MEMBER(train.training.weight_decay), {.at_least = 0, .at_most = 1}, "L2 penalty on the weights."),
+      key("train.warmup_epochs", MEMBER(train.training.warmup_epochs), {.at_least = 0, .at_most = kMostEpochs},
+          "Epochs over which the learning rate rises."),
+      key("train.label_smoothing", MEMBER(train.training.label_smoothing), {.at_least = 0, .at_most = 0.999},
+          "Share of the label spread evenly."),
+      key("train.crop_padding", MEMBER(train.training.augmentation.crop_padding), {.at_least = 0, .at_most = 64},
+          "Pixels of padding before a random crop."),
+      key("train.horizontal_flip", MEMBER(train.training.augmentation.horizontal_flip), {}, "Mirror half of the images."),
+      key("train.cutout", MEMBER(train.training.augmentation.cutout), {.at_least = 0, .at_most = 1024},
+          "Side of a square that is blanked; 0 = none."),
+      key("train.ema_decay", MEMBER(train.training.ema_decay), {.at_least = 0, .at_most = 0.99999},
+          "Moving average of the weights; 0 = none."),
+      key("train.shards", MEMBER(train.training.shards), {.at_least = 1, .at_most = 256},
+          "Parts of a batch that run in parallel; part of the result."),
   };
 }
 
@@ -192,16 +232,18 @@ std::vector<ConfigKey> all_keys() {
   std::vector<ConfigKey> keys{model_key()};
   const auto append = [&keys](std::vector<ConfigKey> more) { keys.insert(keys.end(), more.begin(), more.end()); };
   append(data_keys());
-  append({key("devices", MEMBER(devices), {.allows_single = true, .needs_entry = true}, "Target devices: names (see `lathe devices`) or files."),
+  append({key("devices", MEMBER(devices), {.allows_single = true, .needs_entry = true},
+              "Target devices: names (see `lathe devices`) or files."),
           key("batch", MEMBER(batch), {.at_least = 1, .at_most = 65536}, "Batch size that latency, energy and memory are predicted for.")});
   append(space_keys());
-  append({key("objectives", MEMBER(objectives), {.choices = {"accuracy", "latency_ms", "energy_mj", "packed_bytes"}, .needs_entry = true},
-              "The axes of each device's Pareto front."),
-          key("constraints.accuracy_loss", MEMBER(constraints.accuracy_loss), {.at_least = 0, .at_most = 100},
-              "Points of accuracy that a recommended policy may lose (1 = one row in a hundred)."),
-          limit_key("constraints.latency_ms", &ConstraintsConfig::latency_ms, "At most; one number, or one a device."),
-          limit_key("constraints.energy_mj", &ConstraintsConfig::energy_mj, "At most; one number, or one a device."),
-          optional_key("constraints.packed_bytes", MEMBER(constraints.packed_bytes), {.at_least = 1}, "Weights at their widths, at most.")});
+  append(
+      {key("objectives", MEMBER(objectives), {.choices = {"accuracy", "latency_ms", "energy_mj", "packed_bytes"}, .needs_entry = true},
+           "The axes of each device's Pareto front."),
+       key("constraints.accuracy_loss", MEMBER(constraints.accuracy_loss), {.at_least = 0, .at_most = 100},
+           "Points of accuracy that a recommended policy may lose (1 = one row in a hundred)."),
+       limit_key("constraints.latency_ms", &ConstraintsConfig::latency_ms, "At most; one number, or one a device."),
+       limit_key("constraints.energy_mj", &ConstraintsConfig::energy_mj, "At most; one number, or one a device."),
+       optional_key("constraints.packed_bytes", MEMBER(constraints.packed_bytes), {.at_least = 1}, "Weights at their widths, at most.")});
   append(search_keys());
   append(recover_keys());
   append(train_keys());

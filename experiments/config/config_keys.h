@@ -5,10 +5,9 @@
 #include <yaml-cpp/node/node.h>
 
 #include <functional>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
-
-#include <nlohmann/json_fwd.hpp>
 
 #include "experiments/config/config_document.h"
 #include "experiments/config/experiment_config.h"
@@ -16,12 +15,12 @@
 namespace lathe::experiments {
 
 struct ConfigKey {
-  std::string path;                                    // "search.trials"
-  std::string help;                                    // one line, for the schema
+  std::string path;  // "search.trials"
+  std::string help;  // one line, for the schema
   // Takes the value from the file; notes faults in the document.
   std::function<void(ConfigDocument&, const std::string& path, const YAML::Node&, ExperimentConfig&)> read;
-  std::function<YAML::Node(const ExperimentConfig&)> write;   // the value as it would stand in a file
-  std::function<nlohmann::json()> schema;              // JSON Schema of the value, without help and default
+  std::function<YAML::Node(const ExperimentConfig&)> write;  // the value as it would stand in a file
+  std::function<nlohmann::json()> schema;                    // JSON Schema of the value, without help and default
 };
 
 // In the order in which a config reads best; sections are those prefixes that some path has.

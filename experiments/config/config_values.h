@@ -6,11 +6,10 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <type_traits>
 #include <vector>
-
-#include <nlohmann/json.hpp>
 
 #include "experiments/config/config_document.h"
 
@@ -20,9 +19,9 @@ namespace lathe::experiments {
 struct Rule {
   double at_least = -std::numeric_limits<double>::infinity();
   double at_most = std::numeric_limits<double>::infinity();
-  std::vector<std::string> choices{};      // of a text; empty = free
-  bool allows_single = false;              // a list may be written as one value
-  bool needs_entry = false;                // a list may not be empty
+  std::vector<std::string> choices{};  // of a text; empty = free
+  bool allows_single = false;          // a list may be written as one value
+  bool needs_entry = false;            // a list may not be empty
 };
 
 template <typename T>
@@ -33,15 +32,20 @@ struct is_vector<std::vector<T>> : std::true_type {};
 // "a whole number of at least 1", "one of idx, cifar10", ... for "expected ...".
 std::string describe_range(const std::string& what, const Rule& rule);
 std::string join(const std::vector<std::string>& words);
-std::string text_of(const YAML::Node& node);   // the node as YAML on one line, cut where long
+std::string text_of(const YAML::Node& node);  // the node as YAML on one line, cut where long
 
 template <typename T>
 std::string describe(const Rule& rule) {
-  if constexpr (std::is_same_v<T, bool>) return "true or false";
-  else if constexpr (std::is_integral_v<T>) return describe_range("a whole number", rule);
-  else if constexpr (std::is_floating_point_v<T>) return describe_range("a number", rule);
-  else if constexpr (is_vector<T>::value) return "a list, each " + describe<typename T::value_type>(rule);
-  else return rule.choices.empty() ? "a text" : "one of " + join(rule.choices);
+  if constexpr (std::is_same_v<T, bool>)
+    return "true or false";
+  else if constexpr (std::is_integral_v<T>)
+    return describe_range("a whole number", rule);
+  else if constexpr (std::is_floating_point_v<T>)
+    return describe_range("a number", rule);
+  else if constexpr (is_vector<T>::value)
+    return "a list, each " + describe<typename T::value_type>(rule);
+  else
+    return rule.choices.empty() ? "a text" : "one of " + join(rule.choices);
 }
 
 // Returns whether the value is right; else a fault is noted and `out` is left alone.
@@ -56,8 +60,10 @@ bool read_value(ConfigDocument& document, const std::string& path, const YAML::N
     bool is_right = true;
     const auto read_entry = [&](const YAML::Node& entry, const std::string& at) {
       typename T::value_type value{};
-      if (read_value(document, at, entry, rule, value)) values.push_back(value);
-      else is_right = false;
+      if (read_value(document, at, entry, rule, value))
+        values.push_back(value);
+      else
+        is_right = false;
     };
     if (node.IsSequence()) {
       for (std::size_t i = 0; i < node.size(); ++i) read_entry(node[i], path + "[" + std::to_string(i) + "]");

@@ -3,9 +3,8 @@
 
 #include <yaml-cpp/node/node.h>
 
-#include <string>
-
 #include <nlohmann/json_fwd.hpp>
+#include <string>
 
 #include "experiments/config/config_document.h"
 #include "experiments/config/experiment_config.h"

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "evaluators/dataset.h"
+#include "evaluators/recovery.h"
+#include "models/resnet_builder.h"
 #include "policies/search_space.h"
 #include "search/agent.h"
 
@@ -22,56 +24,46 @@ struct DeviceLimit {
 };
 
 struct ConstraintsConfig {
-  double accuracy_loss = 1.0;              // points (1 = 0.01 of all rows) that a recommended policy may lose
-  DeviceLimit latency_ms, energy_mj;       // at most
-  std::optional<double> packed_bytes;      // at most
+  double accuracy_loss = 1.0;          // points (1 = 0.01 of all rows) that a recommended policy may lose
+  DeviceLimit latency_ms, energy_mj;   // at most
+  std::optional<double> packed_bytes;  // at most
 };
 
 struct SearchConfig {
   int trials = 300;
-  int threads = 0;                         // 0 = as many as the machine has
-  int round = 0;                           // proposals a round; 0 = 4 for each agent
+  int threads = 0;  // 0 = as many as the machine has
+  int round = 0;    // proposals a round; 0 = 4 for each agent
   std::vector<search::AgentOptions> agents{{"ddpg", "ddpg", {}}, {"bayes", "bayes", {}}, {"nsga2", "nsga2", {}}};
-  bool sensitivity = true;                 // measure each decision alone first, as a prior for the agents
+  bool sensitivity = true;  // measure each decision alone first, as a prior for the agents
   std::int64_t sensitivity_rows = 256;
 };
 
 struct EvaluatorConfig {
-  std::string kind = "builtin";            // builtin, command
+  std::string kind = "builtin";  // builtin, command
   std::string command;
-  std::string metric = "accuracy";         // accuracy, agreement (with the float network's answers)
-  std::string calibration = "mse";         // min_max, percentile, mse
-  std::int64_t rows = 0;                   // of the search split, a trial; 0 = all
-  int batch = 0;                           // 0 = the evaluator's own choice
+  std::string metric = "accuracy";  // accuracy, agreement (with the float network's answers)
+  std::string calibration = "mse";  // min_max, percentile, mse
+  double timeout_seconds = 600;     // kind command: for one policy
+  std::int64_t rows = 0;            // of the search split, a trial; 0 = all
 };
 
 struct RecoverConfig {
-  int policies = 1;                        // a device: the recommended one, then its neighbours on the front
-  int fine_tune_epochs = 0;
-  int qat_epochs = 0;
-  double learning_rate = 0.01;
-  int batch = 64;
-  bool distillation = true;
-  std::int64_t rows = 0;                   // training rows used, 0 = all
+  int policies = 1;                      // a device: the recommended one, then its neighbours on the front
+  evaluators::RecoveryOptions recovery;  // device and seed are set by the run
 };
 
 // For `lathe train`.
 struct TrainConfig {
-  std::string architecture = "resnet";
-  std::vector<int> widths{16, 32, 64};
-  int blocks = 1;                          // residual blocks a stage
-  int epochs = 10;
-  int batch = 128;
-  double learning_rate = 0.1;
-  double weight_decay = 5e-4;
+  models::ResNetOptions network;  // input and classes are those of the data
+  evaluators::TrainOptions training;
 };
 
 struct ExperimentConfig {
-  std::string file;                        // where it was read from
-  std::string model;                       // path of the ONNX file
+  std::string file;   // where it was read from
+  std::string model;  // path of the ONNX file
   evaluators::DataOptions data;
   std::vector<std::string> devices;
-  int batch = 1;                           // that latency, energy and memory are predicted for
+  int batch = 1;  // that latency, energy and memory are predicted for
   policies::SpaceOptions space;
   std::vector<std::string> objectives{"accuracy", "latency_ms"};
   ConstraintsConfig constraints;
@@ -79,7 +71,7 @@ struct ExperimentConfig {
   EvaluatorConfig evaluator;
   RecoverConfig recover;
   TrainConfig train;
-  std::string output;                      // run directory
+  std::string output;  // run directory
   std::uint64_t seed = 0;
 };
 

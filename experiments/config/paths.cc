@@ -20,9 +20,12 @@ Expansion expand_environment(const std::string& text) {
     const std::string inside = text.substr(open + 2, close - open - 2);
     const std::size_t fallback = inside.find(":-");
     const std::string name = inside.substr(0, fallback);
-    if (const char* value = std::getenv(name.c_str()); value != nullptr && *value != '\0') expansion.text += value;
-    else if (fallback != std::string::npos) expansion.text += inside.substr(fallback + 2);
-    else if (expansion.missing.empty()) expansion.missing = name;
+    if (const char* value = std::getenv(name.c_str()); value != nullptr && *value != '\0')
+      expansion.text += value;
+    else if (fallback != std::string::npos)
+      expansion.text += inside.substr(fallback + 2);
+    else if (expansion.missing.empty())
+      expansion.missing = name;
     at = close + 1;
   }
   expansion.text += text.substr(at);

@@ -8,7 +8,7 @@ namespace lathe::experiments {
 
 struct Expansion {
   std::string text;
-  std::string missing;      // the first variable that is not set and has no fallback; "" if all are there
+  std::string missing;  // the first variable that is not set and has no fallback; "" if all are there
 };
 // Replaces ${NAME} and ${NAME:-fallback} by the environment's values; a leading ~/ by the home directory.
 Expansion expand_environment(const std::string& text);
