@@ -25,8 +25,8 @@ class Agent {
 // An agent's entry in the config: kind and free options by name ("trials_initial", "population", ...), already checked against the agent's
 // `option_names`.
 struct AgentOptions {
-  std::string kind;                              // "quasi_random", "nsga2", "bayes", "ddpg"
-  std::string name;                              // shown in reports; the kind if not given
+  std::string kind;  // "quasi_random", "nsga2", "bayes", "ddpg"
+  std::string name;  // shown in reports; the kind if not given
   std::map<std::string, double> options;
 };
 
@@ -34,7 +34,13 @@ struct AgentOptions {
 struct AgentKind {
   std::string kind;
   std::string summary;
-  struct Option { std::string name; double otherwise; std::string help; };
+  struct Option {
+    std::string name;
+    double otherwise;  // the default
+    std::string help;
+    double low = 0, high = 1e9;  // legal values, both included
+    bool is_integer = true;
+  };
   std::vector<Option> options;
 };
 const std::vector<AgentKind>& agent_kinds();

@@ -20,7 +20,7 @@ namespace lathe::search {
 struct Measurement {
   bool is_ok = true;
   std::string error;
-  double value = 0;         // of the measured metric
+  double value = 0;  // of the measured metric
   double stddev = 0;
   double seconds = 0;
 };
@@ -28,7 +28,7 @@ struct Measurement {
 struct ControllerOptions {
   int trials = 300;
   int threads = 2;
-  int round = 0;                            // proposals a round over all agents; 0 = 4 for each agent
+  int round = 0;  // proposals a round over all agents; 0 = 4 for each agent
   std::uint64_t seed = 0;
 };
 
@@ -44,9 +44,9 @@ struct ControllerCallbacks {
 };
 
 struct SearchResult {
-  std::vector<Trial> trials;                // id order
-  std::int64_t duplicates = 0, rejected = 0;   // proposals dropped before measurement
-  bool is_exhausted = false;                // agents ran out of new candidates before `trials`
+  std::vector<Trial> trials;                  // id order
+  std::int64_t duplicates = 0, rejected = 0;  // proposals dropped before measurement
+  bool is_exhausted = false;                  // agents ran out of new candidates before `trials`
   bool is_stopped = false;
 };
 

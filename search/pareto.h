@@ -11,7 +11,7 @@ namespace lathe::search {
 
 using Point = std::vector<double>;
 
-bool dominates(std::span<const double> a, std::span<const double> b);       // a <= b everywhere and < somewhere
+bool dominates(std::span<const double> a, std::span<const double> b);  // a <= b everywhere and < somewhere
 // Indices of the non-dominated points, ascending; of equal points the first stays.
 std::vector<int> non_dominated(const std::vector<Point>& points);
 // Exact hypervolume dominated by `points` and bounded by `reference` (points beyond it count only where they are below it).

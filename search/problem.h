@@ -14,7 +14,7 @@ namespace lathe::search {
 enum class Direction { kMaximize, kMinimize };
 
 struct Metric {
-  std::string name;                  // "accuracy", "latency_ms@raspberry-pi-4", "size_bytes"
+  std::string name;  // "accuracy", "latency_ms@raspberry-pi-4", "size_bytes"
   Direction direction = Direction::kMinimize;
   bool is_measured = false;
   double limit = std::numeric_limits<double>::quiet_NaN();  // a constraint: at most (minimize) or at least (maximize); NaN = none
@@ -22,9 +22,10 @@ struct Metric {
 };
 
 struct Front {
-  std::string name;                        // the device
-  std::vector<int> metrics;                // indices into Problem::metrics
-  std::vector<double> reference_point;     // in the metrics' own units, one for each of `metrics`
+  std::string name;                     // the device
+  std::vector<int> metrics;             // indices into Problem::metrics
+  std::vector<double> reference_point;  // in the metrics' own units, one for each of `metrics`
+  std::vector<int> limited;             // further metrics whose limits bind this front although they are no objectives of it
   bool operator==(const Front&) const = default;
 };
 
@@ -40,7 +41,7 @@ struct Problem {
   policies::SearchSpace space;
   std::vector<Metric> metrics;
   std::vector<Front> fronts;
-  const ExactMetrics* exact = nullptr;     // borrowed; must outlive the search
+  const ExactMetrics* exact = nullptr;  // borrowed; must outlive the search
   // A rough guess of the measured metric (accuracy) before any trial, from layer sensitivities; may be empty (no prior).
   // drop[d][v] = expected loss of the measured metric when decision d alone takes its value v; additive model.
   std::vector<std::vector<double>> sensitivity;

@@ -12,14 +12,14 @@ namespace lathe::search {
 enum class TrialState { kComplete, kFailed };
 
 struct Trial {
-  std::int64_t id = 0;                 // from 0, in proposal order
-  std::string agent;                   // which agent proposed it
+  std::int64_t id = 0;  // from 0, in proposal order
+  std::string agent;    // which agent proposed it
   policies::Candidate candidate;
   TrialState state = TrialState::kComplete;
-  std::string error;                   // why it failed
-  std::vector<double> metrics;         // one for each Problem::metrics; NaN for measured ones of a failed trial
-  double stddev = 0;                   // standard error of the measured metric
-  double seconds = 0;                  // wall clock of the measurement; never steers a search
+  std::string error;            // why it failed
+  std::vector<double> metrics;  // one for each Problem::metrics; NaN for measured ones of a failed trial
+  double stddev = 0;            // standard error of the measured metric
+  double seconds = 0;           // wall clock of the measurement; never steers a search
   bool operator==(const Trial&) const = default;
 };
 

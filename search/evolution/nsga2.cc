@@ -1,0 +1,158 @@
+#include "search/evolution/nsga2.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "search/agent_options.h"
+#include "search/constraints.h"
+#include "search/initial_design.h"
+#include "search/proposal_batch.h"
+#include "search/quasi_random/quasi_random.h"
+
+namespace lathe::search {
+namespace {
+
+// All limits of a front, measured ones included.
+double total_violation(const Problem& problem, const Front& front, const Trial& trial) {
+  ExactScore score{true, trial.metrics};
+  double sum = violation(problem, front, score);
+  const auto add = [&](int m) {
+    const Metric& metric = problem.metrics[static_cast<std::size_t>(m)];
+    const double value = trial.metrics[static_cast<std::size_t>(m)];
+    if (metric.is_measured && !meets_limit(metric, value)) sum += std::abs(value - metric.limit) / std::max(std::abs(metric.limit), 1e-12);
+  };
+  for (const int m : front.metrics) add(m);
+  for (const int m : front.limited) add(m);
+  return sum;
+}
+
+// One population for each front, since what is good for one device may be poor for another; proposals go to the fronts in turn. A
+// generation is what one ask returns, so that results are used as soon as they are known (steady state).
+class Nsga2 final : public Agent {
+ public:
+  Nsga2(const AgentOptions& options, const Problem& problem, std::uint64_t seed)
+      : problem_(problem),
+        rng_(seed, "nsga2/" + options.name),
+        stream_(problem, Rng(seed, "nsga2_initial/" + options.name)),
+        uniform_(uniform_candidates(problem.space)),
+        populations_(problem.fronts.size()),
+        population_size_(static_cast<std::size_t>(option(options, nsga2_kind(), "population"))),
+        initial_(static_cast<int>(option(options, nsga2_kind(), "initial"))),
+        crossover_(option(options, nsga2_kind(), "crossover")),
+        mutations_(option(options, nsga2_kind(), "mutations")) {}
+
+  std::vector<policies::Candidate> ask(int count, std::span<const policies::Candidate> pending) override {
+    ProposalBatch batch(problem_, known_, count, pending);
+    while (!batch.is_full() && proposed_ < initial_ && next_uniform_ < uniform_.size()) {
+      if (batch.add(uniform_[next_uniform_++])) ++proposed_;
+    }
+    constexpr int kDraws = 50;  // for one proposal, before the batch stays short
+    for (int draw = 0; draw < kDraws * count && !batch.is_full(); ++draw) {
+      const std::size_t front = turn_ % std::max<std::size_t>(populations_.size(), 1);
+      const bool is_initial = proposed_ < initial_ || populations_.empty() || populations_[front].size() < 2;
+      const std::optional<policies::Candidate> candidate =
+          is_initial ? stream_.next() : repaired(problem_, &problem_.fronts[front], offspring(populations_[front]), rng_);
+      if (!candidate) ++turn_;  // limits that leave this front nothing
+      if (!candidate || !batch.add(*candidate)) continue;
+      ++proposed_;
+      ++turn_;
+    }
+    return batch.accepted();
+  }
+
+  void tell(std::span<const Trial> finished) override {
+    known_.learn(finished);
+    for (std::size_t f = 0; f < populations_.size(); ++f) {
+      const Front& front = problem_.fronts[f];
+      std::vector<Individual> pool = std::move(populations_[f]);
+      for (const Trial& trial : finished) {
+        if (trial.state != TrialState::kComplete) continue;
+        Individual individual{trial.candidate, to_minimized(problem_, front, trial.metrics), total_violation(problem_, front, trial)};
+        if (std::all_of(individual.objectives.begin(), individual.objectives.end(), [](double v) { return std::isfinite(v); })) {
+          pool.push_back(std::move(individual));
+        }
+      }
+      populations_[f] = environmental_selection(std::move(pool), population_size_);
+    }
+  }
+
+ private:
+  // Section III.C: of two drawn at random the one of lower rank, then of larger crowding distance.
+  const Individual& tournament(const std::vector<Individual>& population) {
+    const auto draw = [&]() -> const Individual& {
+      return population[static_cast<std::size_t>(rng_.below(static_cast<std::int64_t>(population.size())))];
+    };
+    const Individual &a = draw(), &b = draw();
+    if (a.rank != b.rank) return a.rank < b.rank ? a : b;
+    return a.crowding >= b.crowding ? a : b;
+  }
+
+  policies::Candidate offspring(const std::vector<Individual>& population) {
+    policies::Candidate child = tournament(population).candidate;
+    if (rng_.uniform() < crossover_) cross(tournament(population).candidate, child);
+    mutate(child);
+    return child;
+  }
+
+  // Half the time two-point: decisions lie in network order, so a run of layers is inherited whole; else uniform.
+  void cross(const policies::Candidate& other, policies::Candidate& child) {
+    const std::int64_t size = static_cast<std::int64_t>(child.choices.size());
+    if (rng_.uniform() < 0.5) {
+      const auto [begin, end] = std::minmax({rng_.below(size + 1), rng_.below(size + 1)});
+      std::copy(other.choices.begin() + begin, other.choices.begin() + end, child.choices.begin() + begin);
+    } else {
+      for (std::size_t d = 0; d < child.choices.size(); ++d) {
+        if (rng_.uniform() < 0.5) child.choices[d] = other.choices[d];
+      }
+    }
+  }
+
+  // Each decision changes with probability mutations / decisions, one at least. The step is geometric (half of them are 1, a quarter
+  // 2, ...), which is polynomial mutation's preference for near values on an ordinal scale.
+  void mutate(policies::Candidate& child) {
+    std::vector<std::size_t> movable;
+    for (std::size_t d = 0; d < child.choices.size(); ++d) {
+      if (problem_.space.decisions[d].values.size() > 1) movable.push_back(d);
+    }
+    if (movable.empty()) return;
+    const std::size_t certain = movable[static_cast<std::size_t>(rng_.below(static_cast<std::int64_t>(movable.size())))];
+    for (const std::size_t d : movable) {
+      if (d != certain && rng_.uniform() * static_cast<double>(movable.size()) >= mutations_) continue;
+      const int last = static_cast<int>(problem_.space.decisions[d].values.size()) - 1;
+      int step = 1;
+      while (step < last && rng_.uniform() < 0.5) ++step;
+      const int moved = child.choices[d] + (rng_.uniform() < 0.5 ? step : -step);
+      child.choices[d] = std::clamp(moved, 0, last);
+    }
+  }
+
+  const Problem& problem_;
+  Rng rng_;
+  CandidateStream stream_;
+  KnownCandidates known_;
+  std::vector<policies::Candidate> uniform_;
+  std::size_t next_uniform_ = 0;
+  std::vector<std::vector<Individual>> populations_;  // by front
+  std::size_t population_size_;
+  int initial_, proposed_ = 0;
+  double crossover_, mutations_;
+  std::size_t turn_ = 0;
+};
+
+}  // namespace
+
+const AgentKind& nsga2_kind() {
+  static const AgentKind kKind{"nsga2",
+                               "NSGA-II (Deb et al. 2002): evolves the non-dominated policies of each device",
+                               {{"population", 16, "members of each front's population", 2, 10000},
+                                {"initial", 12, "first proposals: uniform policies, then quasi-random ones"},
+                                {"crossover", 0.9, "share of proposals that have two parents", 0, 1, false},
+                                {"mutations", 1, "decisions that change in a proposal, on average", 0, 1e6, false}}};
+  return kKind;
+}
+
+std::unique_ptr<Agent> make_nsga2(const AgentOptions& options, const Problem& problem, std::uint64_t seed) {
+  return std::make_unique<Nsga2>(options, problem, seed);
+}
+
+}  // namespace lathe::search

@@ -1,0 +1,18 @@
+// First proposals of every agent. Uniform policies (one ratio and one width for the whole network) are what a person would try and what
+// any search has to beat, so they come first; they also give a model the large-scale shape of accuracy for the price of a dozen trials.
+#pragma once
+
+#include <vector>
+
+#include "search/problem.h"
+
+namespace lathe::search {
+
+// Each decision at the legal value nearest to what (ratio, weight bits, activation bits) asks for: of kept channels the nearest to
+// ratio x the largest, of widths the narrowest that is not below the wanted one (the widest if all are).
+policies::Candidate uniform_candidate(const policies::SearchSpace& space, double ratio, int weight_bits, int activation_bits);
+
+// Distinct uniform candidates, the uncompressed one first, the others in the order in which they are worth a trial; at most 16.
+std::vector<policies::Candidate> uniform_candidates(const policies::SearchSpace& space);
+
+}  // namespace lathe::search

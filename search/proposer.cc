@@ -1,0 +1,151 @@
+#include "search/proposer.h"
+
+#include <tbb/task_group.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "models/base/check.h"
+#include "models/base/error.h"
+
+namespace lathe::search {
+namespace {
+
+constexpr int kPerAgent = 4;                           // proposals a round for each agent unless the options say otherwise
+constexpr int kExtraAsks = 2;                          // for an agent whose proposals were dropped
+constexpr std::uint64_t kMostEnumerated = 1ULL << 17;  // spaces up to this size are walked to their last candidate: under a second
+constexpr int kFallbackDraws = 2000;                   // of a larger space in a row without anything new: it counts as exhausted
+
+// Names tell agents of one kind apart, in reports and in their random streams.
+std::string unique_name(const AgentOptions& options, const std::set<std::string>& taken) {
+  const std::string name = options.name.empty() ? options.kind : options.name;
+  std::string unique = name;
+  for (int i = 2; taken.contains(unique); ++i) unique = name + "-" + std::to_string(i);
+  return unique;
+}
+
+// Candidate `code` of the space, in mixed radix with the first decision fastest.
+policies::Candidate decode(const policies::SearchSpace& space, std::uint64_t code) {
+  policies::Candidate candidate;
+  for (const policies::Decision& decision : space.decisions) {
+    candidate.choices.push_back(static_cast<int>(code % decision.values.size()));
+    code /= decision.values.size();
+  }
+  return candidate;
+}
+
+bool is_in_space(const policies::SearchSpace& space, const policies::Candidate& candidate) {
+  if (candidate.choices.size() != space.decisions.size()) return false;
+  for (std::size_t d = 0; d < candidate.choices.size(); ++d) {
+    if (candidate.choices[d] < 0 || candidate.choices[d] >= static_cast<int>(space.decisions[d].values.size())) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Proposer::Proposer(const Problem& problem, const std::vector<AgentOptions>& agents, int round, std::uint64_t seed)
+    : problem_(problem), fallback_(problem, Rng(seed, "fallback")) {
+  if (agents.empty()) throw UserError(Fault{.key = "search.agents", .expected = "at least one agent"});
+  std::set<std::string> names;
+  for (AgentOptions options : agents) {
+    options.name = unique_name(options, names);
+    names.insert(options.name);
+    members_.push_back({options.name, make_agent(options, problem, seed)});
+  }
+  round_ = round > 0 ? round : kPerAgent * static_cast<int>(members_.size());
+  const std::uint64_t size = space_size(problem.space);
+  if (size <= kMostEnumerated) enumerable_ = size;
+  walk_start_ = Rng(seed, "walk")();
+}
+
+// Equal shares; who gets the rest of the division moves on from round to round.
+std::vector<int> Proposer::shares(int total) {
+  const int n = static_cast<int>(members_.size());
+  std::vector<int> share(members_.size(), total / n);
+  for (int k = 0; k < total % n; ++k) ++share[static_cast<std::size_t>((rounds_ + k) % n)];
+  ++rounds_;
+  return share;
+}
+
+bool Proposer::accept(const policies::Candidate& candidate, const std::string& agent, std::vector<Proposal>& round) {
+  LATHE_CHECK(is_in_space(problem_.space, candidate)) << "agent " << agent << " proposed something that is not in the search space";
+  if (!seen_.insert(candidate).second) {
+    ++duplicates_;
+    return false;
+  }
+  ExactScore score = score_exactly(problem_, candidate);
+  if (least_violation(problem_, score) > 0) {
+    ++rejected_;
+    return false;
+  }
+  round.push_back({.id = next_id_++, .agent = agent, .candidate = candidate, .metrics = std::move(score.metrics)});
+  return true;
+}
+
+std::vector<Proposal> Proposer::next_round(std::span<const Trial> finished, std::span<const Proposal> pending, int most) {
+  const int total = std::min(round_, most);
+  const std::vector<int> share = shares(total);
+  std::vector<policies::Candidate> in_flight;
+  for (const Proposal& proposal : pending) in_flight.push_back(proposal.candidate);
+
+  // Agents share nothing, so they learn and think at the same time.
+  std::vector<std::vector<policies::Candidate>> asked(members_.size());
+  tbb::task_group group;
+  for (std::size_t a = 0; a < members_.size(); ++a) {
+    group.run([&, a] {
+      members_[a].agent->tell(finished);
+      if (share[a] > 0) asked[a] = members_[a].agent->ask(share[a], in_flight);
+    });
+  }
+  group.wait();
+
+  // In the order of the config: of two that propose the same the first one gets the trial.
+  std::vector<Proposal> round;
+  for (std::size_t a = 0; a < members_.size(); ++a) {
+    int missing = share[a];
+    for (int attempt = 0; missing > 0; ++attempt) {
+      for (const policies::Candidate& candidate : asked[a]) {
+        if (missing > 0 && accept(candidate, members_[a].name, round)) {
+          in_flight.push_back(candidate);
+          --missing;
+        }
+      }
+      if (missing == 0 || attempt == kExtraAsks) break;
+      asked[a] = members_[a].agent->ask(missing, in_flight);
+      if (asked[a].empty()) break;
+    }
+  }
+  fill(static_cast<std::size_t>(total), round);
+  return round;
+}
+
+// What agents leave free goes to quasi-random candidates, which are named so.
+void Proposer::fill(std::size_t wanted, std::vector<Proposal>& round) {
+  while (round.size() < wanted) {
+    const std::optional<policies::Candidate> candidate = next_unseen();
+    if (!candidate) return;
+    accept(*candidate, quasi_random_kind().kind, round);
+  }
+}
+
+std::optional<policies::Candidate> Proposer::next_unseen() {
+  if (enumerable_ > 0) {
+    // An odd stride that is coprime to the size visits each candidate once, in an order without a pattern that matters here.
+    std::uint64_t stride = enumerable_ * 5 / 8 | 1;
+    while (std::gcd(stride, enumerable_) != 1) stride += 2;
+    while (walked_ < enumerable_) {
+      const std::uint64_t code = (walk_start_ % enumerable_ + walked_++ * stride) % enumerable_;
+      policies::Candidate candidate = decode(problem_.space, code);
+      if (!seen_.contains(candidate)) return candidate;
+    }
+    return std::nullopt;
+  }
+  for (int draw = 0; draw < kFallbackDraws; ++draw) {
+    std::optional<policies::Candidate> candidate = fallback_.next();
+    if (candidate && !seen_.contains(*candidate)) return candidate;
+  }
+  return std::nullopt;
+}
+
+}  // namespace lathe::search

@@ -1,0 +1,58 @@
+// The agents of a search and the bookkeeping of what they proposed: shares, repeats, rejections, exhaustion. Serial to its caller; runs the
+// agents' own work in parallel.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "search/agent.h"
+#include "search/constraints.h"
+#include "search/problem.h"
+#include "search/quasi_random/quasi_random.h"
+#include "search/trial.h"
+
+namespace lathe::search {
+
+// A candidate that is to be measured: its trial but for the measured metrics.
+using Proposal = Trial;
+
+class Proposer {
+ public:
+  // `problem` must outlive it. round: proposals a round over all agents; 0 = 4 for each.
+  Proposer(const Problem& problem, const std::vector<AgentOptions>& agents, int round, std::uint64_t seed);
+
+  // Tells all agents what finished and asks them for the next round, at most `most` proposals. `pending`: the round being measured.
+  // Call inside the task arena that is to be used. Ids go on from where the last round ended. Empty when nothing new is left.
+  std::vector<Proposal> next_round(std::span<const Trial> finished, std::span<const Proposal> pending, int most);
+
+  std::int64_t duplicates() const { return duplicates_; }
+  std::int64_t rejected() const { return rejected_; }
+
+ private:
+  struct Member {
+    std::string name;
+    std::unique_ptr<Agent> agent;
+  };
+  std::vector<int> shares(int total);
+  // Accepts the candidate as the next proposal, or counts why not.
+  bool accept(const policies::Candidate& candidate, const std::string& agent, std::vector<Proposal>& round);
+  void fill(std::size_t wanted, std::vector<Proposal>& round);
+  std::optional<policies::Candidate> next_unseen();
+
+  const Problem& problem_;
+  std::vector<Member> members_;
+  int round_;
+  std::int64_t next_id_ = 0, duplicates_ = 0, rejected_ = 0;
+  int rounds_ = 0;
+  std::set<policies::Candidate> seen_;  // all proposals, accepted or rejected
+  CandidateStream fallback_;
+  std::uint64_t enumerable_ = 0;  // size of the space if it is small enough to be walked, else 0
+  std::uint64_t walked_ = 0, walk_start_ = 0;
+};
+
+}  // namespace lathe::search

@@ -1,0 +1,71 @@
+#include "search/quasi_random/quasi_random.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "search/agent_options.h"
+#include "search/constraints.h"
+#include "search/initial_design.h"
+
+namespace lathe::search {
+namespace {
+
+constexpr int kLevels = 3;  // one coordinate for each policies::DecisionKind
+
+class QuasiRandom final : public Agent {
+ public:
+  QuasiRandom(const AgentOptions& options, const Problem& problem, std::uint64_t seed)
+      : problem_(problem), stream_(problem, Rng(seed, "quasi_random/" + options.name)) {
+    if (option(options, quasi_random_kind(), "uniform") != 0) uniform_ = uniform_candidates(problem.space);
+  }
+
+  std::vector<policies::Candidate> ask(int count, std::span<const policies::Candidate> pending) override {
+    ProposalBatch batch(problem_, known_, count, pending);
+    while (!batch.is_full() && next_uniform_ < uniform_.size()) batch.add(uniform_[next_uniform_++]);
+    constexpr int kDraws = 50;  // for one proposal; more repeats than this mean that the space is nearly used up
+    for (int draw = 0; draw < kDraws * count && !batch.is_full(); ++draw) {
+      if (const auto candidate = stream_.next()) batch.add(*candidate);
+    }
+    return batch.accepted();
+  }
+
+  void tell(std::span<const Trial> finished) override { known_.learn(finished); }
+
+ private:
+  const Problem& problem_;
+  CandidateStream stream_;
+  KnownCandidates known_;
+  std::vector<policies::Candidate> uniform_;
+  std::size_t next_uniform_ = 0;
+};
+
+}  // namespace
+
+CandidateStream::CandidateStream(const Problem& problem, Rng rng)
+    : problem_(problem), halton_(kLevels + static_cast<int>(problem.space.decisions.size()), rng), repair_(rng(), "repair") {}
+
+std::optional<policies::Candidate> CandidateStream::next() {
+  const std::vector<double> u = halton_.point(index_++);
+  policies::Candidate candidate;
+  for (std::size_t d = 0; d < problem_.space.decisions.size(); ++d) {
+    const policies::Decision& decision = problem_.space.decisions[d];
+    const double level = 0.1 + 0.85 * u[static_cast<std::size_t>(decision.kind)];
+    const double fraction = std::pow(u[kLevels + d], (1 - level) / level);
+    const int values = static_cast<int>(decision.values.size());
+    candidate.choices.push_back(std::clamp(static_cast<int>(fraction * values), 0, values - 1));
+  }
+  return repaired(problem_, nullptr, candidate, repair_);
+}
+
+const AgentKind& quasi_random_kind() {
+  static const AgentKind kKind{"quasi_random",
+                               "scrambled Halton points, after uniform policies; learns nothing",
+                               {{"uniform", 1, "1: begin with uniform policies, the uncompressed one first; 0: do not"}}};
+  return kKind;
+}
+
+std::unique_ptr<Agent> make_quasi_random(const AgentOptions& options, const Problem& problem, std::uint64_t seed) {
+  return std::make_unique<QuasiRandom>(options, problem, seed);
+}
+
+}  // namespace lathe::search

@@ -1,0 +1,33 @@
+// Space-filling proposals without learning: the yardstick for the other agents, their initial design and the controller's fall-back.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "search/agent.h"
+#include "search/proposal_batch.h"
+#include "search/quasi_random/halton.h"
+
+namespace lathe::search {
+
+// An endless stream of candidates from a scrambled Halton sequence. Independent uniform decisions would all give networks of nearly the
+// same latency when there are many (their mean concentrates), so the first three coordinates choose how strongly channels, weight
+// bits and activation bits are compressed on the whole (mean level t in [0.1, 0.95]), and a decision's own coordinate u is bent to
+// that level: u^((1 - t) / t), whose mean is t.
+class CandidateStream {
+ public:
+  CandidateStream(const Problem& problem, Rng rng);
+  // The next of them, repaired where limits forbid it; nothing if that fails.
+  std::optional<policies::Candidate> next();
+
+ private:
+  const Problem& problem_;
+  ScrambledHalton halton_;
+  Rng repair_;
+  std::uint64_t index_ = 0;
+};
+
+const AgentKind& quasi_random_kind();
+std::unique_ptr<Agent> make_quasi_random(const AgentOptions& options, const Problem& problem, std::uint64_t seed);
+
+}  // namespace lathe::search
