@@ -14,7 +14,7 @@ namespace lathe::hwmodels {
 
 struct OpCost {
   double latency_ms = 0;
-  double energy_mj = 0;       // dynamic energy plus static power over latency_ms
+  double energy_mj = 0;  // dynamic energy plus static power over latency_ms
 };
 
 struct FpgaResources {
@@ -24,7 +24,7 @@ struct FpgaResources {
 struct LayerPrediction {
   std::string name;
   OpCost cost;
-  std::string bound;          // what limits it: "compute", "memory", "overhead"
+  std::string bound;  // what limits it: "compute", "memory", "overhead"
 };
 
 struct Prediction {
@@ -34,9 +34,10 @@ struct Prediction {
   std::int64_t peak_activation_bytes = 0;
   std::int64_t weight_bytes = 0;
   std::optional<FpgaResources> resources;
-  bool is_feasible = true;    // false: does not fit (resources, memory); `reason` says what
+  bool is_feasible = true;  // false: does not fit (resources, memory); `reason` says what
   std::string reason;
   bool is_calibrated = false;
+  std::vector<std::string> notes;  // what the reader must know: widths that the device executes otherwise than the policy says
   std::vector<LayerPrediction> layers;
 };
 
@@ -48,7 +49,7 @@ class HardwareModel {
   virtual Prediction predict(const policies::Workload& workload) const = 0;
   // Whether the network's latency is the sum of its operators' (ARM, GPU, DPU) so that tables of op_cost may stand in for predict.
   virtual bool is_additive() const = 0;
-  // Cost of one operator; only where is_additive().
+  // Cost of one operator (zero for a fused one); only where is_additive().
   virtual OpCost op_cost(const policies::OpWorkload& op) const = 0;
 };
 

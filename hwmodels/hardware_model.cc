@@ -1,0 +1,29 @@
+#include "hwmodels/hardware_model.h"
+
+#include <utility>
+
+#include "hwmodels/arm_model.h"
+#include "hwmodels/fpga_model.h"
+#include "hwmodels/gpu_model.h"
+#include "models/base/check.h"
+
+namespace lathe::hwmodels {
+
+std::unique_ptr<HardwareModel> make_hardware_model(DeviceSpec device) {
+  switch (device.device_class) {
+    case DeviceClass::kArmCpu:
+      return make_arm_model(std::move(device));
+    case DeviceClass::kGpu:
+      return make_gpu_model(std::move(device));
+    case DeviceClass::kFpgaDpu:
+      return make_fpga_dpu_model(std::move(device));
+    case DeviceClass::kFpgaBitSerial:
+      return make_fpga_bit_serial_model(std::move(device));
+    case DeviceClass::kFpgaDataflow:
+      break;
+  }
+  LATHE_CHECK(false) << "unknown device class";
+  return nullptr;
+}
+
+}  // namespace lathe::hwmodels

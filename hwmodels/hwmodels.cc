@@ -1,1 +1,0 @@
-// Replaced by the first sources of this layer.

@@ -1,0 +1,50 @@
+#include "hwmodels/memory_use.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "hwmodels/op_demand.h"
+
+namespace lathe::hwmodels {
+namespace {
+
+std::int64_t packed_bytes(std::int64_t elements, int bits) {
+  return (elements * bits + 7) / 8;
+}
+
+}  // namespace
+
+std::int64_t value_bytes(const policies::LiveValue& value, const policies::DeviceCapabilities& capabilities) {
+  return packed_bytes(value.elements, width_on_device(value.bits, capabilities.activation_bits));
+}
+
+std::int64_t peak_activation_bytes(const policies::Workload& workload, const policies::DeviceCapabilities& capabilities) {
+  const int ops = static_cast<int>(workload.ops.size());
+  // change[i]: bytes that come to life just before operator i, less those that died after operator i - 1.
+  std::vector<std::int64_t> change(static_cast<std::size_t>(ops) + 1, 0);
+  for (const policies::LiveValue& value : workload.values) {
+    const std::int64_t bytes = value_bytes(value, capabilities);
+    const int first = std::clamp(value.first, 0, ops);
+    const int end = std::clamp(value.last + 1, first, ops);
+    change[static_cast<std::size_t>(first)] += bytes;
+    change[static_cast<std::size_t>(end)] -= bytes;
+  }
+  std::int64_t alive = 0, peak = 0;
+  for (int i = 0; i < ops; ++i) {
+    alive += change[static_cast<std::size_t>(i)];
+    peak = std::max(peak, alive);
+  }
+  return peak;
+}
+
+std::int64_t op_weight_bytes(const policies::OpWorkload& op, const policies::DeviceCapabilities& capabilities) {
+  return packed_bytes(op.weight_elements, width_on_device(op.weight_bits, capabilities.weight_bits));
+}
+
+std::int64_t weight_bytes(const policies::Workload& workload, const policies::DeviceCapabilities& capabilities) {
+  std::int64_t bytes = 0;
+  for (const policies::OpWorkload& op : workload.ops) bytes += op_weight_bytes(op, capabilities);
+  return bytes;
+}
+
+}  // namespace lathe::hwmodels
