@@ -38,6 +38,7 @@ struct DataOptions {
   std::string path;  // directory
   std::vector<float> mean, stddev;
   int image_size = 0;                                                      // image_folder: must match, no resizing
+  int classes = 0;      // of the network; labels must be below. 0 = as many as the labels say
   std::int64_t calibration_rows = 512, search_rows = 1000, test_rows = 0;  // test 0 = all that remain
   bool load_train = false;
   int split = 0;                          // which of the fixed shuffles (ImageNet samples have five)
