@@ -41,8 +41,9 @@ TEST(LoadDataset, SplitsIdxFilesIntoFixedHalves) {
   EXPECT_EQ(data.search.size(), 6);
   EXPECT_EQ(data.train.size(), 0);
   EXPECT_EQ(first_pixels(data.test), (std::multiset<std::int64_t>{10, 11, 12, 13, 14, 15, 16, 17, 18, 19}));
-  for (const auto pixel : first_pixels(data.search)) EXPECT_LT(pixel, 10);
-  EXPECT_EQ(std::set(first_pixels(data.search).begin(), first_pixels(data.search).end()).size(), 6U);
+  const auto search_pixels = first_pixels(data.search);
+  for (const auto pixel : search_pixels) EXPECT_LT(pixel, 10);
+  EXPECT_EQ(std::set(search_pixels.begin(), search_pixels.end()).size(), 6U);
 
   // The same rows again; fewer of them are the first of these.
   options.search_rows = 3;
