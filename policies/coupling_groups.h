@@ -26,14 +26,14 @@ struct Factor {
   std::int64_t size = 1;  // unpruned
   bool operator==(const Factor&) const = default;
 };
-using Segment = std::vector<Factor>;     // row-major product; empty = 1
+using Segment = std::vector<Factor>;          // row-major product; empty = 1
 using AxisExpression = std::vector<Segment>;  // concatenation
 
 struct CouplingGroup {
-  std::string name;                 // of the first layer that produces it, with a suffix where that layer produces several
-  std::int64_t channels = 0;        // size of the dimension
+  std::string name;           // of the first layer that produces it, with a suffix where that layer produces several
+  std::int64_t channels = 0;  // size of the dimension
   bool prunable = true;
-  std::string reason;               // why not, in words for the user; "" if prunable
+  std::string reason;                  // why not, in words for the user; "" if prunable
   std::vector<std::string> producers;  // layers whose output channels these are, in network order
   std::vector<std::string> consumers;  // layers that read them
   bool operator==(const CouplingGroup&) const = default;

@@ -1,0 +1,198 @@
+#include "policies/coupling_groups.h"
+
+#include <algorithm>
+#include <set>
+
+#include "models/base/check.h"
+#include "policies/coupling_propagation.h"
+#include "policies/coupling_rules.h"
+
+namespace lathe::policies {
+namespace {
+
+using models::kDynamic;
+using models::Network;
+
+// A dimension on the way to a group.
+struct Occurrence {
+  int dimension;  // -1: an integer that belongs to one layer only
+  std::int64_t size;
+  std::string name, reason;
+  std::vector<std::string> producers, consumers;
+};
+
+void add_once(std::vector<std::string>& names, const std::string& name) {
+  if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+}
+
+// Turns the dimensions that a finished propagation left into named groups.
+class GroupBuilder {
+ public:
+  explicit GroupBuilder(CouplingPropagation& p) : p_(p) {}
+
+  std::vector<CouplingGroup> build(std::map<int, int>& group_of) {
+    std::vector<LayerAxes> layers = p_.layers();
+    settle(layers);
+    for (const LayerAxes& layer : layers) add_producer(layer);
+    for (const LayerAxes& layer : layers) add_consumer(layer);
+    std::stable_sort(found_.begin(), found_.end(),
+                     [](const Occurrence& a, const Occurrence& b) { return a.reason.empty() > b.reason.empty(); });
+    std::vector<CouplingGroup> groups;
+    for (Occurrence& item : found_) {
+      if (item.reason.empty()) group_of[item.dimension] = static_cast<int>(groups.size());
+      groups.push_back({.name = std::move(item.name),
+                        .channels = item.size,
+                        .prunable = item.reason.empty(),
+                        .reason = item.reason,
+                        .producers = std::move(item.producers),
+                        .consumers = std::move(item.consumers)});
+    }
+    return groups;
+  }
+
+ private:
+  const std::string& name_of(const LayerAxes& layer) const { return p_.network().nodes[static_cast<std::size_t>(layer.node)].name; }
+
+  // Resolving may freeze, and what is frozen may change other expressions, once.
+  void settle(std::vector<LayerAxes>& layers) {
+    std::sort(layers.begin(), layers.end(), [](const LayerAxes& a, const LayerAxes& b) { return a.node < b.node; });
+    for (std::size_t id = 0; id < p_.network().values.size(); ++id) {
+      for (const AxisState& axis : p_.state(static_cast<int>(id))) p_.algebra().resolve(axis.expression);
+    }
+    for (LayerAxes& layer : layers) {
+      layer.output = p_.algebra().resolve(layer.output);
+      layer.input = p_.algebra().resolve(layer.input);
+    }
+  }
+
+  // The dimensions of a layer's output that it is the first to produce get its name, with a suffix where it has several.
+  void add_producer(const LayerAxes& layer) {
+    std::vector<Term> terms;
+    for (const Product& product : layer.output) collect(product, terms);
+    std::vector<std::string> suffixes;
+    for (const Term& term : terms) suffixes.push_back(term.dimension < 0 ? "" : p_.algebra().hint_of(term.dimension));
+    for (std::size_t i = 0; i < terms.size(); ++i) {
+      const bool is_unique = !suffixes[i].empty() && std::count(suffixes.begin(), suffixes.end(), suffixes[i]) == 1;
+      const std::string suffix = is_unique ? "/" + suffixes[i] : "#" + std::to_string(i);
+      produce(terms[i], name_of(layer), terms.size() > 1 ? name_of(layer) + suffix : name_of(layer));
+    }
+  }
+
+  // The dimensions of a segment; of a segment without prunable ones the integers too, as one.
+  void collect(const Product& product, std::vector<Term>& terms) {
+    bool has_dimension = false;
+    for (const Term& term : product) {
+      if (term.dimension < 0) continue;
+      has_dimension = true;
+      const auto same = [&](const Term& other) { return other.dimension == term.dimension; };
+      if (std::none_of(terms.begin(), terms.end(), same)) terms.push_back(term);
+    }
+    if (has_dimension) return;
+    Term whole{.dimension = -1, .size = extent(product)};
+    if (!product.empty()) whole.reason = product[0].reason;
+    terms.push_back(whole);
+  }
+
+  void produce(const Term& term, const std::string& layer, const std::string& name) {
+    const auto known = std::find_if(found_.begin(), found_.end(),
+                                    [&](const Occurrence& item) { return term.dimension >= 0 && item.dimension == term.dimension; });
+    if (known != found_.end()) return add_once(known->producers, layer);
+    const bool is_prunable = term.dimension >= 0 && !p_.algebra().is_frozen(term.dimension);
+    std::string reason = is_prunable ? "" : p_.algebra().reason_of(term);
+    if (term.size == 1) reason = "single channel";
+    found_.push_back({.dimension = term.dimension, .size = term.size, .name = unique(name), .reason = reason, .producers = {layer}});
+  }
+
+  void add_consumer(const LayerAxes& layer) {
+    for (const Product& product : layer.input) {
+      for (const Term& term : product) {
+        for (Occurrence& item : found_) {
+          if (term.dimension >= 0 && item.dimension == term.dimension) add_once(item.consumers, name_of(layer));
+        }
+      }
+    }
+  }
+
+  std::string unique(const std::string& name) {
+    std::string result = name;
+    for (int i = 1; !names_.insert(result).second; ++i) result = name + "#" + std::to_string(i);
+    return result;
+  }
+
+  CouplingPropagation& p_;
+  std::vector<Occurrence> found_;
+  std::set<std::string> names_;
+};
+
+AxisExpression expression_of(CouplingPropagation& p, const Axis& axis, const std::map<int, int>& group_of) {
+  AxisExpression result;
+  for (const Product& product : p.algebra().resolve(axis)) {
+    Segment segment;
+    for (const Term& term : product) {
+      const auto group = group_of.find(term.dimension);
+      segment.push_back({.group = group == group_of.end() ? -1 : group->second, .size = term.size});
+    }
+    result.push_back(std::move(segment));
+  }
+  return result;
+}
+
+}  // namespace
+
+CouplingAnalysis analyze_coupling(const Network& network) {
+  CouplingPropagation propagation(network);
+  for (const models::Node& node : network.nodes) rule_of(node)(propagation, node);
+  for (const models::ValueId id : network.outputs) propagation.freeze_all(id, "network output \"" + network.value(id).name + "\"");
+  std::map<int, int> group_of;
+  CouplingAnalysis analysis;
+  analysis.groups = GroupBuilder(propagation).build(group_of);
+  for (std::size_t id = 0; id < network.values.size(); ++id) {
+    std::vector<AxisExpression> axes;
+    for (const AxisState& axis : propagation.state(static_cast<int>(id)))
+      axes.push_back(expression_of(propagation, axis.expression, group_of));
+    analysis.axes.push_back(std::move(axes));
+  }
+  return analysis;
+}
+
+std::int64_t evaluate(const AxisExpression& axis, const std::vector<std::int64_t>& kept_counts) {
+  std::int64_t total = 0;
+  for (const Segment& segment : axis) {
+    std::int64_t size = 1;
+    for (const Factor& factor : segment) {
+      if (factor.size == kDynamic) return kDynamic;
+      size *= factor.group < 0 ? factor.size : kept_counts.at(static_cast<std::size_t>(factor.group));
+    }
+    total += size;
+  }
+  return total;
+}
+
+std::vector<std::int64_t> kept_indices(const AxisExpression& axis, const CouplingAnalysis& analysis, const KeptChannels& kept) {
+  LATHE_CHECK_EQ(kept.size(), analysis.groups.size());
+  std::vector<std::int64_t> result;
+  std::int64_t offset = 0;
+  for (const Segment& segment : axis) {
+    std::vector<std::int64_t> indices{0};
+    std::int64_t size = 1;
+    for (const Factor& factor : segment) {
+      LATHE_CHECK_NE(factor.size, kDynamic) << "indices of an axis that depends on the batch";
+      const std::vector<std::int64_t>* chosen = factor.group < 0 ? nullptr : &kept[static_cast<std::size_t>(factor.group)];
+      std::vector<std::int64_t> next;
+      for (const std::int64_t index : indices) {
+        if (chosen && !chosen->empty()) {
+          for (const std::int64_t i : *chosen) next.push_back(index * factor.size + i);
+        } else {
+          for (std::int64_t i = 0; i < factor.size; ++i) next.push_back(index * factor.size + i);
+        }
+      }
+      indices = std::move(next);
+      size *= factor.size;
+    }
+    for (const std::int64_t index : indices) result.push_back(offset + index);
+    offset += size;
+  }
+  return result;
+}
+
+}  // namespace lathe::policies
