@@ -1,5 +1,6 @@
 #include "policies/mask_fill.h"
 
+#include <algorithm>
 #include <optional>
 #include <set>
 #include <string>
@@ -7,7 +8,16 @@
 namespace lathe::policies {
 namespace {
 
-MaskFill fill_for_use(const models::Node& node, std::size_t input) {
+// Whether a stored 0 stands for the number 0.
+bool zero_is_exact(const models::Network& network, const models::Node& node) {
+  if (node.inputs.size() < 3 || node.inputs[2] == models::kNoValue) return true;
+  if (!network.is_constant(node.inputs[2])) return false;
+  const std::vector<std::int64_t> zero_points = network.constants.at(node.inputs[2]).to_int64s();
+  return std::all_of(zero_points.begin(), zero_points.end(), [](std::int64_t zero_point) { return zero_point == 0; });
+}
+
+MaskFill fill_for_use(const models::Network& network, const models::Node& node, std::size_t input) {
+  if (node.op == "DequantizeLinear" && !zero_is_exact(network, node)) return MaskFill::kUnchanged;
   if (node.op == "BatchNormalization") return input == 4 ? MaskFill::kOne : MaskFill::kZero;
   if (node.op == "Div" || node.op == "Pow" || node.op == "Mod") return input == 0 ? MaskFill::kZero : MaskFill::kUnchanged;
   static const std::set<std::string> kScaled = {"FakeQuantize", "QuantizeLinear", "DequantizeLinear"};
@@ -25,7 +35,7 @@ std::vector<MaskFill> mask_fills(const models::Network& network) {
       const models::ValueId id = node.inputs[i];
       if (id == models::kNoValue || !network.is_constant(id)) continue;
       std::optional<MaskFill>& fill = fills[static_cast<std::size_t>(id)];
-      const MaskFill wanted = fill_for_use(node, i);
+      const MaskFill wanted = fill_for_use(network, node, i);
       fill = fill && *fill != wanted ? MaskFill::kUnchanged : wanted;
     }
   }
