@@ -157,8 +157,29 @@ Axis AxisAlgebra::resolve(const Axis& axis) {
   return result;
 }
 
+// A concatenation of equal parts is a product, P + P = 2 P, and one of integers an integer; anything else stays as it is.
+Axis AxisAlgebra::compact(const Axis& axis) {
+  const auto is_integer = [&](const Product& product) {
+    return std::all_of(product.begin(), product.end(), [&](const Term& term) { return is_fixed(term) && term.size != kDynamic; });
+  };
+  const auto same_term = [](const Term& a, const Term& b) { return a.dimension == b.dimension && a.size == b.size; };
+  const auto same = [&](const Product& product) {
+    return std::equal(product.begin(), product.end(), axis[0].begin(), axis[0].end(), same_term);
+  };
+  if (axis.size() < 2) return axis;
+  Term count{.dimension = -1, .size = extent(axis), .reason = intern("its parts are used in different places")};
+  for (const Product& product : axis) {
+    if (!product.empty() && is_fixed(product[0])) count.reason = as_integer(product[0], 1).reason;
+  }
+  if (std::all_of(axis.begin(), axis.end(), is_integer)) return {{count}};
+  if (!std::all_of(axis.begin(), axis.end(), same)) return axis;
+  count.size = static_cast<std::int64_t>(axis.size());
+  return {prepend(count, axis[0])};
+}
+
 // (L1 + L2)(R) = L1 R + L2 R; L (R1 + R2) is |L| copies of R1 + R2, for which L must be frozen.
-Axis AxisAlgebra::times(const Axis& left, const Axis& right) {
+Axis AxisAlgebra::times(const Axis& left, const Axis& operand) {
+  const Axis right = compact(operand);
   if (right.empty()) return {};
   Axis result;
   for (const Product& outer : left) {

@@ -69,7 +69,8 @@ class AxisAlgebra {
   int new_dimension(std::int64_t size);
   int intern(const std::string& reason);
   bool freeze_product(const Product& product, int reason);
-  Axis times(const Axis& left, const Axis& right);
+  Axis compact(const Axis& axis);
+  Axis times(const Axis& left, const Axis& operand);
   void unify_with_batch(const Axis& a, const Axis& b, const std::string& reason);
   // Each returns whether dimensions changed, in which case the axes must be resolved anew.
   bool unify_step(const Axis& a, const Axis& b, int reason);
