@@ -17,14 +17,14 @@ enum class DecisionKind { kKeptChannels, kWeightBits, kActivationBits };
 
 struct Decision {
   DecisionKind kind;
-  int subject;                // index into SearchSpace::groups (kKeptChannels) or SearchSpace::layers
-  std::string name;           // "layer1.0.conv1/keep", ".../weight_bits", ".../activation_bits"
-  std::vector<int> values;    // legal values, ascending: channels kept, or bits; never empty. The last one is the least compression.
+  int subject;              // index into SearchSpace::groups (kKeptChannels) or SearchSpace::layers
+  std::string name;         // "layer1.0.conv1/keep", ".../weight_bits", ".../activation_bits"
+  std::vector<int> values;  // legal values, ascending: channels kept, or bits; never empty. The last one is the least compression.
   bool operator==(const Decision&) const = default;
 };
 
 struct GroupInfo {
-  int group;                  // index into CouplingAnalysis::groups
+  int group;  // index into CouplingAnalysis::groups
   std::string name;
   std::int64_t channels;
   bool operator==(const GroupInfo&) const = default;
@@ -32,20 +32,22 @@ struct GroupInfo {
 
 // What agents may know of a layer (AMC's and HAQ's states are made of these).
 struct LayerInfo {
-  int node;                   // index into Network::nodes
+  int node;  // index into Network::nodes
   std::string name, op;
   std::int64_t macs, parameters;
   std::int64_t in_channels, out_channels, kernel, stride, groups;
   std::int64_t input_elements, output_elements;  // one sample
   bool quantizable = true;
-  std::string reason;         // why not
+  std::string reason;                          // why not
+  int weight_bits = 32, activation_bits = 32;  // where no decision says otherwise (frozen, or one legal width only)
   bool operator==(const LayerInfo&) const = default;
 };
 
 struct SearchSpace {
-  std::vector<Decision> decisions;   // in network order: for each layer its group's ratio (where it is the first producer), then its bits
-  std::vector<GroupInfo> groups;
-  std::vector<LayerInfo> layers;
+  std::vector<Decision> decisions;  // in network order: for each layer its group's ratio (where it is the first producer), then its bits
+  std::vector<GroupInfo> groups;    // those that have a decision
+  std::vector<LayerInfo> layers;    // all of the network
+  bool tie_bits = false;            // a kWeightBits decision sets the activations' width too
   bool operator==(const SearchSpace&) const = default;
 };
 
@@ -53,17 +55,20 @@ struct SearchSpace {
 struct SpaceOptions {
   bool prune = true;
   std::vector<double> keep_ratios{0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0};
-  int channel_granularity = 0;             // 0 = the devices'
-  std::vector<int> weight_bits{};          // empty = the devices'
-  std::vector<int> activation_bits{};      // empty = the devices'
-  bool tie_bits = false;                   // one decision for the activations and weights of a layer
-  int first_last_bits = 0;                 // 0 = searched; else fixed for the first and last layer
+  int channel_granularity = 0;         // 0 = the devices'
+  std::vector<int> weight_bits{};      // empty = the devices'
+  std::vector<int> activation_bits{};  // empty = the devices'
+  bool tie_bits = false;               // one decision for the activations and weights of a layer
+  int first_last_bits = 0;             // 0 = searched; else fixed for the first and last layer
   std::string criterion = "l1";
-  std::vector<std::string> frozen;         // names of groups or layers to leave alone (exact, or with * as wildcard)
+  std::vector<std::string> frozen;  // names of groups or layers to leave alone (exact, or with * as wildcard)
 };
 
-SearchSpace make_search_space(const models::Network& network, const CouplingAnalysis& analysis,
-                              const DeviceCapabilities& capabilities, const SpaceOptions& options);
+// Kept channels: each ratio rounded to the granularity, at least one granule, and always the unpruned count. Where a group is one factor
+// of a layer's channels (the heads of an attention) the granule is what makes their product a multiple. Decisions with one legal value are
+// dropped. Throws UserError for options out of range and `frozen` patterns that match nothing.
+SearchSpace make_search_space(const models::Network& network, const CouplingAnalysis& analysis, const DeviceCapabilities& capabilities,
+                              const SpaceOptions& options);
 
 // One index into Decision::values for each decision.
 struct Candidate {
@@ -73,13 +78,18 @@ struct Candidate {
 
 bool is_legal(const SearchSpace& space, const Candidate& candidate);
 Candidate least_compressed(const SearchSpace& space);  // the last value everywhere
-std::uint64_t hash_of(const Candidate& candidate);      // stable across runs and machines
+std::uint64_t hash_of(const Candidate& candidate);     // stable across runs and machines
 
-// The policy that a candidate stands for; `kept` is filled from `importance` (see pruning_criterion.h), by group of the analysis.
+// Every Conv, ConvTranspose and Gemm, and every MatMul with a constant operand, in network order; none has been fixed to a width.
+std::vector<LayerInfo> describe_layers(const models::Network& network);
+
+// The policy that a candidate stands for (groups that keep all and layers that stay float are left out); `kept` is filled from `importance`
+// (see pruning_criterion.h), by group of the analysis.
 Policy to_policy(const models::Network& network, const SearchSpace& space, const Candidate& candidate,
                  const std::vector<std::vector<double>>& importance, const std::string& criterion);
 
-// Kept channels that a policy asks for: from `kept`, else by its criterion. Throws UserError for names or indices the network lacks.
+// Kept channels that a policy asks for: from `kept`, else by its criterion. Throws UserError (all faults at once) for groups, layers or
+// indices that the network lacks, and for groups that cannot be pruned.
 KeptChannels kept_channels(const models::Network& network, const CouplingAnalysis& analysis, const Policy& policy);
 
 }  // namespace lathe::policies

@@ -1,0 +1,155 @@
+// Candidates (indices) into policies (names and channels), and policies into channels.
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numeric>
+
+#include "models/base/error.h"
+#include "policies/pruning_criterion.h"
+#include "policies/search_space.h"
+
+namespace lathe::policies {
+namespace {
+
+// Formats that a search chooses from: integers to 8 bits, IEEE half precision at 16, float above.
+const char* format_of(int bits) {
+  return bits <= 8 ? "int" : "float";
+}
+
+GroupPolicy group_policy(const GroupInfo& info, std::int64_t channels, const std::vector<std::vector<double>>& importance,
+                         const std::string& criterion) {
+  return {.name = info.name,
+          .keep_ratio = static_cast<double>(channels) / static_cast<double>(info.channels),
+          .channels = channels,
+          .criterion = criterion,
+          .kept = most_important(importance[static_cast<std::size_t>(info.group)], channels)};
+}
+
+std::string did_you_mean(const std::string& name, const std::vector<std::string>& names) {
+  const std::string near = nearest_spelling(name, names);
+  return near.empty() ? "" : " (did you mean '" + near + "'?)";
+}
+
+void check_layer_names(const models::Network& network, const Policy& policy, std::vector<Fault>& faults) {
+  std::vector<std::string> names;
+  for (const LayerInfo& layer : describe_layers(network)) names.push_back(layer.name);
+  for (std::size_t i = 0; i < policy.layers.size(); ++i) {
+    const std::string& name = policy.layers[i].name;
+    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+    faults.push_back({.key = "layers[" + std::to_string(i) + "].name",
+                      .expected = "the network has no such layer" + did_you_mean(name, names),
+                      .got = name});
+  }
+}
+
+// Number of channels that the entry keeps, or 0 with a fault.
+std::int64_t wanted_count(const GroupPolicy& entry, const CouplingGroup& group, const std::string& key, std::vector<Fault>& faults) {
+  std::int64_t count = entry.channels;
+  if (!entry.kept.empty()) count = static_cast<std::int64_t>(entry.kept.size());
+  if (count == 0) count = std::max<std::int64_t>(1, std::llround(entry.keep_ratio * static_cast<double>(group.channels)));
+  if (!entry.kept.empty() && (entry.kept.back() >= group.channels || entry.kept.front() < 0)) {
+    faults.push_back({.key = key + ".kept",
+                      .expected = "expected indices below " + std::to_string(group.channels) + ", the channels of '" + group.name + "'",
+                      .got = std::to_string(entry.kept.back())});
+    return 0;
+  }
+  if (count > group.channels) {
+    faults.push_back({.key = key + ".channels",
+                      .expected = "expected at most " + std::to_string(group.channels) + ", the channels of '" + group.name + "'",
+                      .got = std::to_string(count)});
+    return 0;
+  }
+  if (count < group.channels && !group.prunable) {
+    faults.push_back({.key = key, .expected = "group '" + group.name + "' cannot be pruned: " + group.reason});
+    return 0;
+  }
+  return count;
+}
+
+}  // namespace
+
+bool is_legal(const SearchSpace& space, const Candidate& candidate) {
+  if (candidate.choices.size() != space.decisions.size()) return false;
+  for (std::size_t i = 0; i < space.decisions.size(); ++i) {
+    const int choice = candidate.choices[i];
+    if (choice < 0 || choice >= static_cast<int>(space.decisions[i].values.size())) return false;
+  }
+  return true;
+}
+
+Candidate least_compressed(const SearchSpace& space) {
+  Candidate candidate;
+  for (const Decision& decision : space.decisions) candidate.choices.push_back(static_cast<int>(decision.values.size()) - 1);
+  return candidate;
+}
+
+// FNV-1a over the choices, each as four bytes.
+std::uint64_t hash_of(const Candidate& candidate) {
+  std::uint64_t hash = 0xCBF29CE484222325ULL;
+  for (const int choice : candidate.choices) {
+    for (int shift = 0; shift < 32; shift += 8) {
+      hash = (hash ^ ((static_cast<std::uint32_t>(choice) >> shift) & 0xFFU)) * 0x100000001B3ULL;
+    }
+  }
+  return hash;
+}
+
+Policy to_policy(const models::Network& network, const SearchSpace& space, const Candidate& candidate,
+                 const std::vector<std::vector<double>>& importance, const std::string& criterion) {
+  LATHE_CHECK(is_legal(space, candidate)) << "candidate of another search space";
+  Policy policy{.model_name = network.name, .model_sha256 = network.sha256};
+  std::vector<LayerInfo> layers = space.layers;
+  for (std::size_t i = 0; i < space.decisions.size(); ++i) {
+    const Decision& decision = space.decisions[i];
+    const int value = decision.values[static_cast<std::size_t>(candidate.choices[i])];
+    if (decision.kind == DecisionKind::kKeptChannels) {
+      const GroupInfo& group = space.groups[static_cast<std::size_t>(decision.subject)];
+      if (value < group.channels) policy.groups.push_back(group_policy(group, value, importance, criterion));
+      continue;
+    }
+    LayerInfo& layer = layers[static_cast<std::size_t>(decision.subject)];
+    if (decision.kind == DecisionKind::kWeightBits) layer.weight_bits = value;
+    if (decision.kind == DecisionKind::kActivationBits || space.tie_bits) layer.activation_bits = value;
+  }
+  for (const LayerInfo& layer : layers) {
+    if (layer.weight_bits == 32 && layer.activation_bits == 32) continue;
+    policy.layers.push_back({.name = layer.name,
+                             .weight_bits = layer.weight_bits,
+                             .weight_format = format_of(layer.weight_bits),
+                             .activation_bits = layer.activation_bits,
+                             .activation_format = format_of(layer.activation_bits)});
+  }
+  return policy;
+}
+
+KeptChannels kept_channels(const models::Network& network, const CouplingAnalysis& analysis, const Policy& policy) {
+  std::vector<std::string> names;
+  std::map<std::string, std::size_t> group_of_name;
+  for (std::size_t g = 0; g < analysis.groups.size(); ++g) {
+    names.push_back(analysis.groups[g].name);
+    group_of_name.emplace(analysis.groups[g].name, g);
+  }
+  std::vector<Fault> faults;
+  check_layer_names(network, policy, faults);
+  KeptChannels kept(analysis.groups.size());
+  std::vector<std::vector<double>> importance;
+  for (std::size_t i = 0; i < policy.groups.size(); ++i) {
+    const GroupPolicy& entry = policy.groups[i];
+    const std::string key = "groups[" + std::to_string(i) + "]";
+    const auto found = group_of_name.find(entry.name);
+    if (found == group_of_name.end()) {
+      faults.push_back(
+          {.key = key + ".name", .expected = "the network has no such group" + did_you_mean(entry.name, names), .got = entry.name});
+      continue;
+    }
+    const CouplingGroup& group = analysis.groups[found->second];
+    const std::int64_t count = wanted_count(entry, group, key, faults);
+    if (count == 0 || count == group.channels) continue;
+    if (entry.kept.empty() && importance.empty()) importance = l1_importance(network, analysis);
+    kept[found->second] = entry.kept.empty() ? most_important(importance[found->second], count) : entry.kept;
+  }
+  if (!faults.empty()) throw UserError(faults);
+  return kept;
+}
+
+}  // namespace lathe::policies

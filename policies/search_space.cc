@@ -1,0 +1,235 @@
+#include "policies/search_space.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numeric>
+#include <set>
+
+#include "models/base/error.h"
+#include "models/op_counts.h"
+#include "models/operators.h"
+
+namespace lathe::policies {
+namespace {
+
+using models::Network;
+using models::Node;
+
+constexpr int kSupportedBits[] = {2, 3, 4, 5, 6, 7, 8, 16, 32};
+
+bool is_supported(int bits) {
+  return std::find(std::begin(kSupportedBits), std::end(kSupportedBits), bits) != std::end(kSupportedBits);
+}
+
+// Whether `name` matches `pattern`, in which * stands for any text. Greedy with one place to fall back to.
+bool matches(const std::string& pattern, const std::string& name) {
+  std::size_t p = 0, n = 0, star = std::string::npos, resume = 0;
+  while (n < name.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      resume = n;
+    } else if (p < pattern.size() && pattern[p] == name[n]) {
+      ++p, ++n;
+    } else if (star != std::string::npos) {
+      p = star + 1;
+      n = ++resume;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
+}
+
+void check_bits(const std::vector<int>& bits, const std::string& key, std::vector<Fault>& faults) {
+  for (std::size_t i = 0; i < bits.size(); ++i) {
+    if (is_supported(bits[i])) continue;
+    faults.push_back({.key = key + "[" + std::to_string(i) + "]",
+                      .expected = "expected one of 2, 3, 4, 5, 6, 7, 8, 16, 32",
+                      .got = std::to_string(bits[i])});
+  }
+}
+
+void check_options(const SpaceOptions& options, const CouplingAnalysis& analysis, const std::vector<LayerInfo>& layers) {
+  std::vector<Fault> faults;
+  for (std::size_t i = 0; i < options.keep_ratios.size(); ++i) {
+    const double ratio = options.keep_ratios[i];
+    if (ratio > 0 && ratio <= 1) continue;
+    faults.push_back({.key = "space.keep_ratios[" + std::to_string(i) + "]",
+                      .expected = "expected a number above 0 and at most 1",
+                      .got = std::to_string(ratio)});
+  }
+  if (options.channel_granularity < 0) {
+    faults.push_back(
+        {.key = "space.channel_granularity", .expected = "expected at least 0", .got = std::to_string(options.channel_granularity)});
+  }
+  check_bits(options.weight_bits, "space.weight_bits", faults);
+  check_bits(options.activation_bits, "space.activation_bits", faults);
+  if (options.first_last_bits != 0) check_bits({options.first_last_bits}, "space.first_last_bits", faults);
+  const auto& criteria = pruning_criteria();
+  if (std::find(criteria.begin(), criteria.end(), options.criterion) == criteria.end()) {
+    faults.push_back({.key = "space.criterion", .expected = "expected one of " + criteria.front(), .got = options.criterion});
+  }
+  std::vector<std::string> names;
+  for (const CouplingGroup& group : analysis.groups) names.push_back(group.name);
+  for (const LayerInfo& layer : layers) names.push_back(layer.name);
+  for (std::size_t i = 0; i < options.frozen.size(); ++i) {
+    const std::string& pattern = options.frozen[i];
+    if (std::any_of(names.begin(), names.end(), [&](const std::string& name) { return matches(pattern, name); })) continue;
+    const std::string near = nearest_spelling(pattern, names);
+    faults.push_back({.key = "space.frozen[" + std::to_string(i) + "]",
+                      .expected = "expected the name of a layer or group" + (near.empty() ? "" : " (did you mean '" + near + "'?)"),
+                      .got = pattern});
+  }
+  if (!faults.empty()) throw UserError(faults);
+}
+
+// Ascending, distinct, and only what Lathe can quantize to.
+std::vector<int> widths(const std::vector<int>& chosen, const std::vector<int>& devices) {
+  std::set<int> legal;
+  for (const int bits : chosen.empty() ? devices : chosen) {
+    if (is_supported(bits)) legal.insert(bits);
+  }
+  if (legal.empty()) legal.insert(32);
+  return {legal.begin(), legal.end()};
+}
+
+bool mentions(const Segment& segment, int group) {
+  return std::any_of(segment.begin(), segment.end(), [&](const Factor& factor) { return factor.group == group; });
+}
+
+// Channels of a layer that go with one index of the group: 1, or the other factors of the segment that it is part of (the smallest over the
+// layers that produce it).
+std::int64_t channels_an_index(const Network& network, const CouplingAnalysis& analysis, int group,
+                               const std::map<std::string, int>& nodes) {
+  std::int64_t smallest = 0;
+  for (const std::string& producer : analysis.groups[static_cast<std::size_t>(group)].producers) {
+    const auto found = nodes.find(producer);
+    if (found == nodes.end()) continue;
+    const Node& node = network.nodes[static_cast<std::size_t>(found->second)];
+    for (const AxisExpression& axis : analysis.axes[static_cast<std::size_t>(node.outputs.front())]) {
+      for (const Segment& segment : axis) {
+        if (!mentions(segment, group)) continue;
+        std::int64_t others = 1;
+        for (const Factor& factor : segment) others *= factor.group == group || factor.size < 1 ? 1 : factor.size;
+        smallest = smallest == 0 ? others : std::min(smallest, others);
+      }
+    }
+  }
+  return std::max<std::int64_t>(smallest, 1);
+}
+
+std::vector<int> kept_values(std::int64_t channels, const std::vector<double>& ratios, std::int64_t granule) {
+  if (channels < granule) return {};
+  std::set<int> values{static_cast<int>(channels)};
+  for (const double ratio : ratios) {
+    const double granules = std::round(ratio * static_cast<double>(channels) / static_cast<double>(granule));
+    values.insert(static_cast<int>(std::clamp(static_cast<std::int64_t>(granules) * granule, granule, channels)));
+  }
+  return {values.begin(), values.end()};
+}
+
+// Builds the decisions in network order.
+class SpaceBuilder {
+ public:
+  SpaceBuilder(const Network& network, const CouplingAnalysis& analysis, const DeviceCapabilities& capabilities,
+               const SpaceOptions& options)
+      : network_(network), analysis_(analysis), options_(options) {
+    space_.layers = describe_layers(network);
+    space_.tie_bits = options.tie_bits;
+    check_options(options, analysis, space_.layers);
+    granularity_ = options.channel_granularity > 0 ? options.channel_granularity : std::max(1, capabilities.channel_granularity);
+    weight_bits_ = widths(options.weight_bits, capabilities.weight_bits);
+    activation_bits_ = widths(options.activation_bits, capabilities.activation_bits);
+    if (options.tie_bits) tie_widths();
+    for (std::size_t i = 0; i < network.nodes.size(); ++i) nodes_[network.nodes[i].name] = static_cast<int>(i);
+    for (int g = 0; g < static_cast<int>(analysis.groups.size()); ++g) {
+      const CouplingGroup& group = analysis.groups[static_cast<std::size_t>(g)];
+      if (group.prunable && !group.producers.empty()) groups_of_first_producer_[group.producers.front()].push_back(g);
+    }
+  }
+
+  SearchSpace build() && {
+    const auto [first, last] = first_and_last();
+    for (int l = 0; l < static_cast<int>(space_.layers.size()); ++l) {
+      const auto groups = groups_of_first_producer_.find(space_.layers[static_cast<std::size_t>(l)].name);
+      if (groups != groups_of_first_producer_.end()) {
+        for (const int group : groups->second) add_group(group);
+      }
+      add_bits(l, l == first || l == last);
+    }
+    return std::move(space_);
+  }
+
+ private:
+  void tie_widths() {
+    std::vector<int> both;
+    std::set_intersection(weight_bits_.begin(), weight_bits_.end(), activation_bits_.begin(), activation_bits_.end(),
+                          std::back_inserter(both));
+    if (both.empty()) throw UserError(Fault{.key = "space.tie_bits", .expected = "no width is legal for weights and activations alike"});
+    weight_bits_ = activation_bits_ = both;
+  }
+
+  bool is_frozen(const std::string& name) const {
+    return std::any_of(options_.frozen.begin(), options_.frozen.end(), [&](const std::string& pattern) { return matches(pattern, name); });
+  }
+
+  std::pair<int, int> first_and_last() const {
+    std::pair<int, int> ends{-1, -1};
+    for (int l = 0; l < static_cast<int>(space_.layers.size()); ++l) {
+      if (!space_.layers[static_cast<std::size_t>(l)].quantizable) continue;
+      if (ends.first < 0) ends.first = l;
+      ends.second = l;
+    }
+    return ends;
+  }
+
+  void add_group(int g) {
+    const CouplingGroup& group = analysis_.groups[static_cast<std::size_t>(g)];
+    if (!options_.prune || is_frozen(group.name)) return;
+    const std::int64_t factor = channels_an_index(network_, analysis_, g, nodes_);
+    const std::int64_t granule = granularity_ / std::gcd(static_cast<std::int64_t>(granularity_), factor);
+    std::vector<int> values = kept_values(group.channels, options_.keep_ratios, granule);
+    if (values.size() < 2) return;
+    space_.decisions.push_back({.kind = DecisionKind::kKeptChannels,
+                                .subject = static_cast<int>(space_.groups.size()),
+                                .name = group.name + "/keep",
+                                .values = std::move(values)});
+    space_.groups.push_back({.group = g, .name = group.name, .channels = group.channels});
+  }
+
+  void add_bits(int l, bool is_first_or_last) {
+    LayerInfo& layer = space_.layers[static_cast<std::size_t>(l)];
+    if (!layer.quantizable || is_frozen(layer.name)) return;
+    std::vector<int> weight = weight_bits_, activation = activation_bits_;
+    if (is_first_or_last && options_.first_last_bits != 0) weight = activation = {options_.first_last_bits};
+    layer.weight_bits = weight.back();
+    layer.activation_bits = activation.back();
+    if (weight.size() > 1) {
+      space_.decisions.push_back({.kind = DecisionKind::kWeightBits, .subject = l, .name = layer.name + "/weight_bits", .values = weight});
+    }
+    if (activation.size() > 1 && !options_.tie_bits) {
+      space_.decisions.push_back(
+          {.kind = DecisionKind::kActivationBits, .subject = l, .name = layer.name + "/activation_bits", .values = activation});
+    }
+  }
+
+  const Network& network_;
+  const CouplingAnalysis& analysis_;
+  const SpaceOptions& options_;
+  SearchSpace space_;
+  int granularity_ = 1;
+  std::vector<int> weight_bits_, activation_bits_;
+  std::map<std::string, int> nodes_;
+  std::map<std::string, std::vector<int>> groups_of_first_producer_;
+};
+
+}  // namespace
+
+SearchSpace make_search_space(const Network& network, const CouplingAnalysis& analysis, const DeviceCapabilities& capabilities,
+                              const SpaceOptions& options) {
+  return SpaceBuilder(network, analysis, capabilities, options).build();
+}
+
+}  // namespace lathe::policies
