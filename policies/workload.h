@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,28 +14,33 @@
 
 namespace lathe::policies {
 
+// kGemm: Gemm and MatMul with a weight; kMatMul: both operands are computed.
 enum class OpKind { kConv, kDepthwiseConv, kConvTranspose, kGemm, kMatMul, kPool, kElementwise, kReduction, kDataMovement };
 const char* to_string(OpKind kind);
 
+// For all operators with MACs: macs = batch * positions * kernel_height * kernel_width * in_channels / groups * out_channels, where
+// positions = out_height * out_width (in_height * in_width for kConvTranspose).
 struct OpWorkload {
-  int node = -1;                       // index into Network::nodes
+  int node = -1;  // index into Network::nodes
   std::string name;
   OpKind kind = OpKind::kElementwise;
-  bool is_fused = false;               // rides on the operator before it: no pass over memory, no launch of its own
-  // Convolution as written; Gemm and MatMul as batch*M x K x N: in_channels = K, out_channels = N, out_height * out_width = M, kernel 1.
+  bool is_fused = false;  // rides on the operator before it: no pass over memory, no launch of its own
+  // Convolution as written. Gemm and MatMul as batch * M x K x N: in_channels = K, out_channels = N, out_height * out_width = M, kernel 1;
+  // a product of stacks of matrices (attention heads) is `groups` of them a sample, K and N summed over the groups.
   std::int64_t batch = 1, in_channels = 0, out_channels = 0, groups = 1;
   std::int64_t kernel_height = 1, kernel_width = 1, stride_height = 1, stride_width = 1;
   std::int64_t in_height = 1, in_width = 1, out_height = 1, out_width = 1;
-  std::int64_t macs = 0;               // of the whole batch
-  std::int64_t weight_elements = 0;    // 0 for operators without weights
-  std::int64_t input_elements = 0;     // all non-constant inputs, whole batch
-  std::int64_t output_elements = 0;
+  std::int64_t macs = 0;             // of the whole batch
+  std::int64_t weight_elements = 0;  // 0 for operators without weights
+  std::int64_t table_elements = 0;   // other float constants that it stores: biases, BatchNormalization, embeddings (read in part only)
+  std::int64_t input_elements = 0;   // all non-constant inputs, whole batch
+  std::int64_t output_elements = 0;  // what it and the operators that ride on it leave in memory
   int weight_bits = 32, input_bits = 32, output_bits = 32;
   bool operator==(const OpWorkload&) const = default;
 };
 
 // A value that lives in memory while the network runs, for the activation peak: made before `first` and last read by `last` (indices into
-// Workload::ops; -1 = network input).
+// Workload::ops; -1 = network input). Fused operators and views (Reshape, ...) write in place.
 struct LiveValue {
   int first, last;
   std::int64_t elements;
@@ -43,36 +49,59 @@ struct LiveValue {
 };
 
 struct Workload {
-  std::vector<OpWorkload> ops;         // in network order
+  std::vector<OpWorkload> ops;  // in network order
   std::vector<LiveValue> values;
 };
 
 // Everything about the network that does not depend on the policy is worked out once; then a workload costs no tensor and no search.
-// Thread-safe.
+// Thread-safe; copies share the tables.
+//
+// What is fused: views; BatchNormalization, activations and arithmetic with constants after a layer, elementwise operator or reduction
+// whose result nothing else reads; SiLU and GELU spelled out; a normalization spelled out (LayerNorm) rides on its first reduction.
+// Widths in memory: a value is as wide as its widest reader: a layer's activation width; 8 bits where an Add, Concat or average pooling
+// reads it whose own readers are at most 8 bits wide (see plan_activations in quantize_network.h); 32 otherwise.
 class WorkloadBuilder {
  public:
   WorkloadBuilder(const models::Network& network, const CouplingAnalysis& analysis, std::int64_t batch);
 
   // kept_counts: by group of the analysis (unpruned size where not pruned). bits: by node index; 32 for nodes that are not layers.
-  struct Bits { int weight = 32, activation = 32; };
+  struct Bits {
+    int weight = 32, activation = 32;
+  };
   Workload build(const std::vector<std::int64_t>& kept_counts, const std::vector<Bits>& bits) const;
-  // One operator of it alone.
+  // One operator or live value of it alone.
   OpWorkload build_op(int op, const std::vector<std::int64_t>& kept_counts, const std::vector<Bits>& bits) const;
+  LiveValue build_value(int value, const std::vector<std::int64_t>& kept_counts, const std::vector<Bits>& bits) const;
 
   int op_count() const;
-  // Groups and nodes (for their bits) that operator `op` depends on; all else leaves it as it is.
-  struct Dependencies { std::vector<int> groups, nodes; };
+  int value_count() const;
+  int node_count() const;
+  // Groups and nodes (for their bits) that operator `op` depends on; all else leaves it as it is. Ascending.
+  struct Dependencies {
+    std::vector<int> groups, nodes;
+  };
   Dependencies dependencies(int op) const;
+  Dependencies value_dependencies(int value) const;
 
-  std::vector<std::int64_t> full_counts() const;     // unpruned
+  std::vector<std::int64_t> full_counts() const;  // unpruned
 
  private:
-  struct Template;                      // one operator with its axis expressions
-  std::vector<Template> templates_;
+  struct Tables;  // operators and values with their axis expressions
+  std::shared_ptr<const Tables> tables_;
 };
 
-// The workload of a candidate and of a policy file.
+// What `build` takes, for a candidate and for a policy file.
+struct WorkloadSetting {
+  std::vector<std::int64_t> kept_counts;
+  std::vector<WorkloadBuilder::Bits> bits;
+};
+WorkloadSetting setting_of(const WorkloadBuilder& builder, const SearchSpace& space, const Candidate& candidate);
+// Throws UserError as kept_channels does.
+WorkloadSetting setting_of(const WorkloadBuilder& builder, const models::Network& network, const CouplingAnalysis& analysis,
+                           const Policy& policy);
+
 Workload workload_of(const WorkloadBuilder& builder, const SearchSpace& space, const Candidate& candidate);
-Workload workload_of(const WorkloadBuilder& builder, const models::Network& network, const CouplingAnalysis& analysis, const Policy& policy);
+Workload workload_of(const WorkloadBuilder& builder, const models::Network& network, const CouplingAnalysis& analysis,
+                     const Policy& policy);
 
 }  // namespace lathe::policies
