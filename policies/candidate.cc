@@ -32,7 +32,9 @@ std::string did_you_mean(const std::string& name, const std::vector<std::string>
 
 void check_layer_names(const models::Network& network, const Policy& policy, std::vector<Fault>& faults) {
   std::vector<std::string> names;
-  for (const LayerInfo& layer : describe_layers(network)) names.push_back(layer.name);
+  for (const models::Node& node : network.nodes) {
+    if (is_layer(network, node)) names.push_back(node.name);
+  }
   for (std::size_t i = 0; i < policy.layers.size(); ++i) {
     const std::string& name = policy.layers[i].name;
     if (std::find(names.begin(), names.end(), name) != names.end()) continue;
@@ -67,32 +69,6 @@ std::int64_t wanted_count(const GroupPolicy& entry, const CouplingGroup& group, 
 }
 
 }  // namespace
-
-bool is_legal(const SearchSpace& space, const Candidate& candidate) {
-  if (candidate.choices.size() != space.decisions.size()) return false;
-  for (std::size_t i = 0; i < space.decisions.size(); ++i) {
-    const int choice = candidate.choices[i];
-    if (choice < 0 || choice >= static_cast<int>(space.decisions[i].values.size())) return false;
-  }
-  return true;
-}
-
-Candidate least_compressed(const SearchSpace& space) {
-  Candidate candidate;
-  for (const Decision& decision : space.decisions) candidate.choices.push_back(static_cast<int>(decision.values.size()) - 1);
-  return candidate;
-}
-
-// FNV-1a over the choices, each as four bytes.
-std::uint64_t hash_of(const Candidate& candidate) {
-  std::uint64_t hash = 0xCBF29CE484222325ULL;
-  for (const int choice : candidate.choices) {
-    for (int shift = 0; shift < 32; shift += 8) {
-      hash = (hash ^ ((static_cast<std::uint32_t>(choice) >> shift) & 0xFFU)) * 0x100000001B3ULL;
-    }
-  }
-  return hash;
-}
 
 Policy to_policy(const models::Network& network, const SearchSpace& space, const Candidate& candidate,
                  const std::vector<std::vector<double>>& importance, const std::string& criterion) {

@@ -23,11 +23,6 @@ std::int64_t largest(const std::vector<std::int64_t>& values) {
   return values.empty() ? 1 : *std::max_element(values.begin(), values.end());
 }
 
-bool is_layer(const Network& network, const Node& node) {
-  if (!node.domain.empty()) return false;
-  return node.op == "Conv" || node.op == "ConvTranspose" || node.op == "Gemm" || models::weight_input(network, node) >= 0;
-}
-
 // Why the layer cannot be quantized; "" if it can.
 std::string obstacle(const Network& network, const Node& node, const std::vector<std::vector<int>>& readers) {
   const int input = models::weight_input(network, node);
@@ -77,6 +72,11 @@ std::int64_t parameters_of(const Network& network, const Node& node) {
 }
 
 }  // namespace
+
+bool is_layer(const Network& network, const Node& node) {
+  if (!node.domain.empty()) return false;
+  return node.op == "Conv" || node.op == "ConvTranspose" || node.op == "Gemm" || models::weight_input(network, node) >= 0;
+}
 
 std::vector<LayerInfo> describe_layers(const Network& network) {
   const auto readers = models::consumers(network);

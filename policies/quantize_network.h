@@ -14,9 +14,9 @@ namespace lathe::policies {
 // Where activations are to be observed, and at which width each is quantized. Call on the pruned, BatchNorm-folded network.
 struct ActivationPlan {
   struct Point {
-    models::ValueId value;           // to be quantized
+    models::ValueId value;  // to be quantized
     int bits;
-    std::vector<int> readers;        // nodes that read the quantized value (others read the float one)
+    std::vector<int> readers;  // nodes that read the quantized value (others read the float one)
     bool operator==(const Point&) const = default;
   };
   std::vector<Point> points;

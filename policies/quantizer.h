@@ -17,7 +17,7 @@ struct Range {
 };
 
 struct QuantizationParameters {
-  std::vector<float> scale;              // one, or one a channel
+  std::vector<float> scale;  // one, or one a channel
   std::vector<std::int32_t> zero_point;
   int quant_min = 0, quant_max = 255;
 };

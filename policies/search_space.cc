@@ -232,4 +232,30 @@ SearchSpace make_search_space(const Network& network, const CouplingAnalysis& an
   return SpaceBuilder(network, analysis, capabilities, options).build();
 }
 
+bool is_legal(const SearchSpace& space, const Candidate& candidate) {
+  if (candidate.choices.size() != space.decisions.size()) return false;
+  for (std::size_t i = 0; i < space.decisions.size(); ++i) {
+    const int choice = candidate.choices[i];
+    if (choice < 0 || choice >= static_cast<int>(space.decisions[i].values.size())) return false;
+  }
+  return true;
+}
+
+Candidate least_compressed(const SearchSpace& space) {
+  Candidate candidate;
+  for (const Decision& decision : space.decisions) candidate.choices.push_back(static_cast<int>(decision.values.size()) - 1);
+  return candidate;
+}
+
+// FNV-1a over the choices, each as four bytes.
+std::uint64_t hash_of(const Candidate& candidate) {
+  std::uint64_t hash = 0xCBF29CE484222325ULL;
+  for (const int choice : candidate.choices) {
+    for (int shift = 0; shift < 32; shift += 8) {
+      hash = (hash ^ ((static_cast<std::uint32_t>(choice) >> shift) & 0xFFU)) * 0x100000001B3ULL;
+    }
+  }
+  return hash;
+}
+
 }  // namespace lathe::policies

@@ -80,7 +80,9 @@ bool is_legal(const SearchSpace& space, const Candidate& candidate);
 Candidate least_compressed(const SearchSpace& space);  // the last value everywhere
 std::uint64_t hash_of(const Candidate& candidate);     // stable across runs and machines
 
-// Every Conv, ConvTranspose and Gemm, and every MatMul with a constant operand, in network order; none has been fixed to a width.
+// Conv, ConvTranspose, Gemm, and MatMul with a constant operand.
+bool is_layer(const models::Network& network, const models::Node& node);
+// All of them in network order, none fixed to a width yet.
 std::vector<LayerInfo> describe_layers(const models::Network& network);
 
 // The policy that a candidate stands for (groups that keep all and layers that stay float are left out); `kept` is filled from `importance`

@@ -1,7 +1,6 @@
 #include "policies/workload.h"
 
 #include <algorithm>
-#include <map>
 #include <set>
 
 #include "policies/workload_tables.h"
@@ -175,29 +174,8 @@ WorkloadSetting setting_of(const WorkloadBuilder& builder, const SearchSpace& sp
   return setting;
 }
 
-WorkloadSetting setting_of(const WorkloadBuilder& builder, const models::Network& network, const CouplingAnalysis& analysis,
-                           const Policy& policy) {
-  WorkloadSetting setting{builder.full_counts(), std::vector<Bits>(static_cast<std::size_t>(builder.node_count()))};
-  const KeptChannels kept = kept_channels(network, analysis, policy);
-  for (std::size_t g = 0; g < kept.size(); ++g) {
-    if (!kept[g].empty()) setting.kept_counts[g] = static_cast<std::int64_t>(kept[g].size());
-  }
-  std::map<std::string, std::size_t> node_of_name;
-  for (std::size_t n = 0; n < network.nodes.size(); ++n) node_of_name[network.nodes[n].name] = n;
-  for (const LayerPolicy& layer : policy.layers) {
-    setting.bits[node_of_name.at(layer.name)] = {.weight = layer.weight_bits, .activation = layer.activation_bits};
-  }
-  return setting;
-}
-
 Workload workload_of(const WorkloadBuilder& builder, const SearchSpace& space, const Candidate& candidate) {
   const WorkloadSetting setting = setting_of(builder, space, candidate);
-  return builder.build(setting.kept_counts, setting.bits);
-}
-
-Workload workload_of(const WorkloadBuilder& builder, const models::Network& network, const CouplingAnalysis& analysis,
-                     const Policy& policy) {
-  const WorkloadSetting setting = setting_of(builder, network, analysis, policy);
   return builder.build(setting.kept_counts, setting.bits);
 }
 

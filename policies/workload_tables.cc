@@ -163,17 +163,14 @@ class OpMaker {
     if (weight_is_first) std::swap(rows, columns);
     op.out_channels = columns;
     op.positions.multiply(rows);
+    bool batch_is_in_stack = false;
     const bool shares_weight = weight >= 0 && sizes_.shape(node.inputs[static_cast<std::size_t>(weight)]).size() == 2;
     for (std::size_t axis = 0; axis < stack_rank; ++axis) {
       (shares_weight ? op.positions : op.stack).multiply(sizes_.extent(node.outputs[0], axis));
+      if (!shares_weight && network_.value(node.outputs[0]).shape[axis] == models::kDynamic) batch_is_in_stack = true;
     }
-    take_batch_out(op);
-  }
-
-  // Rows and stack hold the whole batch; positions are those of one sample.
-  void take_batch_out(OpTemplate& op) const {
-    if (op.fixed.batch == 1) return;
-    if (!op.positions.divide(batch_) && !op.stack.divide(batch_)) op.fixed.batch = 1;
+    // So far rows or stack hold the whole batch; they are to be those of one sample.
+    if (!(batch_is_in_stack ? op.stack : op.positions).divide(op.fixed.batch)) op.fixed.batch = 1;
   }
 
   void add_planes(const Node& node, ValueId input, OpTemplate& op) const {

@@ -1,0 +1,29 @@
+// The workload of a policy file: names into groups and nodes.
+#include <map>
+
+#include "policies/workload.h"
+
+namespace lathe::policies {
+
+WorkloadSetting setting_of(const WorkloadBuilder& builder, const models::Network& network, const CouplingAnalysis& analysis,
+                           const Policy& policy) {
+  WorkloadSetting setting{builder.full_counts(), std::vector<WorkloadBuilder::Bits>(static_cast<std::size_t>(builder.node_count()))};
+  const KeptChannels kept = kept_channels(network, analysis, policy);
+  for (std::size_t g = 0; g < kept.size(); ++g) {
+    if (!kept[g].empty()) setting.kept_counts[g] = static_cast<std::int64_t>(kept[g].size());
+  }
+  std::map<std::string, std::size_t> node_of_name;
+  for (std::size_t n = 0; n < network.nodes.size(); ++n) node_of_name[network.nodes[n].name] = n;
+  for (const LayerPolicy& layer : policy.layers) {
+    setting.bits[node_of_name.at(layer.name)] = {.weight = layer.weight_bits, .activation = layer.activation_bits};
+  }
+  return setting;
+}
+
+Workload workload_of(const WorkloadBuilder& builder, const models::Network& network, const CouplingAnalysis& analysis,
+                     const Policy& policy) {
+  const WorkloadSetting setting = setting_of(builder, network, analysis, policy);
+  return builder.build(setting.kept_counts, setting.bits);
+}
+
+}  // namespace lathe::policies
