@@ -6,6 +6,7 @@
 #include "models/base/check.h"
 #include "models/base/error.h"
 #include "search/agent_options.h"
+#include "search/bayes/bayes.h"
 #include "search/evolution/nsga2.h"
 #include "search/quasi_random/quasi_random.h"
 
@@ -20,6 +21,7 @@ struct Factory {
 constexpr Factory kFactories[] = {
     {quasi_random_kind, make_quasi_random},
     {nsga2_kind, make_nsga2},
+    {bayes_kind, make_bayes},
 };
 
 std::string to_text(double value) {

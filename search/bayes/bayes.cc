@@ -1,0 +1,109 @@
+#include "search/bayes/bayes.h"
+
+#include <algorithm>
+
+#include "search/agent_options.h"
+#include "search/bayes/candidate_search.h"
+#include "search/bayes/surrogate.h"
+#include "search/initial_design.h"
+
+namespace lathe::search {
+namespace {
+
+class Bayes final : public Agent {
+ public:
+  Bayes(const AgentOptions& options, const Problem& problem, std::uint64_t seed)
+      : problem_(problem),
+        seed_(seed),
+        purpose_("bayes/" + options.name),
+        stream_(problem, Rng(seed, "bayes_initial/" + options.name)),
+        uniform_(uniform_candidates(problem.space)),
+        initial_(static_cast<std::size_t>(option(options, bayes_kind(), "initial"))),
+        surrogate_(problem, {.fit_iterations = static_cast<int>(option(options, bayes_kind(), "fit_iterations")),
+                             .refit_growth = option(options, bayes_kind(), "refit_growth"),
+                             .has_transform = option(options, bayes_kind(), "transform") != 0,
+                             .has_prior = option(options, bayes_kind(), "prior") != 0}),
+        search_{.pool = static_cast<int>(option(options, bayes_kind(), "pool")),
+                .starts = static_cast<int>(option(options, bayes_kind(), "starts"))} {}
+
+  std::vector<policies::Candidate> ask(int count, std::span<const policies::Candidate> pending) override {
+    Rng rng(seed_, purpose_, asks_++);
+    ProposalBatch batch(problem_, known_, count, pending);
+    if (surrogate_.size() + pending.size() >= initial_ && surrogate_.posterior() && !problem_.fronts.empty()) {
+      propose_by_model(batch, pending, rng);
+    }
+    fill(batch, count);
+    return batch.accepted();
+  }
+
+  void tell(std::span<const Trial> finished) override {
+    known_.learn(finished);
+    surrogate_.learn(finished);
+  }
+
+ private:
+  // One candidate after the other, the fronts in turn; each is believed before the next is chosen.
+  void propose_by_model(ProposalBatch& batch, std::span<const policies::Candidate> pending, Rng& rng) {
+    Posterior posterior = *surrogate_.posterior();
+    std::vector<policies::Candidate> rows = surrogate_.candidates();
+    const auto believe = [&](const policies::Candidate& candidate) {
+      posterior.believe(candidate);
+      rows.push_back(candidate);
+    };
+    for (const policies::Candidate& candidate : pending) believe(candidate);
+    std::size_t misses = 0;
+    while (!batch.is_full() && misses < problem_.fronts.size()) {
+      const Front& front = problem_.fronts[turn_++ % problem_.fronts.size()];
+      const CandidateSearch search(problem_, front, posterior, batch, search_);
+      const std::optional<policies::Candidate> best = search.best(rows, stream_, rng);
+      if (!best || !batch.add(*best)) {
+        ++misses;
+        continue;
+      }
+      misses = 0;
+      believe(*best);
+    }
+  }
+
+  // The initial design, and whatever the model has no use for.
+  void fill(ProposalBatch& batch, int count) {
+    while (!batch.is_full() && next_uniform_ < uniform_.size()) batch.add(uniform_[next_uniform_++]);
+    constexpr int kDraws = 50;  // for one proposal, before the batch stays short
+    for (int draw = 0; draw < kDraws * count && !batch.is_full(); ++draw) {
+      if (const auto candidate = stream_.next()) batch.add(*candidate);
+    }
+  }
+
+  const Problem& problem_;
+  std::uint64_t seed_;
+  std::string purpose_;
+  CandidateStream stream_;
+  KnownCandidates known_;
+  std::vector<policies::Candidate> uniform_;
+  std::size_t next_uniform_ = 0, initial_, turn_ = 0;
+  std::uint64_t asks_ = 0;
+  Surrogate surrogate_;
+  CandidateSearchOptions search_;
+};
+
+}  // namespace
+
+const AgentKind& bayes_kind() {
+  static const AgentKind kKind{
+      "bayes",
+      "Bayesian optimization: Gaussian process of accuracy, exact latency, expected hypervolume improvement",
+      {{"initial", 16, "trials of any agent before the model proposes; uniform and quasi-random policies until then"},
+       {"fit_iterations", 15, "L-BFGS iterations when hyperparameters are fitted again", 0, 1000},
+       {"refit_growth", 0.15, "they are fitted again when the number of trials has grown by this share", 0, 10, false},
+       {"transform", 1, "1: model the logit of accuracy; 0: accuracy itself", 0, 1},
+       {"prior", 1, "1: start from the layers' sensitivities where they are known; 0: ignore them", 0, 1},
+       {"pool", 150, "candidates that are scored before the local search", 1, 100000},
+       {"starts", 4, "local searches for each proposal", 1, 1000}}};
+  return kKind;
+}
+
+std::unique_ptr<Agent> make_bayes(const AgentOptions& options, const Problem& problem, std::uint64_t seed) {
+  return std::make_unique<Bayes>(options, problem, seed);
+}
+
+}  // namespace lathe::search

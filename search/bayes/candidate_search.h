@@ -1,0 +1,57 @@
+// Maximizes the acquisition function over candidates: discrete all the way, with the exact metrics of each.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "models/base/rng.h"
+#include "search/bayes/acquisition.h"
+#include "search/bayes/surrogate.h"
+#include "search/proposal_batch.h"
+#include "search/quasi_random/quasi_random.h"
+
+namespace lathe::search {
+
+struct CandidateSearchOptions {
+  int pool = 150;       // mutants, crossings and space-filling candidates that are scored first
+  int starts = 4;       // the best of them from which a local search goes up
+  int steps = 8;        // of each
+  int neighbours = 40;  // one-decision changes that a step looks at
+};
+
+// One front's acquisition at one moment. All references must outlive it.
+class CandidateSearch {
+ public:
+  CandidateSearch(const Problem& problem, const Front& front, const Posterior& posterior, const ProposalBatch& batch,
+                  const CandidateSearchOptions& options);
+
+  // The best new candidate found; nothing where none promises a gain. elite: candidates of the rows of the posterior.
+  std::optional<policies::Candidate> best(const std::vector<policies::Candidate>& rows, CandidateStream& stream, Rng& rng) const;
+
+  // log of the expected improvement; -inf for candidates that are not new or not allowed.
+  std::vector<double> scores(const std::vector<policies::Candidate>& candidates) const;
+
+ private:
+  struct Change {
+    int decision, value;
+  };
+  std::vector<double> neighbour_scores(const policies::Candidate& base, const std::vector<Change>& changes) const;
+  // Exact metrics as a minimized point, if the candidate may be proposed for the front.
+  std::optional<Point> admitted(const policies::Candidate& candidate) const;
+  double score(const Point& point, const Belief& belief) const;
+  std::vector<policies::Candidate> pool(const std::vector<policies::Candidate>& rows, CandidateStream& stream, Rng& rng) const;
+  void climb(policies::Candidate& candidate, double& value, Rng& rng) const;
+  Change random_change(const policies::Candidate& candidate, Rng& rng) const;
+
+  const Problem& problem_;
+  const Front& front_;
+  const Posterior& posterior_;
+  const ProposalBatch& batch_;
+  CandidateSearchOptions options_;
+  int measured_ = -1;         // coordinate of the front that is measured
+  std::vector<int> movable_;  // decisions with more than one value
+  std::vector<int> elite_;    // rows on the believed front
+  std::optional<HypervolumeImprovement> improvement_;
+};
+
+}  // namespace lathe::search

@@ -1,0 +1,93 @@
+// The measured metric as a Gaussian process over candidates: transformed, minus a prior mean, standardized. Everything else about a
+// candidate is exact and needs no model.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "search/bayes/gp.h"
+#include "search/problem.h"
+#include "search/trial.h"
+
+namespace lathe::search {
+
+struct SurrogateOptions {
+  int fit_iterations = 15;     // of L-BFGS at a refit
+  double refit_growth = 0.15;  // hyperparameters are fitted again when the number of trials has grown by this share
+  bool has_transform = true;   // logit for values in [0, 1] that are to be maximized (accuracies)
+  bool has_prior = true;       // use Problem::sensitivity
+};
+
+// What is believed of the measured metric of a candidate, in its own units.
+struct Belief {
+  double mean = 0, stddev = 0;
+};
+
+// From the metric's units to the model's and back.
+class Scaling {
+ public:
+  Scaling() = default;
+  // raw: observed values. guess: for each the prior's guess in raw units; empty = no prior.
+  Scaling(std::span<const double> raw, std::span<const double> guess, bool is_logit);
+
+  double target(double raw, double guess) const;
+  double noise(double raw, double stddev) const;  // variance of the target, by the slope of the transform
+  Belief belief(const GpPrediction& prediction, double guess) const;
+
+ private:
+  double latent(double raw) const;
+  double trend(double guess) const;
+  bool is_logit_ = false, has_guess_ = false;
+  double offset_ = 0, slope_ = 0;  // trend = offset + slope * latent(guess)
+  double scale_ = 1;
+};
+
+// Posterior at one moment; pending candidates can be added to it as fantasies.
+class Posterior {
+ public:
+  const GaussianProcess& process() const { return process_; }
+  double guess(std::span<const int> choices) const;
+  Belief belief(const GpPrediction& prediction, std::span<const int> choices) const { return scaling_.belief(prediction, guess(choices)); }
+  // The belief at each row of the data, noise averaged out.
+  std::vector<Belief> beliefs_at_data() const;
+  // Kriging believer (D. Ginsbourger, R. Le Riche, L. Carraro, 2010): as if the candidate had been measured at its posterior mean, so that
+  // what is pending is not proposed again nearby.
+  void believe(const policies::Candidate& candidate);
+
+ private:
+  friend class Surrogate;
+  Posterior(GaussianProcess process, Scaling scaling, const std::vector<std::vector<double>>* drops, double base)
+      : process_(std::move(process)), scaling_(scaling), drops_(drops), base_(base) {}
+  GaussianProcess process_;
+  Scaling scaling_;
+  const std::vector<std::vector<double>>* drops_;  // null = no prior
+  double base_;                                    // value of the uncompressed network
+};
+
+class Surrogate {
+ public:
+  // `problem` must outlive it.
+  Surrogate(const Problem& problem, const SurrogateOptions& options);
+
+  void learn(std::span<const Trial> finished);
+  std::size_t size() const { return candidates_.size(); }
+  // The candidates that the model rests on, in the order of its rows.
+  const std::vector<policies::Candidate>& candidates() const { return candidates_; }
+  // Nothing while fewer than two candidates are measured, or where the covariance cannot be factorized.
+  const std::optional<Posterior>& posterior() const { return posterior_; }
+
+ private:
+  void refit();
+  const Problem& problem_;
+  SurrogateOptions options_;
+  int metric_ = -1;  // the measured one
+  std::vector<std::vector<double>> positions_;
+  std::vector<policies::Candidate> candidates_;
+  std::vector<double> raw_, stddev_;
+  GpParameters parameters_;
+  std::size_t fitted_size_ = 0;
+  std::optional<Posterior> posterior_;
+};
+
+}  // namespace lathe::search
