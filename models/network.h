@@ -18,8 +18,8 @@ namespace lathe::models {
 
 inline constexpr std::int64_t kDynamic = -1;  // an extent that depends on the batch size
 
-using ValueId = int;                       // index into Network::values
-inline constexpr ValueId kNoValue = -1;    // an optional input that is left out
+using ValueId = int;                     // index into Network::values
+inline constexpr ValueId kNoValue = -1;  // an optional input that is left out
 
 struct Value {
   std::string name;
@@ -33,9 +33,9 @@ using Attribute = std::variant<std::int64_t, float, std::string, std::vector<std
 // An operator as in ONNX at Network::opset after import's normalization: axes of Squeeze, Unsqueeze, ReduceSum and the sizes of Split
 // are inputs (opset 13 form); Constant and Identity nodes and inference-time Dropout are gone; BatchNormalization has one output.
 struct Node {
-  std::string name;      // unique in the network; made up as "Conv_12" where the file has none
-  std::string op;        // "Conv", "Relu", ...
-  std::string domain;    // "" = ONNX; kLatheDomain for our own
+  std::string name;    // unique in the network; made up as "Conv_12" where the file has none
+  std::string op;      // "Conv", "Relu", ...
+  std::string domain;  // "" = ONNX; kLatheDomain for our own
   std::vector<ValueId> inputs;
   std::vector<ValueId> outputs;
   std::map<std::string, Attribute> attributes;
@@ -49,13 +49,13 @@ struct Node {
 inline constexpr const char* kLatheDomain = "lathe";
 
 struct Network {
-  std::string name;      // graph name or file stem
-  std::string sha256;    // of the ONNX file that it was read from; "" otherwise
+  std::string name;    // graph name or file stem
+  std::string sha256;  // of the ONNX file that it was read from; "" otherwise
   int opset = 13;
   std::vector<Value> values;
-  std::vector<Node> nodes;                  // topological order
-  std::map<ValueId, Tensor> constants;      // weights and other constants
-  std::vector<ValueId> inputs;              // without constants
+  std::vector<Node> nodes;              // topological order
+  std::map<ValueId, Tensor> constants;  // weights and other constants
+  std::vector<ValueId> inputs;          // without constants
   std::vector<ValueId> outputs;
 
   bool is_constant(ValueId id) const { return constants.contains(id); }

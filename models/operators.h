@@ -11,7 +11,7 @@ namespace lathe::models {
 // Conv and ConvTranspose. Weights: Conv [out, in / group, k...]; ConvTranspose [in, out / group, k...].
 struct ConvAttributes {
   std::vector<std::int64_t> kernel, strides, dilations;
-  std::vector<std::int64_t> pads;  // begins, then ends
+  std::vector<std::int64_t> pads;            // begins, then ends
   std::vector<std::int64_t> output_padding;  // ConvTranspose
   std::int64_t group = 1;
 };

@@ -16,22 +16,55 @@ namespace lathe::models {
 
 enum class DataType { kFloat32, kFloat16, kBFloat16, kFloat64, kInt8, kUint8, kInt16, kUint16, kInt32, kUint32, kInt64, kUint64, kBool };
 
-std::size_t size_of(DataType type);        // bytes an element
-const char* to_string(DataType type);      // "float32", ...
+std::size_t size_of(DataType type);    // bytes an element
+const char* to_string(DataType type);  // "float32", ...
 
 template <typename T>
 struct DataTypeOf;  // float, double, int8_t, uint8_t, int16_t, uint16_t, int32_t, uint32_t, int64_t, uint64_t, bool
-template <> struct DataTypeOf<float> { static constexpr DataType value = DataType::kFloat32; };
-template <> struct DataTypeOf<double> { static constexpr DataType value = DataType::kFloat64; };
-template <> struct DataTypeOf<std::int8_t> { static constexpr DataType value = DataType::kInt8; };
-template <> struct DataTypeOf<std::uint8_t> { static constexpr DataType value = DataType::kUint8; };
-template <> struct DataTypeOf<std::int16_t> { static constexpr DataType value = DataType::kInt16; };
-template <> struct DataTypeOf<std::uint16_t> { static constexpr DataType value = DataType::kUint16; };
-template <> struct DataTypeOf<std::int32_t> { static constexpr DataType value = DataType::kInt32; };
-template <> struct DataTypeOf<std::uint32_t> { static constexpr DataType value = DataType::kUint32; };
-template <> struct DataTypeOf<std::int64_t> { static constexpr DataType value = DataType::kInt64; };
-template <> struct DataTypeOf<std::uint64_t> { static constexpr DataType value = DataType::kUint64; };
-template <> struct DataTypeOf<bool> { static constexpr DataType value = DataType::kBool; };
+template <>
+struct DataTypeOf<float> {
+  static constexpr DataType value = DataType::kFloat32;
+};
+template <>
+struct DataTypeOf<double> {
+  static constexpr DataType value = DataType::kFloat64;
+};
+template <>
+struct DataTypeOf<std::int8_t> {
+  static constexpr DataType value = DataType::kInt8;
+};
+template <>
+struct DataTypeOf<std::uint8_t> {
+  static constexpr DataType value = DataType::kUint8;
+};
+template <>
+struct DataTypeOf<std::int16_t> {
+  static constexpr DataType value = DataType::kInt16;
+};
+template <>
+struct DataTypeOf<std::uint16_t> {
+  static constexpr DataType value = DataType::kUint16;
+};
+template <>
+struct DataTypeOf<std::int32_t> {
+  static constexpr DataType value = DataType::kInt32;
+};
+template <>
+struct DataTypeOf<std::uint32_t> {
+  static constexpr DataType value = DataType::kUint32;
+};
+template <>
+struct DataTypeOf<std::int64_t> {
+  static constexpr DataType value = DataType::kInt64;
+};
+template <>
+struct DataTypeOf<std::uint64_t> {
+  static constexpr DataType value = DataType::kUint64;
+};
+template <>
+struct DataTypeOf<bool> {
+  static constexpr DataType value = DataType::kBool;
+};
 
 using Shape = std::vector<std::int64_t>;
 

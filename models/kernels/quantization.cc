@@ -1,0 +1,84 @@
+// Quantize, dequantize, and their simulation with straight-through gradients (R. Krishnamoorthi, 2018, section 2.4: the gradient
+// passes where the value lies inside the range and is zero outside; LibTorch's operators do this).
+#include <ATen/ops/clamp.h>
+#include <ATen/ops/fake_quantize_per_channel_affine.h>
+#include <ATen/ops/fake_quantize_per_tensor_affine.h>
+#include <ATen/ops/maximum.h>
+#include <ATen/ops/minimum.h>
+#include <ATen/ops/round.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
+
+#include "models/kernels/kernel.h"
+
+namespace lathe::models::kernels {
+namespace {
+
+// A scale or zero point of one element a channel, shaped to broadcast along `axis` of x.
+at::Tensor along_axis(const at::Tensor& parameter, const at::Tensor& x, std::int64_t axis) {
+  if (parameter.dim() == 0 || parameter.numel() == 1) return parameter.reshape({});
+  std::vector<std::int64_t> shape(static_cast<std::size_t>(x.dim()), 1);
+  shape[static_cast<std::size_t>(positive_axis(axis, x.dim()))] = -1;
+  return parameter.reshape(shape);
+}
+
+// y = saturate(round_half_even(x / scale) + zero_point); without a zero point the type is uint8.
+Kernel quantize(const Network& network, const Node& node) {
+  const std::int64_t axis = int_attribute(node, "axis", 1);
+  const DataType type = network.value(node.outputs[0]).type;
+  if (type != DataType::kInt8 && type != DataType::kUint8) throw_unsupported(node, std::string("type ") + to_string(type));
+  const bool is_signed = type == DataType::kInt8;
+  return [=](const Tensors& inputs, const RunOptions&) {
+    const at::Tensor& x = inputs[0];
+    at::Tensor y = at::round(x / along_axis(inputs[1], x, axis));
+    if (has_input(inputs, 2)) y = y + along_axis(inputs[2], x, axis).to(at::kFloat);
+    y = at::clamp(y, is_signed ? -128 : 0, is_signed ? 127 : 255);
+    return Tensors{y.to(is_signed ? at::kChar : at::kByte)};
+  };
+}
+
+// y = (x - zero_point) * scale
+Kernel dequantize(const Network&, const Node& node) {
+  const std::int64_t axis = int_attribute(node, "axis", 1);
+  return [axis](const Tensors& inputs, const RunOptions&) {
+    at::Tensor x = inputs[0].to(at::kFloat);
+    if (has_input(inputs, 2)) x = x - along_axis(inputs[2], x, axis).to(at::kFloat);
+    return Tensors{x * along_axis(inputs[1], x, axis)};
+  };
+}
+
+// The range is that of x widened to hold 0; outputs y, scale, zero point.
+Kernel dynamic_quantize(const Network&, const Node&) {
+  return [](const Tensors& inputs, const RunOptions&) {
+    const at::Tensor& x = inputs[0];
+    const at::Tensor zero = at::zeros({}, x.options());
+    const at::Tensor low = at::minimum(x.min(), zero), high = at::maximum(x.max(), zero);
+    const at::Tensor scale = (high - low) / 255;
+    const at::Tensor zero_point = at::clamp(at::round(-low / scale), 0, 255);
+    const at::Tensor y = at::clamp(at::round(x / scale) + zero_point, 0, 255);
+    return Tensors{y.to(at::kByte), scale, zero_point.to(at::kByte)};
+  };
+}
+
+Kernel fake_quantize(const Network&, const Node& node) {
+  const std::int64_t axis = int_attribute(node, "axis", -1);
+  const std::int64_t low = int_attribute(node, "quant_min", 0), high = int_attribute(node, "quant_max", 255);
+  return [=](const Tensors& inputs, const RunOptions&) {
+    const at::Tensor& scale = inputs[1];
+    const at::Tensor& zero_point = inputs[2];
+    if (axis >= 0) return Tensors{at::fake_quantize_per_channel_affine(inputs[0], scale, zero_point, axis, low, high)};
+    return Tensors{at::fake_quantize_per_tensor_affine(inputs[0], scale, zero_point, low, high)};
+  };
+}
+
+}  // namespace
+
+const Table& quantization_table() {
+  static const Table table{{"DequantizeLinear", dequantize},
+                           {"DynamicQuantizeLinear", dynamic_quantize},
+                           {"QuantizeLinear", quantize},
+                           {"lathe.FakeQuantize", fake_quantize}};
+  return table;
+}
+
+}  // namespace lathe::models::kernels

@@ -1,0 +1,216 @@
+#include "models/onnx_reader.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <utility>
+
+#include "models/base/error.h"
+#include "models/base/sha256.h"
+#include "models/internal/canonical_form.h"
+#include "models/internal/graph_builder.h"
+#include "models/internal/model_file.h"
+#include "models/internal/node_inference.h"
+#include "models/internal/onnx_proto.h"
+#include "models/operators.h"
+
+namespace lathe::models {
+namespace {
+
+using internal::GraphBuilder;
+using internal::kBatches;
+using internal::ShapePair;
+
+class Importer {
+ public:
+  explicit Importer(const onnx::ModelProto& model)
+      : graph_(model.graph()), opset_(internal::opset_of(model)), builder_(std::max(13, internal::opset_of(model))) {}
+
+  Network run() {
+    for (const auto& tensor : graph_.initializer()) ids_[tensor.name()] = builder_.add_constant(tensor.name(), internal::tensor_of(tensor));
+    if (graph_.sparse_initializer_size() > 0) throw UserError(Fault{.expected = "sparse initializers are not supported"});
+    for (const auto& input : graph_.input()) {
+      if (!ids_.contains(input.name())) import_input(input);
+    }
+    // Names of the file come before names that are made up.
+    for (const auto& node : graph_.node()) names_.push_back(node.name().empty() ? "" : builder_.unique_node_name(node.name()));
+    for (int i = 0; i < graph_.node_size(); ++i) import_node(graph_.node(i), i);
+    for (const auto& output : graph_.output()) import_output(output.name());
+    return without_dead_nodes(std::move(builder_.network()));
+  }
+
+ private:
+  // The first extent is the batch where it is open; every other must be known.
+  void import_input(const onnx::ValueInfoProto& input) {
+    const std::string key = "input " + input.name();
+    if (input.type().value_case() != onnx::TypeProto::kTensorType) throw UserError(Fault{.key = key, .expected = "is not a tensor"});
+    const auto& proto = input.type().tensor_type();
+    const auto type = internal::data_type_of(proto.elem_type());
+    if (!type)
+      throw UserError(Fault{.key = key, .expected = "element type " + internal::onnx_type_name(proto.elem_type()) + " is not supported"});
+    if (!proto.has_shape()) throw UserError(Fault{.key = key, .expected = "has no shape; every extent but the batch must be known"});
+    ShapePair shapes;
+    for (int axis = 0; axis < proto.shape().dim_size(); ++axis) {
+      const auto& dim = proto.shape().dim(axis);
+      const bool is_known = dim.has_dim_value() && dim.dim_value() > 0;
+      if (!is_known && axis > 0) {
+        const std::string name = dim.has_dim_param() && !dim.dim_param().empty() ? " ('" + dim.dim_param() + "')" : "";
+        throw UserError(Fault{.key = key,
+                              .expected = "axis " + std::to_string(axis) + name +
+                                          " is dynamic; only the first axis (the batch) may be. Fix it when exporting"});
+      }
+      for (std::size_t side = 0; side < shapes.size(); ++side) shapes[side].push_back(is_known ? dim.dim_value() : kBatches[side]);
+    }
+    ids_[input.name()] = builder_.add_value(input.name(), *type, shapes);
+    builder_.network().inputs.push_back(ids_[input.name()]);
+  }
+
+  void import_node(const onnx::NodeProto& proto, int index) {
+    Node node{.name = name_of(proto, index), .op = proto.op_type()};
+    try {
+      for (const auto& attribute : proto.attribute()) node.attributes.emplace(attribute.name(), internal::attribute_of(attribute));
+    } catch (const UserError& error) {
+      throw UserError(Fault{.key = node.name, .expected = error.faults()[0].expected});
+    }
+    if (proto.op_type() == "Constant") {
+      ids_[proto.output(0)] = builder_.add_constant(proto.output(0), constant_of(node));
+      return;
+    }
+    for (const std::string& input : proto.input()) node.inputs.push_back(input.empty() ? kNoValue : id_of(input, node.name));
+    internal::check_attributes(node);
+    const auto values = internal::infer_node(proto, node.name, node.inputs, builder_, opset_);
+    if (can_skip(proto, node, values)) {
+      ids_[proto.output(0)] = node.inputs[0];
+      return;
+    }
+    // A BatchNormalization that some exporter wrote with five outputs computes only the first at inference.
+    const std::size_t output_count = node.op == "BatchNormalization" ? 1 : values.size();
+    for (std::size_t i = 0; i < output_count; ++i) {
+      if (!values[i]) {
+        node.outputs.push_back(kNoValue);
+        continue;
+      }
+      const std::string& output = proto.output(static_cast<int>(i));
+      node.outputs.push_back(builder_.add_value(output, values[i]->type, values[i]->shapes));
+      ids_[output] = node.outputs.back();
+    }
+    internal::emit_canonical(builder_, std::move(node), opset_);
+  }
+
+  static bool is_same_type_cast(const Node& node, const GraphBuilder& builder, DataType to) {
+    return node.op == "Cast" && builder.network().value(node.inputs[0]).type == to;
+  }
+
+  bool can_skip(const onnx::NodeProto& proto, const Node& node, const std::vector<std::optional<internal::InferredValue>>& values) const {
+    if (node.inputs.empty() || node.inputs[0] == kNoValue || !values[0]) return false;
+    std::vector<std::optional<ShapePair>> shapes;
+    for (const auto& value : values) shapes.push_back(value ? std::optional(value->shapes) : std::nullopt);
+    if (!internal::is_identity(builder_, node, shapes) && !is_same_type_cast(node, builder_, values[0]->type)) return false;
+    // The mask of a Dropout exists in training alone; whoever reads it fails below, as reading a value that nothing makes.
+    return !proto.output(0).empty();
+  }
+
+  Tensor constant_of(const Node& node) const {
+    const auto& attributes = node.attributes;
+    if (const auto found = attributes.find("value"); found != attributes.end()) return std::get<Tensor>(found->second);
+    if (attributes.contains("value_float")) return Tensor::scalar(float_attribute(node, "value_float", 0));
+    if (attributes.contains("value_int")) return Tensor::from<std::int64_t>({}, std::vector{int_attribute(node, "value_int", 0)});
+    if (attributes.contains("value_ints")) return Tensor::int64s(ints_attribute(node, "value_ints", {}));
+    if (const auto found = attributes.find("value_floats"); found != attributes.end()) {
+      const auto& values = std::get<std::vector<float>>(found->second);
+      return Tensor::from<float>({static_cast<std::int64_t>(values.size())}, values);
+    }
+    throw UserError(Fault{.key = node.name, .expected = "Constant of strings or of a sparse tensor is not supported"});
+  }
+
+  ValueId id_of(const std::string& name, const std::string& reader) const {
+    const auto found = ids_.find(name);
+    if (found == ids_.end()) throw UserError(Fault{.key = reader, .expected = "reads '" + name + "', which nothing makes"});
+    return found->second;
+  }
+
+  // The file's name; else that of its weight ("layer1.conv.weight" belongs to "layer1.conv"); else its operator and position.
+  std::string name_of(const onnx::NodeProto& proto, int index) {
+    if (!proto.name().empty()) return names_[static_cast<std::size_t>(index)];
+    constexpr std::string_view kSuffix = ".weight";
+    for (const std::string& input : proto.input()) {
+      const auto found = ids_.find(input);
+      if (found == ids_.end() || !builder_.network().is_constant(found->second)) continue;
+      if (input.size() > kSuffix.size() && input.ends_with(kSuffix)) {
+        return builder_.unique_node_name(input.substr(0, input.size() - kSuffix.size()));
+      }
+    }
+    return builder_.unique_node_name(proto.op_type() + "_" + std::to_string(index));
+  }
+
+  // Outputs keep their names. A value that is an input, a constant or an output already gets an Identity of its own.
+  void import_output(const std::string& name) {
+    const ValueId id = id_of(name, "output " + name);
+    Network& network = builder_.network();
+    const auto is_listed = [&](const std::vector<ValueId>& ids) { return std::find(ids.begin(), ids.end(), id) != ids.end(); };
+    if (network.value(id).name == name && !is_listed(network.outputs) && !is_listed(network.inputs)) {
+      network.outputs.push_back(id);
+      return;
+    }
+    const ValueId copy = builder_.add_value(name, network.value(id).type, builder_.shapes(id));
+    if (!is_listed(network.inputs) && !is_listed(network.outputs) && !network.is_constant(id)) {
+      // An Identity was taken out between this value and the output: the value takes over the output's name.
+      std::swap(network.values[static_cast<std::size_t>(id)].name, network.values[static_cast<std::size_t>(copy)].name);
+      network.outputs.push_back(id);
+      return;
+    }
+    network.nodes.push_back({.name = builder_.unique_node_name("Identity_" + name), .op = "Identity", .inputs = {id}, .outputs = {copy}});
+    network.outputs.push_back(copy);
+  }
+
+  const onnx::GraphProto& graph_;
+  const int opset_;
+  GraphBuilder builder_;
+  std::vector<std::string> names_;      // of the nodes; empty where the file has none
+  std::map<std::string, ValueId> ids_;  // by the file's names; several may share an id where an Identity was taken out
+};
+
+// Names that exporters give to every graph say less than the file's.
+std::string network_name(const std::string& graph_name, const std::string& label) {
+  for (const char* generic : {"", "graph", "main_graph", "torch_jit", "torch-jit-export", "tf2onnx"}) {
+    if (graph_name == generic) return std::filesystem::path(label).stem().string();
+  }
+  return graph_name;
+}
+
+Network parse(const std::string& bytes, const std::string& label, const std::string& directory) {
+  try {
+    const onnx::ModelProto model = internal::load_model(bytes, directory);
+    Network network = Importer(model).run();
+    network.name = network_name(model.graph().name(), label);
+    network.sha256 = sha256(bytes);
+    validate(network);
+    return network;
+  } catch (const UserError& error) {
+    std::vector<Fault> faults = error.faults();
+    for (Fault& fault : faults) fault.file = label;
+    throw UserError(std::move(faults));
+  }
+}
+
+}  // namespace
+
+Network parse_onnx(const std::string& bytes, const std::string& label) {
+  return parse(bytes, label, "");
+}
+
+Network read_onnx(const std::string& path) {
+  if (std::filesystem::is_directory(path)) throw UserError(Fault{.file = path, .expected = "is a folder, expected an ONNX file"});
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw UserError(Fault{.file = path, .expected = std::string("cannot be read: ") + std::strerror(errno)});
+  std::ostringstream bytes;
+  bytes << file.rdbuf();
+  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
+  return parse(std::move(bytes).str(), path, parent.empty() ? "." : parent.string());
+}
+
+}  // namespace lathe::models
