@@ -18,6 +18,9 @@ constexpr double kWinogradOut = 4, kWinogradProducts = 36;
 // in, 10 of 10 on the way out (counted from the matrices B^T and A^T of section 4.3), for each tile and channel.
 constexpr double kWinogradInputOps = 144, kWinogradOutputOps = 100;
 
+// Activations share the last-level cache with weights and the packed panels of both (assumption: half each).
+constexpr double kActivationShare = 0.5;
+
 struct ArmParameters {
   explicit ArmParameters(const DeviceSpec& d)
       : clock_hz(d.at("clock_hz")),
@@ -31,8 +34,8 @@ struct ArmParameters {
         tile_pixels(d.at("tile_pixels")),
         tile_overhead_k(d.at("tile_overhead_k")),
         unpack_per_s(d.at("unpack_weights_per_cycle") * clock_hz * threads),
-        cache_bytes(d.at("last_level_cache_bytes")),
-        cache_bytes_per_s(d.at("cache_bytes_per_cycle") * clock_hz * threads),
+        cache_bytes(d.at("last_level_cache_bytes") * kActivationShare),
+        cache_bytes_per_s(std::min(d.at("cache_bytes_per_cycle"), d.at("core_cache_bytes_per_cycle") * threads) * clock_hz),
         dram_bytes_per_s(std::min(d.at("dram_bytes_per_s"), d.at("core_dram_bytes_per_s") * threads)),
         memory_overlap(d.at("memory_overlap")),
         overhead_s(d.at("op_overhead_s") + (threads > 1 ? d.at("thread_overhead_s") : 0.0)),

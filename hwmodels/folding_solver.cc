@@ -1,0 +1,168 @@
+#include "hwmodels/folding_solver.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+namespace lathe::hwmodels {
+namespace {
+
+// Price updates before an interval counts as not fitting; the bound settles most questions in under ten.
+constexpr int kPriceSteps = 60;
+// Branch-and-bound nodes a question, reached by none of the small cases of the tests.
+constexpr int kMostNodes = 2000000;
+// Sums of resources may differ by rounding.
+constexpr double kSlack = 1 + 1e-12;
+
+bool fits(const ResourceVector& used, const ResourceVector& limits) {
+  for (int r = 0; r < kFoldingResources; ++r) {
+    if (used[r] > limits[r] * kSlack) return false;
+  }
+  return true;
+}
+
+void add_to(ResourceVector& sum, const ResourceVector& part) {
+  for (int r = 0; r < kFoldingResources; ++r) sum[r] += part[r];
+}
+
+double cost_of(const ResourceVector& prices, const ResourceVector& resources) {
+  return std::inner_product(prices.begin(), prices.end(), resources.begin(), 0.0);
+}
+
+// The question for one interval: is there a choice of options, among the first counts[i] of stage i, within the limits?
+class Question {
+ public:
+  Question(std::span<const StageOptions* const> stages, const ResourceVector& limits)
+      : stages_(stages), limits_(limits), counts_(stages.size()), chosen_(stages.size()) {}
+
+  bool is_answered_yes(double interval) {
+    ResourceVector least{};
+    for (std::size_t i = 0; i < stages_.size(); ++i) {
+      const std::vector<FoldingOption>& options = stages_[i]->options;
+      const auto end = std::upper_bound(options.begin(), options.end(), interval,
+                                        [](double limit, const FoldingOption& option) { return limit < option.cycles; });
+      counts_[i] = static_cast<int>(end - options.begin());
+      if (counts_[i] == 0) return false;
+      add_to(least, stages_[i]->lowest[static_cast<std::size_t>(counts_[i] - 1)]);
+    }
+    if (!fits(least, limits_)) return false;
+    const int answer = ask_prices();
+    if (answer != 0) return answer > 0;
+    return static_cast<int>(stages_.size()) <= kExactStages && ask_exactly();
+  }
+
+  // The choice of the last yes.
+  const std::vector<int>& chosen() const { return chosen_; }
+
+ private:
+  // 1: fits, -1: proven not to fit, 0: not known.
+  int ask_prices() {
+    ResourceVector prices;
+    for (int r = 0; r < kFoldingResources; ++r) prices[r] = 1 / limits_[r];
+    for (int step = 0; step < kPriceSteps; ++step) {
+      ResourceVector used{};
+      double total_cost = 0;
+      for (std::size_t i = 0; i < stages_.size(); ++i) {
+        const std::vector<FoldingOption>& options = stages_[i]->options;
+        int best = counts_[i] - 1;
+        double best_cost = cost_of(prices, options[static_cast<std::size_t>(best)].resources);
+        for (int j = counts_[i] - 2; j >= 0; --j) {
+          const double cost = cost_of(prices, options[static_cast<std::size_t>(j)].resources);
+          if (cost < best_cost) {
+            best = j;
+            best_cost = cost;
+          }
+        }
+        chosen_[i] = best;
+        total_cost += best_cost;
+        add_to(used, options[static_cast<std::size_t>(best)].resources);
+      }
+      if (fits(used, limits_)) return 1;
+      if (total_cost > cost_of(prices, limits_) * kSlack) return -1;
+      // Multiplicative update with falling steps; a price may fall as well where a resource is left over.
+      const double rate = 1.0 / (1.0 + 0.2 * step);
+      for (int r = 0; r < kFoldingResources; ++r) prices[r] *= std::exp(rate * std::clamp(used[r] / limits_[r] - 1, -1.0, 1.0));
+    }
+    return 0;
+  }
+
+  bool ask_exactly() {
+    rest_.assign(stages_.size() + 1, ResourceVector{});
+    for (std::size_t i = stages_.size(); i-- > 0;) {
+      rest_[i] = rest_[i + 1];
+      add_to(rest_[i], stages_[i]->lowest[static_cast<std::size_t>(counts_[i] - 1)]);
+    }
+    nodes_ = 0;
+    return descend(0, {});
+  }
+
+  // Chooses stages from `i` on; `used` by the ones before.
+  bool descend(std::size_t i, const ResourceVector& used) {
+    if (i == stages_.size()) return true;
+    if (++nodes_ > kMostNodes) return false;
+    for (int j = counts_[i] - 1; j >= 0; --j) {
+      ResourceVector next = used;
+      add_to(next, stages_[i]->options[static_cast<std::size_t>(j)].resources);
+      ResourceVector bound = next;
+      add_to(bound, rest_[i + 1]);
+      if (!fits(bound, limits_)) continue;
+      chosen_[i] = j;
+      if (descend(i + 1, next)) return true;
+    }
+    return false;
+  }
+
+  std::span<const StageOptions* const> stages_;
+  const ResourceVector& limits_;
+  std::vector<int> counts_, chosen_;
+  std::vector<ResourceVector> rest_;  // least resources of the stages from i on
+  int nodes_ = 0;
+};
+
+double slowest(std::span<const StageOptions* const> stages, const std::vector<int>& chosen) {
+  double cycles = 0;
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    cycles = std::max(cycles, stages[i]->options[static_cast<std::size_t>(chosen[i])].cycles);
+  }
+  return cycles;
+}
+
+FoldingSolution smallest_foldings(std::span<const StageOptions* const> stages) {
+  FoldingSolution solution;
+  for (const StageOptions* stage : stages) {
+    add_to(solution.used, stage->lowest.back());
+    solution.chosen.push_back(static_cast<int>(stage->options.size()) - 1);
+  }
+  solution.initiation_interval = slowest(stages, solution.chosen);
+  return solution;
+}
+
+}  // namespace
+
+FoldingSolution solve_folding(std::span<const StageOptions* const> stages, const ResourceVector& limits, double least_interval) {
+  double low = least_interval, high = least_interval;
+  for (const StageOptions* stage : stages) {
+    low = std::max(low, stage->options.front().cycles);
+    high = std::max(high, stage->options.back().cycles);
+  }
+  Question question(stages, limits);
+  if (!question.is_answered_yes(high)) return smallest_foldings(stages);
+  FoldingSolution best{.is_feasible = true, .initiation_interval = high, .chosen = question.chosen(), .used = {}};
+  high = std::max(low, slowest(stages, best.chosen));
+  // Invariant: `high` fits, every interval below `low` does not.
+  while (low < high) {
+    const double middle = std::floor((low + high) / 2);
+    if (question.is_answered_yes(middle)) {
+      best.chosen = question.chosen();
+      high = std::max(low, std::min(middle, slowest(stages, best.chosen)));
+    } else {
+      low = middle + 1;
+    }
+  }
+  best.initiation_interval = std::max(least_interval, slowest(stages, best.chosen));
+  for (std::size_t i = 0; i < stages.size(); ++i) add_to(best.used, stages[i]->options[static_cast<std::size_t>(best.chosen[i])].resources);
+  return best;
+}
+
+}  // namespace lathe::hwmodels

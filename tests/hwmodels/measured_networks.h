@@ -1,0 +1,32 @@
+// Networks of published measurements as workloads, to compare predictions with. Needs the folder `hw` of LATHE_DATA.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "policies/workload.h"
+
+namespace lathe::hwmodels {
+
+using CsvRow = std::map<std::string, std::string>;
+
+// LATHE_DATA/hw, or "" where it is not there.
+std::string measurement_folder();
+// Comma-separated, first line = names, fields may be quoted; reads gzip too.
+std::vector<CsvRow> read_csv(const std::string& path);
+
+// ncnn's networks by name. Layers with int8 scales take 8 bits, all else `float_bits`.
+std::map<std::string, policies::Workload> ncnn_networks(const std::string& path, int float_bits);
+
+// A NAS-Bench-201 network (X. Dong and Y. Yang, ICLR 2020): edges e01 e02 e12 e03 e13 e23 of the cell; fp32, CIFAR-10, batch 1.
+// BatchNormalization is folded; every ReLU that precedes a convolution is an operator of its own.
+policies::Workload nasbench201_network(const CsvRow& row);
+
+// ResNet-18 and the bottleneck ResNet-50 at 224x224 with BatchNormalization and ReLU as operators of their own where `is_unfused`.
+policies::Workload imagenet_resnet(int depth, double width, std::int64_t batch, int bits, bool is_unfused);
+
+double spearman(const std::vector<double>& a, const std::vector<double>& b);
+double median(std::vector<double> values);
+
+}  // namespace lathe::hwmodels
