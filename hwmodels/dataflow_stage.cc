@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "hwmodels/op_demand.h"
 
@@ -17,13 +18,25 @@ constexpr double kBram18Bits = 18432;
 // A look-up table of a SLICEM holds 64 bits: AMD UG574.
 constexpr double kLutMemoryDepth = 64;
 
-double bram36_for(double width, double depth) {
+// A memory that is read at one address a cycle.
+double weight_bram36(double width, double depth) {
   double best = -1;
   for (const BramShape& shape : kBram18Shapes) {
     const double count = ceil_div(width, shape.width) * ceil_div(depth, shape.depth);
     if (best < 0 || count < best) best = count;
   }
   return best / 2;
+}
+
+// A buffer whose rows may be cut in any way, as long as `width` bits can be read a cycle.
+double buffer_bram36(double bits, double width) {
+  return bits > 0 ? std::max(ceil_div(bits, kBram18Bits), ceil_div(width, kBram18Shapes[std::size(kBram18Shapes) - 1].width)) / 2 : 0;
+}
+
+// Rounds over the inputs of an output: SIMD lanes take channels of one tap, or all channels of several taps.
+double input_rounds(const DataflowStage& stage, double simd) {
+  const double channels = std::max(1.0, std::round(stage.k / stage.window));
+  return simd <= channels ? stage.window * ceil_div(channels, simd) : ceil_div(stage.window, std::floor(simd / channels));
 }
 
 // Distinct numbers of lanes that n items can be given to, least lanes for each number of rounds.
@@ -39,7 +52,9 @@ std::vector<double> lane_counts(double n) {
   return counts;
 }
 
-double images_of(const policies::OpWorkload& op) { return static_cast<double>(std::max<std::int64_t>(op.batch, 1)); }
+double images_of(const policies::OpWorkload& op) {
+  return static_cast<double>(std::max<std::int64_t>(op.batch, 1));
+}
 
 // Share of the image that a window must see: its rows but one, of the rows there are.
 double window_fill(std::int64_t kernel, std::int64_t height) {
@@ -76,9 +91,8 @@ StageOptions non_dominated_options(std::vector<FoldingOption> all) {
 void fill_matrix_stage(const policies::OpWorkload& op, const OpDemand& demand, DataflowStage& stage) {
   stage.has_multipliers = true;
   stage.window = op.kind == policies::OpKind::kConvTranspose ? 1 : demand.window;
-  // A weightless product has a pair of matrices for each entry of the batch, which are not images.
   const bool is_activation_product = op.weight_elements == 0;
-  stage.groups = demand.groups;
+  stage.groups = is_activation_product ? demand.groups / images_of(op) : demand.groups;
   stage.pixels = is_activation_product ? demand.m : demand.m / images_of(op);
   stage.n = std::max(1.0, demand.n);
   stage.k = std::max(1.0, demand.k);
@@ -104,7 +118,9 @@ DataflowStage dataflow_stage(const policies::OpWorkload& op, const policies::Dev
   if (demand.kernel == KernelClass::kVector) {
     // Channels in parallel where they are known, pixel after pixel.
     stage.n = static_cast<double>(std::max<std::int64_t>(1, op.out_channels));
-    stage.pixels = std::max(1.0, demand.vector_ops / images / stage.n);
+    // An element-wise operator takes all its inputs at once.
+    const double operations = op.kind == policies::OpKind::kElementwise ? static_cast<double>(op.output_elements) : demand.vector_ops;
+    stage.pixels = std::max(1.0, std::ceil(operations / images / stage.n));
   } else {
     fill_matrix_stage(op, demand, stage);
   }
@@ -126,11 +142,9 @@ DataflowStage dataflow_stage(const policies::OpWorkload& op, const policies::Dev
 
 FoldingOption folding_option(const DataflowStage& stage, const Folding& folding, const DataflowParameters& p) {
   const double s = stage.weight_bits + stage.activation_bits;
-  const double rounds = stage.groups * ceil_div(stage.n, folding.pe) * ceil_div(stage.k, folding.simd);
+  const double rounds = stage.groups * ceil_div(stage.n, folding.pe) * input_rounds(stage, folding.simd);
   FoldingOption option{.cycles = stage.pixels * rounds, .resources = {}, .folding = folding};
-  double luts = 0, bram = stage.buffer_bits > 0 ? bram36_for(folding.simd * stage.activation_bits,
-                                                             ceil_div(stage.buffer_bits, folding.simd * stage.activation_bits))
-                                                : 0;
+  double luts = 0, bram = buffer_bram36(stage.buffer_bits, folding.simd * stage.activation_bits);
   if (stage.has_multipliers) {
     const double multiplier = (2 * std::ceil(s / 6) - 1) * s;
     const double products = folding.pe * folding.simd;
@@ -146,7 +160,7 @@ FoldingOption folding_option(const DataflowStage& stage, const Folding& folding,
     if (folding.uses_lut_memory) {
       luts += width * ceil_div(rounds, kLutMemoryDepth);
     } else {
-      bram += bram36_for(width, rounds);
+      bram += weight_bram36(width, rounds);
     }
   } else {
     // An adder or comparator of the element's width for each lane.
@@ -174,7 +188,8 @@ StageOptions stage_options(const DataflowStage& stage, const DataflowParameters&
     for (const double simd : simds) {
       for (const bool uses_dsp : {false, true}) {
         for (const bool uses_lut_memory : {false, true}) {
-          all.push_back(folding_option(stage, {.pe = pe, .simd = simd, .uses_dsp = uses_dsp, .uses_lut_memory = uses_lut_memory}, parameters));
+          all.push_back(
+              folding_option(stage, {.pe = pe, .simd = simd, .uses_dsp = uses_dsp, .uses_lut_memory = uses_lut_memory}, parameters));
         }
       }
     }

@@ -1,7 +1,8 @@
 // One operator as a stage of a dataflow pipeline, and what each folding of it costs.
 //
 // A folding gives a stage PE processing elements (output channels at a time) of SIMD lanes (inputs at a time):
-//   cycles = pixels * groups * ceil(N / PE) * ceil(K / SIMD)
+//   cycles = pixels * groups * ceil(N / PE) * taps * ceil(C / SIMD)          (SIMD <= C, the channels of a group)
+//   cycles = pixels * groups * ceil(N / PE) * ceil(taps / (SIMD / C))        (all channels of several taps)
 // Channel counts that a folding does not divide are padded, so pruned networks fold as well as others. Look-up tables by the formula of
 // M. Blott et al., FINN-R: An End-to-End Deep-Learning Framework for Fast Exploration of Quantized Neural Networks, ACM TRETS 2018,
 // section 5, as FINN's code has it; for w-bit weights and a-bit activations, s = w + a:
@@ -25,14 +26,14 @@ enum ResourceIndex { kLut = 0, kBram36 = 1, kDsp = 2 };
 
 // What a stage must do for one image.
 struct DataflowStage {
-  double pixels = 1;         // output positions
+  double pixels = 1;  // output positions
   double groups = 1;
-  double n = 1, k = 1;       // output channels and inputs (channels x window) of a group
-  double window = 1;         // taps; the SIMD lanes take channels first, then taps
+  double n = 1, k = 1;  // output channels and inputs (channels x window) of a group
+  double window = 1;    // taps; the SIMD lanes take channels first, then taps
   bool has_multipliers = false;
   int weight_bits = 0, activation_bits = 8, output_bits = 8;
-  double buffer_bits = 0;    // line buffers or residual FIFO
-  double fill = 0;           // share of the input image that must arrive before the first output leaves
+  double buffer_bits = 0;  // line buffers or residual FIFO
+  double fill = 0;         // share of the input image that must arrive before the first output leaves
   double macs = 0;
   bool operator==(const DataflowStage&) const = default;
 };
@@ -47,13 +48,13 @@ struct DataflowParameters {
 
 struct Folding {
   double pe = 1, simd = 1;
-  bool uses_dsp = false;       // multipliers on DSP slices
+  bool uses_dsp = false;         // multipliers on DSP slices
   bool uses_lut_memory = false;  // weights in look-up tables
   bool operator==(const Folding&) const = default;
 };
 
 struct FoldingOption {
-  double cycles = 0;           // for one image
+  double cycles = 0;  // for one image
   ResourceVector resources{};
   Folding folding;
 };

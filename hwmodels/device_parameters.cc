@@ -114,6 +114,7 @@ constexpr DeviceParameter kFpgaDataflow[] = {
     {"shell_bram36", true, "block RAMs of the surroundings"},
     {"layer_base_luts", true, "look-up tables of a layer's control, sliding window and streams"},
     {"lut_overhead_factor", true, "look-up tables after synthesis for each one of the formula"},
+    {"luts_per_pe", true, "look-up tables of a processing element's requantization"},
     {"flip_flops_per_lut", true, "flip-flops that go with a look-up table"},
     {"macs_per_dsp", true, "multiply-accumulates of up to 8 x 8 bits that a DSP slice does a cycle"},
     {"luts_per_dsp_mac", true, "look-up tables beside a multiply-accumulate that runs on a DSP slice"},

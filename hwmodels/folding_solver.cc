@@ -9,7 +9,9 @@ namespace lathe::hwmodels {
 namespace {
 
 // Price updates before an interval counts as not fitting; the bound settles most questions in under ten.
-constexpr int kPriceSteps = 60;
+constexpr int kPriceSteps = 40;
+// Every so many price updates the choice is repaired move by move.
+constexpr int kRepairEvery = 4;
 // Branch-and-bound nodes a question, reached by none of the small cases of the tests.
 constexpr int kMostNodes = 2000000;
 // Sums of resources may differ by rounding.
@@ -56,35 +58,88 @@ class Question {
   const std::vector<int>& chosen() const { return chosen_; }
 
  private:
+  // How far `used` is over the limits, as shares of them.
+  double excess(const ResourceVector& used) const {
+    double sum = 0;
+    for (int r = 0; r < kFoldingResources; ++r) sum += std::max(0.0, used[r] / limits_[r] - 1);
+    return sum;
+  }
+
+  // Each stage takes its cheapest option; returns their costs together.
+  double choose_cheapest(const ResourceVector& prices, std::vector<int>& choice, ResourceVector& used) const {
+    double total_cost = 0;
+    used = {};
+    for (std::size_t i = 0; i < stages_.size(); ++i) {
+      const std::vector<FoldingOption>& options = stages_[i]->options;
+      int best = counts_[i] - 1;
+      double best_cost = cost_of(prices, options[static_cast<std::size_t>(best)].resources);
+      for (int j = counts_[i] - 2; j >= 0; --j) {
+        const double cost = cost_of(prices, options[static_cast<std::size_t>(j)].resources);
+        if (cost < best_cost) {
+          best = j;
+          best_cost = cost;
+        }
+      }
+      choice[i] = best;
+      total_cost += best_cost;
+      add_to(used, options[static_cast<std::size_t>(best)].resources);
+    }
+    return total_cost;
+  }
+
   // 1: fits, -1: proven not to fit, 0: not known.
   int ask_prices() {
     ResourceVector prices;
     for (int r = 0; r < kFoldingResources; ++r) prices[r] = 1 / limits_[r];
+    std::vector<int> choice(stages_.size());
     for (int step = 0; step < kPriceSteps; ++step) {
       ResourceVector used{};
-      double total_cost = 0;
-      for (std::size_t i = 0; i < stages_.size(); ++i) {
-        const std::vector<FoldingOption>& options = stages_[i]->options;
-        int best = counts_[i] - 1;
-        double best_cost = cost_of(prices, options[static_cast<std::size_t>(best)].resources);
-        for (int j = counts_[i] - 2; j >= 0; --j) {
-          const double cost = cost_of(prices, options[static_cast<std::size_t>(j)].resources);
-          if (cost < best_cost) {
-            best = j;
-            best_cost = cost;
-          }
-        }
-        chosen_[i] = best;
-        total_cost += best_cost;
-        add_to(used, options[static_cast<std::size_t>(best)].resources);
-      }
-      if (fits(used, limits_)) return 1;
+      const double total_cost = choose_cheapest(prices, choice, used);
       if (total_cost > cost_of(prices, limits_) * kSlack) return -1;
+      const bool is_repair_step = step % kRepairEvery == kRepairEvery - 1;
+      if (fits(used, limits_) || (is_repair_step && repair(choice, used))) {
+        chosen_ = choice;
+        return 1;
+      }
       // Multiplicative update with falling steps; a price may fall as well where a resource is left over.
       const double rate = 1.0 / (1.0 + 0.2 * step);
       for (int r = 0; r < kFoldingResources; ++r) prices[r] *= std::exp(rate * std::clamp(used[r] / limits_[r] - 1, -1.0, 1.0));
     }
     return 0;
+  }
+
+  // At one set of prices equal stages choose alike; what is over the limits is then moved stage by stage, the move that helps most first.
+  bool repair(std::vector<int>& choice, ResourceVector used) const {
+    double before = excess(used);
+    while (before > 0) {
+      double best = before;
+      std::size_t best_stage = 0;
+      int best_option = -1;
+      for (std::size_t i = 0; i < stages_.size(); ++i) {
+        ResourceVector without = used;
+        const std::vector<FoldingOption>& options = stages_[i]->options;
+        for (int r = 0; r < kFoldingResources; ++r) without[r] -= options[static_cast<std::size_t>(choice[i])].resources[r];
+        for (int j = 0; j < counts_[i]; ++j) {
+          ResourceVector next = without;
+          add_to(next, options[static_cast<std::size_t>(j)].resources);
+          const double after = excess(next);
+          if (after < best) {
+            best = after;
+            best_stage = i;
+            best_option = j;
+          }
+        }
+      }
+      if (best_option < 0) return false;
+      const std::vector<FoldingOption>& options = stages_[best_stage]->options;
+      for (int r = 0; r < kFoldingResources; ++r) {
+        used[r] += options[static_cast<std::size_t>(best_option)].resources[r] -
+                   options[static_cast<std::size_t>(choice[best_stage])].resources[r];
+      }
+      choice[best_stage] = best_option;
+      before = best;
+    }
+    return true;
   }
 
   bool ask_exactly() {

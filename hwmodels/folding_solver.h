@@ -6,7 +6,8 @@
 // knapsack with three resources, answered by Lagrangian relaxation (M. L. Fisher, The Lagrangian Relaxation Method for Solving Integer
 // Programming Problems, Management Science 1981): with prices p >= 0 each stage takes its cheapest option; the sum of these costs above
 // p . limits proves that nothing fits, a choice within the limits proves that something does, and otherwise the price of what is short
-// rises. The gap that integrality leaves shrinks with the number of stages; up to kExactStages of them, it is closed by branch and bound.
+// rises. A choice that is nearly within the limits is repaired greedily. The gap that integrality leaves shrinks with the number of stages;
+// up to kExactStages of them, it is closed by branch and bound.
 #pragma once
 
 #include <span>

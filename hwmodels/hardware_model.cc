@@ -20,7 +20,7 @@ std::unique_ptr<HardwareModel> make_hardware_model(DeviceSpec device) {
     case DeviceClass::kFpgaBitSerial:
       return make_fpga_bit_serial_model(std::move(device));
     case DeviceClass::kFpgaDataflow:
-      break;
+      return make_fpga_dataflow_model(std::move(device));
   }
   LATHE_CHECK(false) << "unknown device class";
   return nullptr;

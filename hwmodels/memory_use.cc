@@ -38,7 +38,8 @@ std::int64_t peak_activation_bytes(const policies::Workload& workload, const pol
 }
 
 std::int64_t op_weight_bytes(const policies::OpWorkload& op, const policies::DeviceCapabilities& capabilities) {
-  return packed_bytes(op.weight_elements, width_on_device(op.weight_bits, capabilities.weight_bits));
+  constexpr int kFloatBytes = 4;
+  return packed_bytes(op.weight_elements, width_on_device(op.weight_bits, capabilities.weight_bits)) + kFloatBytes * op.table_elements;
 }
 
 std::int64_t weight_bytes(const policies::Workload& workload, const policies::DeviceCapabilities& capabilities) {

@@ -15,7 +15,7 @@ std::int64_t peak_activation_bytes(const policies::Workload& workload, const pol
 // Bytes of one value; whole bytes a value.
 std::int64_t value_bytes(const policies::LiveValue& value, const policies::DeviceCapabilities& capabilities);
 
-// Weights packed at the widths that the device stores; whole bytes an operator.
+// Weights packed at the widths that the device stores, in whole bytes an operator; biases and other tables as floats.
 std::int64_t op_weight_bytes(const policies::OpWorkload& op, const policies::DeviceCapabilities& capabilities);
 std::int64_t weight_bytes(const policies::Workload& workload, const policies::DeviceCapabilities& capabilities);
 

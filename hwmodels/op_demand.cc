@@ -34,14 +34,16 @@ void fill_transposed(const OpWorkload& op, OpDemand& demand) {
   demand.is_winograd_able = false;
 }
 
-// A product of two activations has one pair of matrices for each entry of the batch (sample and attention head); with weights all rows
-// share the second matrix.
+// A product of two activations has `groups` pairs of matrices (attention heads) for each sample; with weights all samples share the second
+// matrix.
 void fill_product(const OpWorkload& op, OpDemand& demand) {
+  const double stack = at_least_one(op.groups), batch = at_least_one(op.batch);
   const double rows = at_least_one(op.out_height) * at_least_one(op.out_width);
-  demand.groups = op.weight_elements > 0 ? 1.0 : at_least_one(op.batch);
-  demand.m = op.weight_elements > 0 ? rows * at_least_one(op.batch) : rows;
-  demand.n = static_cast<double>(op.out_channels);
-  demand.k = static_cast<double>(op.in_channels);
+  const bool has_weights = op.weight_elements > 0;
+  demand.groups = has_weights ? stack : stack * batch;
+  demand.m = has_weights ? rows * batch : rows;
+  demand.n = static_cast<double>(op.out_channels) / stack;
+  demand.k = static_cast<double>(op.in_channels) / stack;
 }
 
 }  // namespace

@@ -51,8 +51,10 @@ inline policies::OpWorkload gemm_op(std::int64_t rows, std::int64_t k, std::int6
   return op;
 }
 
-inline policies::OpWorkload add_op(std::int64_t elements, int activation_bits = 32) {
+// `elements` of the whole batch.
+inline policies::OpWorkload add_op(std::int64_t elements, int activation_bits = 32, std::int64_t batch = 1) {
   policies::OpWorkload op;
+  op.batch = batch;
   op.name = "add";
   op.kind = policies::OpKind::kElementwise;
   op.input_elements = 2 * elements;
@@ -89,7 +91,10 @@ inline policies::Workload cifar_resnet(int blocks, std::int64_t width, int weigh
       size /= stride;
       channels = width << stage;
       conv(channels, channels, size, 1);
-      add(add_op(batch * channels * size * size, activation_bits));
+      policies::OpWorkload sum = add_op(batch * channels * size * size, activation_bits, batch);
+      sum.in_channels = sum.out_channels = channels;
+      sum.in_height = sum.in_width = sum.out_height = sum.out_width = size;
+      add(sum);
     }
   }
   add(gemm_op(batch, channels, 10, weight_bits, activation_bits));

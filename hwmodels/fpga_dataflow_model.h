@@ -1,0 +1,58 @@
+// A network as one pipeline on an FPGA (FINN): every operator is a stage with its own share of the chip, foldings by folding_solver.h.
+//
+//   throughput = one image every II cycles (the slowest stage)
+//   latency of a batch = (sum_i fill_i + batch) * II / clock + host overhead
+//
+// fill_i: the share of its input that stage i must see before its first output (the window's rows but one; all of it for a global pool).
+// A stage that is quicker than II waits for its input, so each stage spreads an image over II cycles. Branches count as if in sequence:
+// the longer one decides, and the residual FIFO holds the other. Weights and activations stay on the chip; only the network's input and
+// output pass the memory.
+#pragma once
+
+#include <span>
+
+#include "hwmodels/dataflow_stage.h"
+#include "hwmodels/folding_solver.h"
+#include "hwmodels/hardware_model.h"
+
+namespace lathe::hwmodels {
+
+// One operator, with all that the pipeline needs of it; does not depend on other operators, so it can be kept in a table.
+struct PreparedStage {
+  StageOptions options;
+  double fill = 0;
+  double image_pj = 0;       // dynamic energy of one image, multipliers in look-up tables
+  double dsp_saving_pj = 0;  // less this where they are on DSP slices (may be negative)
+  double buffer_bits = 0;
+};
+
+struct PipelineFigures {
+  double latency_ms = 0, energy_mj = 0;
+  FoldingSolution folding;
+};
+
+class DataflowPlanner {
+ public:
+  explicit DataflowPlanner(const DeviceSpec& device);
+
+  PreparedStage prepare(const policies::OpWorkload& op) const;
+  // Stages in network order. images: the batch. io_bits: input and output of one image.
+  PipelineFigures plan(std::span<const PreparedStage* const> stages, double images, double io_bits) const;
+  const ResourceVector& limits() const { return limits_; }
+  double clock_hz() const { return clock_hz_; }
+  double static_power_w() const { return static_power_w_; }
+  double flip_flops_per_lut() const { return flip_flops_per_lut_; }
+
+ private:
+  policies::DeviceCapabilities capabilities_;
+  DataflowParameters parameters_;
+  ResourceVector limits_{};
+  double clock_hz_, host_overhead_s_, flip_flops_per_lut_, lut_pj_per_bit_mac_, dsp_pj_per_mac_, on_chip_pj_per_byte_, dram_pj_per_byte_;
+  double dram_bytes_per_s_, static_power_w_;
+};
+
+// Bits that one image brings in and takes out: first operator's input, last operator's output. Zero for an empty network.
+double network_io_bits(const policies::OpWorkload& first, const policies::OpWorkload& last,
+                       const policies::DeviceCapabilities& capabilities);
+
+}  // namespace lathe::hwmodels
