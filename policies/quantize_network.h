@@ -21,20 +21,32 @@ struct ActivationPlan {
   };
   std::vector<Point> points;
 };
-// Inputs of layers with activation_bits <= 16, and the operands of residual Adds between quantized layers (at 8 bits or the readers'
-// width if larger), so that runtimes fuse whole blocks to integer arithmetic. Values read at one width share a point.
+// Inputs of layers whose activations are integers, and at 8 bits what an Add of two activations, a Concat or an average pooling reads
+// where it lies between quantized layers, so that runtimes run whole blocks in integer arithmetic. A value is quantized before operators
+// that only copy elements (Flatten, Slice, zero Pad, MaxPool), so that both branches of a shortcut share it. Values read at one width share
+// a point. Throws UserError for layers that the network lacks or that cannot be quantized, and for formats that cannot be simulated.
 ActivationPlan plan_activations(const models::Network& network, const Policy& policy);
 
-// Inserts FakeQuantize on weights (per channel, from the weights) and on the plan's points (asymmetric per tensor, from `ranges`, one a
-// point). 16-bit float formats round the weights to them instead. Layers that the policy leaves out stay float.
+// Inserts FakeQuantize on weights (by channel or tensor, from the weights) and on the plan's points (asymmetric per tensor, from `ranges`,
+// one a point). Weights of other formats are rounded to them instead. Layers that the policy leaves out stay float, and so do biases.
 models::Network insert_fake_quantize(const models::Network& network, const Policy& policy, const ActivationPlan& plan,
                                      const std::vector<Range>& ranges, RangeMethod weight_method = RangeMethod::kMse);
 
-// For delivery: weights stored as int8 (widths <= 8) with DequantizeLinear, activations of width <= 8 as uint8 QuantizeLinear/
-// DequantizeLinear (narrower widths by a Clip to the narrower range before), biases as int32; wider ones stay float.
+// Scale, zero point and levels of a FakeQuantize node.
+QuantizationParameters parameters_of(const models::Network& network, const models::Node& fake_quantize);
+
+// FakeQuantize of constants computed once: the same outputs, but faster where nothing is trained.
+models::Network bake_weight_quantization(const models::Network& network);
+
+// For delivery, from what insert_fake_quantize returned (trained or not):
+// - weights of width <= 8 as int8 with DequantizeLinear; wider ones as float16 or bfloat16 and a Cast where that loses nothing;
+// - activations of width <= 8 as uint8 QuantizeLinear/DequantizeLinear, narrower ones with an integer Clip between the two;
+// - operators that only move elements run on the integers; activations that the quantization clips anyway are dropped;
+// - biases of layers with integer inputs and weights as int32 with scale s_input * s_weight.
+// What remains float runs as float. At least opset 13. Differs from the simulation by rounding only.
 models::Network lower_to_qdq(const models::Network& network);
 
-// Weight bytes when each weight is stored at its width (scales as float32, biases as int32 or float32).
+// Weight bytes when each weight is stored at its width (scales as float32, biases and all other parameters as float32 or int32).
 std::int64_t packed_bytes(const models::Network& network, const Policy& policy);
 
 }  // namespace lathe::policies

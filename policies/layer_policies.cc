@@ -1,0 +1,69 @@
+#include "policies/layer_policies.h"
+
+#include <map>
+
+#include "models/base/error.h"
+#include "policies/search_space.h"
+
+namespace lathe::policies {
+namespace {
+
+void check_formats(const LayerPolicy& layer, const std::string& key, std::vector<Fault>& faults) {
+  if (layer.dynamic) {
+    faults.push_back(
+        {.key = key + ".dynamic", .expected = "expected false: ranges of activations are fixed by calibration", .got = "true"});
+  }
+  if (layer.sparsity > 0) {
+    faults.push_back(
+        {.key = key + ".sparsity", .expected = "expected 0: weights are pruned by channel only", .got = std::to_string(layer.sparsity)});
+  }
+  const bool is_narrow_float = layer.activation_format == "float" && layer.activation_bits < 16;
+  if (is_narrow_float || layer.activation_format == "pow2") {
+    faults.push_back({.key = key + ".activation_format",
+                      .expected = "expected int, or a float format of at least 16 bits",
+                      .got = layer.activation_format + std::to_string(layer.activation_bits)});
+  }
+}
+
+}  // namespace
+
+std::vector<const LayerPolicy*> layer_policies(const models::Network& network, const Policy& policy) {
+  std::vector<std::string> names;
+  std::map<std::string, const LayerInfo*> layers;
+  const std::vector<LayerInfo> described = describe_layers(network);
+  for (const LayerInfo& layer : described) {
+    names.push_back(layer.name);
+    layers[layer.name] = &layer;
+  }
+  std::vector<Fault> faults;
+  std::vector<const LayerPolicy*> entries(network.nodes.size(), nullptr);
+  for (std::size_t i = 0; i < policy.layers.size(); ++i) {
+    const LayerPolicy& entry = policy.layers[i];
+    const std::string key = "layers[" + std::to_string(i) + "]";
+    const auto found = layers.find(entry.name);
+    if (found == layers.end()) {
+      const std::string near = nearest_spelling(entry.name, names);
+      faults.push_back({.key = key + ".name",
+                        .expected = "the network has no such layer" + (near.empty() ? "" : " (did you mean '" + near + "'?)"),
+                        .got = entry.name});
+      continue;
+    }
+    const LayerInfo& layer = *found->second;
+    if (!layer.quantizable && (entry.weight_bits != 32 || entry.activation_bits != 32)) {
+      faults.push_back({.key = key, .expected = "layer '" + entry.name + "' cannot be quantized: " + layer.reason});
+    }
+    check_formats(entry, key, faults);
+    entries[static_cast<std::size_t>(layer.node)] = &entry;
+  }
+  if (!faults.empty()) throw UserError(faults);
+  return entries;
+}
+
+int integer_weight_bits(const LayerPolicy* layer) {
+  return layer && layer->weight_format == "int" ? layer->weight_bits : 32;
+}
+int integer_activation_bits(const LayerPolicy* layer) {
+  return layer && layer->activation_format == "int" ? layer->activation_bits : 32;
+}
+
+}  // namespace lathe::policies

@@ -1,0 +1,20 @@
+// A policy's entries looked up by node.
+#pragma once
+
+#include <vector>
+
+#include "models/network.h"
+#include "policies/policy.h"
+
+namespace lathe::policies {
+
+// For each node its entry, or null. Throws UserError, all faults at once: layers that the network lacks or that cannot be quantized,
+// formats of activations other than int up to 16 bits and float from 16, dynamic ranges, sparsity (Lathe builds none of these). The
+// pointers go into `policy`.
+std::vector<const LayerPolicy*> layer_policies(const models::Network& network, const Policy& policy);
+
+// Width of the integers that the layer's weight is quantized to, or 32 where it is not.
+int integer_weight_bits(const LayerPolicy* layer);
+int integer_activation_bits(const LayerPolicy* layer);
+
+}  // namespace lathe::policies

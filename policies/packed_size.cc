@@ -1,0 +1,58 @@
+#include <set>
+#include <tuple>
+
+#include "models/operators.h"
+#include "policies/layer_policies.h"
+#include "policies/quantize_network.h"
+
+namespace lathe::policies {
+namespace {
+
+using models::Network;
+using models::Node;
+using models::ValueId;
+
+constexpr std::int64_t kFloatBytes = 4;
+
+// The weight at its width, in whole bytes, and a float32 scale a channel or tensor where its format has one.
+std::int64_t weight_bytes(const Network& network, const Node& node, const LayerPolicy& layer, ValueId weight) {
+  const std::int64_t bytes = (network.constants.at(weight).size() * layer.weight_bits + 7) / 8;
+  if (layer.weight_format == "int") {
+    const bool by_channel = layer.weight_granularity == "channel";
+    const auto axis = static_cast<std::size_t>(models::output_channel_axis(network, node));
+    return bytes + kFloatBytes * (by_channel ? network.value(weight).shape[axis] : 1);
+  }
+  const bool has_scale = layer.weight_format == "pow2" || layer.weight_bits == 8;
+  return bytes + (has_scale ? kFloatBytes : 0);
+}
+
+}  // namespace
+
+std::int64_t packed_bytes(const Network& network, const Policy& policy) {
+  const std::vector<const LayerPolicy*> layers = layer_policies(network, policy);
+  std::set<ValueId> packed;
+  std::set<std::tuple<ValueId, int, std::string>> counted;  // a weight that two layers share is stored once for each format
+  std::int64_t bytes = 0;
+  const LayerPolicy kFloatLayer;
+  for (std::size_t n = 0; n < network.nodes.size(); ++n) {
+    const LayerPolicy& layer = layers[n] ? *layers[n] : kFloatLayer;
+    const Node& node = network.nodes[n];
+    const int input = models::weight_input(network, node);
+    if (input < 0) continue;
+    const ValueId weight = node.inputs[static_cast<std::size_t>(input)];
+    packed.insert(weight);
+    if (!counted.emplace(weight, layer.weight_bits, layer.weight_format).second) continue;
+    bytes += weight_bytes(network, node, layer, weight);
+  }
+  std::set<ValueId> parameters;
+  for (const ValueId id : models::trainable_constants(network)) parameters.insert(id);
+  for (const Node& node : network.nodes) {
+    if (node.op == "BatchNormalization") parameters.insert({node.inputs[3], node.inputs[4]});
+  }
+  for (const ValueId id : parameters) {
+    if (!packed.contains(id)) bytes += network.constants.at(id).size() * kFloatBytes;
+  }
+  return bytes;
+}
+
+}  // namespace lathe::policies
