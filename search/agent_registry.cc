@@ -9,6 +9,7 @@
 #include "search/bayes/bayes.h"
 #include "search/evolution/nsga2.h"
 #include "search/quasi_random/quasi_random.h"
+#include "search/rl/ddpg.h"
 
 namespace lathe::search {
 namespace {
@@ -22,6 +23,7 @@ constexpr Factory kFactories[] = {
     {quasi_random_kind, make_quasi_random},
     {nsga2_kind, make_nsga2},
     {bayes_kind, make_bayes},
+    {ddpg_kind, make_ddpg},
 };
 
 std::string to_text(double value) {

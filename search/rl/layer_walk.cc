@@ -1,0 +1,179 @@
+#include "search/rl/layer_walk.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "search/constraints.h"
+#include "search/pareto.h"
+
+namespace lathe::search {
+namespace {
+
+using policies::Candidate;
+using policies::Decision;
+using policies::DecisionKind;
+using policies::LayerInfo;
+
+constexpr int kFixedFeatures = 14, kMovingFeatures = 6;
+
+// The layer whose decision it is; for a group the layer that it is named after, else that of the next width in network order.
+const LayerInfo* layer_of(const policies::SearchSpace& space, std::size_t d) {
+  const Decision& decision = space.decisions[d];
+  if (decision.kind != DecisionKind::kKeptChannels) {
+    const auto subject = static_cast<std::size_t>(decision.subject);
+    return subject < space.layers.size() ? &space.layers[subject] : nullptr;
+  }
+  const auto group = static_cast<std::size_t>(decision.subject);
+  const std::string name = group < space.groups.size() ? space.groups[group].name : decision.name;
+  const LayerInfo* longest = nullptr;  // group names may carry a suffix
+  for (const LayerInfo& layer : space.layers) {
+    if (name.starts_with(layer.name) && (longest == nullptr || layer.name.size() > longest->name.size())) longest = &layer;
+  }
+  for (std::size_t next = d + 1; longest == nullptr && next < space.decisions.size(); ++next) {
+    if (space.decisions[next].kind != DecisionKind::kKeptChannels) return layer_of(space, next);
+  }
+  return longest;
+}
+
+float log_scaled(std::int64_t value) {
+  return static_cast<float>(std::log1p(static_cast<double>(std::max<std::int64_t>(value, 0))) / 10);
+}
+
+Candidate compressed_fully(const policies::SearchSpace& space) {
+  return {std::vector<int>(space.decisions.size(), 0)};
+}
+Candidate uncompressed(const policies::SearchSpace& space) {
+  Candidate candidate;
+  for (const Decision& decision : space.decisions) candidate.choices.push_back(static_cast<int>(decision.values.size()) - 1);
+  return candidate;
+}
+
+}  // namespace
+
+// Where a walk stands: the decisions so far with the rest least and most compressed.
+struct LayerWalk::Progress {
+  int front;
+  double budget;
+  Candidate high, low;
+  double high_cost, low_cost, previous_action = 1;
+
+  Progress(const LayerWalk& walk, int front_index, double wanted)
+      : front(front_index), budget(wanted), high(uncompressed(walk.problem_.space)), low(compressed_fully(walk.problem_.space)) {
+    high_cost = walk.cost(front, high);
+    low_cost = walk.cost(front, low);
+  }
+  void take(const LayerWalk& walk, std::size_t d, int choice, double action) {
+    high.choices[d] = low.choices[d] = choice;
+    high_cost = walk.cost(front, high);
+    low_cost = walk.cost(front, low);
+    previous_action = action;
+  }
+};
+
+LayerWalk::LayerWalk(const Problem& problem) : problem_(problem) {
+  const Candidate full = uncompressed(problem.space);
+  const ExactScore exact = score_exactly(problem, full);
+  for (const Front& front : problem.fronts) {
+    int chosen = -1;
+    for (const int m : front.metrics) {
+      const Metric& metric = problem.metrics[static_cast<std::size_t>(m)];
+      const double value = exact.metrics[static_cast<std::size_t>(m)];
+      if (chosen < 0 && !metric.is_measured && metric.direction == Direction::kMinimize && std::isfinite(value) && value > 0) chosen = m;
+    }
+    cost_metric_.push_back(chosen);
+    full_cost_.push_back(chosen < 0 ? 1 : exact.metrics[static_cast<std::size_t>(chosen)]);
+  }
+  std::int64_t most_macs = 1;
+  for (const LayerInfo& layer : problem.space.layers) most_macs = std::max(most_macs, layer.macs);
+  const std::size_t count = problem.space.decisions.size();
+  for (std::size_t d = 0; d < count; ++d) {
+    const Decision& decision = problem.space.decisions[d];
+    std::vector<float> f(kFixedFeatures, 0);
+    f[0] = static_cast<float>(d + 1) / static_cast<float>(count);
+    f[1 + static_cast<std::size_t>(decision.kind)] = 1;
+    f[4] = log_scaled(static_cast<std::int64_t>(decision.values.size()));
+    if (const LayerInfo* layer = layer_of(problem.space, d)) {
+      f[5] = log_scaled(layer->in_channels);
+      f[6] = log_scaled(layer->out_channels);
+      f[7] = static_cast<float>(layer->kernel) / 7;
+      f[8] = static_cast<float>(layer->stride) / 2;
+      f[9] = layer->groups > 1 ? 1 : 0;
+      f[10] = log_scaled(layer->input_elements);
+      f[11] = log_scaled(layer->parameters);
+      f[12] = log_scaled(layer->macs);
+      f[13] = static_cast<float>(static_cast<double>(layer->macs) / static_cast<double>(most_macs));
+    }
+    features_.push_back(std::move(f));
+  }
+}
+
+int LayerWalk::state_size() const {
+  return kFixedFeatures + kMovingFeatures + static_cast<int>(problem_.fronts.size());
+}
+
+double LayerWalk::cost(int front, const Candidate& candidate) const {
+  const int metric = cost_metric_[static_cast<std::size_t>(front)];
+  if (metric < 0) return 1;
+  const ExactScore exact = score_exactly(problem_, candidate);
+  const double value = exact.metrics[static_cast<std::size_t>(metric)];
+  return exact.can_run && std::isfinite(value) ? value / full_cost_[static_cast<std::size_t>(front)] : 1;
+}
+
+LayerWalk::Range LayerWalk::budget_range(int front) const {
+  const auto f = static_cast<std::size_t>(front);
+  if (cost_metric_[f] < 0) return {};
+  const double low = cost(front, compressed_fully(problem_.space));
+  double high = 1;
+  const Metric& metric = problem_.metrics[static_cast<std::size_t>(cost_metric_[f])];
+  if (!std::isnan(metric.limit)) high = std::min(high, metric.limit / full_cost_[f]);
+  for (std::size_t k = 0; k < problem_.fronts[f].metrics.size(); ++k) {
+    if (problem_.fronts[f].metrics[k] == cost_metric_[f]) high = std::min(high, problem_.fronts[f].reference_point[k] / full_cost_[f]);
+  }
+  return {std::min(low, high), std::max(high, std::min(low, 1.0))};
+}
+
+void LayerWalk::write_state(const Progress& progress, int decision, std::span<float> state) const {
+  const std::vector<float>& fixed = features_[static_cast<std::size_t>(decision)];
+  std::copy(fixed.begin(), fixed.end(), state.begin());
+  const std::span<float> moving = state.subspan(kFixedFeatures);
+  moving[0] = static_cast<float>(1 - progress.high_cost);                  // reduced so far
+  moving[1] = static_cast<float>(progress.high_cost - progress.low_cost);  // what the rest can still save
+  moving[2] = static_cast<float>(progress.high_cost - progress.budget);    // what it has to save
+  moving[3] = static_cast<float>(progress.budget - progress.low_cost);     // what may be spent
+  moving[4] = static_cast<float>(progress.budget);
+  moving[5] = static_cast<float>(progress.previous_action);
+  std::fill(state.begin() + kFixedFeatures + kMovingFeatures, state.end(), 0.0F);
+  state[static_cast<std::size_t>(kFixedFeatures + kMovingFeatures + progress.front)] = 1;
+}
+
+Candidate LayerWalk::walk(int front, double budget, const Policy& policy) const {
+  Progress progress(*this, front, budget);
+  std::vector<float> state(static_cast<std::size_t>(state_size()));
+  for (std::size_t d = 0; d < problem_.space.decisions.size(); ++d) {
+    write_state(progress, static_cast<int>(d), state);
+    const int values = static_cast<int>(problem_.space.decisions[d].values.size());
+    int choice = std::clamp(static_cast<int>(policy(state) * values), 0, values - 1);
+    for (; choice > 0; --choice) {
+      progress.low.choices[d] = choice;
+      if (cost(front, progress.low) <= budget) break;
+    }
+    progress.take(*this, d, choice, (choice + 0.5) / values);
+  }
+  return progress.low;
+}
+
+LayerWalk::Episode LayerWalk::episode(int front, double budget, const Candidate& candidate) const {
+  Progress progress(*this, front, budget);
+  const auto size = static_cast<std::size_t>(state_size());
+  Episode episode;
+  episode.states.resize(problem_.space.decisions.size() * size);
+  for (std::size_t d = 0; d < problem_.space.decisions.size(); ++d) {
+    write_state(progress, static_cast<int>(d), std::span(episode.states).subspan(d * size, size));
+    const double action = (candidate.choices[d] + 0.5) / static_cast<double>(problem_.space.decisions[d].values.size());
+    episode.actions.push_back(static_cast<float>(action));
+    progress.take(*this, d, candidate.choices[d], action);
+  }
+  return episode;
+}
+
+}  // namespace lathe::search

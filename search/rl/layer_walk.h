@@ -1,0 +1,58 @@
+// The decisions of a policy as an episode: one after the other in network order, each with a state made of its layer, of what has been
+// saved and can still be saved, and of the budget that is wanted.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "search/problem.h"
+
+namespace lathe::search {
+
+// State as in AMC (Y. He et al., AMC: AutoML for Model Compression and Acceleration on Mobile Devices, ECCV 2018, eq. 2) and HAQ (K. Wang
+// et al., HAQ: Hardware-Aware Automated Quantization with Mixed Precision, CVPR 2019, eqs. 2 and 3): index, kind, channels, kernel,
+// stride, size, cost, reduced so far, rest, previous action; here for pruning and both widths in one walk, with the wanted budget and the
+// device added, so that one actor serves the whole front of every device.
+//
+// Cost is the first minimized exact metric of the front (latency of its device), as a share of the uncompressed network's.
+class LayerWalk {
+ public:
+  // `problem` must outlive it.
+  explicit LayerWalk(const Problem& problem);
+
+  int state_size() const;
+  int length() const { return static_cast<int>(problem_.space.decisions.size()); }
+
+  // Budgets that make sense for a front: from the fully compressed cost to the smallest of uncompressed cost, reference point and limit.
+  // {1, 1} where the front has no cost.
+  struct Range {
+    double low = 1, high = 1;
+  };
+  Range budget_range(int front) const;
+  // Cost share; 1 where the front has no cost or its device cannot run the candidate.
+  double cost(int front, const policies::Candidate& candidate) const;
+
+  // Action in [0, 1] for the state [state_size()]; called once a decision, in order.
+  using Policy = std::function<double(std::span<const float> state)>;
+  // Walks all decisions. Action a takes value floor(a * values). A value is lowered as far as needed that the budget can still be met with
+  // everything after it compressed fully (AMC algorithm 1, with exact costs of the whole device instead of MACs).
+  policies::Candidate walk(int front, double budget, const Policy& policy) const;
+
+  // The walk that leads to `candidate`.
+  struct Episode {
+    std::vector<float> states;   // [length x state_size]
+    std::vector<float> actions;  // [length], the middle of the value's interval
+  };
+  Episode episode(int front, double budget, const policies::Candidate& candidate) const;
+
+ private:
+  struct Progress;
+  void write_state(const Progress& progress, int decision, std::span<float> state) const;
+  const Problem& problem_;
+  std::vector<int> cost_metric_;              // of each front; -1 = none
+  std::vector<double> full_cost_;             // of each front, in the metric's unit
+  std::vector<std::vector<float>> features_;  // of each decision, what does not change
+};
+
+}  // namespace lathe::search
