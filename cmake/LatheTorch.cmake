@@ -3,8 +3,17 @@
 add_library(lathe_torch INTERFACE)
 add_library(lathe::torch ALIAS lathe_torch)
 if(LATHE_TORCH_DIR)
+  # A wheel also ships headers of protobuf, fmt and others, which would shadow those of the libraries that are linked: only LibTorch's
+  # own folders are made visible.
+  set(lathe_torch_headers ${PROJECT_BINARY_DIR}/torch_headers)
+  file(MAKE_DIRECTORY ${lathe_torch_headers})
+  foreach(folder torch ATen c10 caffe2)
+    if(EXISTS ${LATHE_TORCH_DIR}/include/${folder})
+      file(CREATE_LINK ${LATHE_TORCH_DIR}/include/${folder} ${lathe_torch_headers}/${folder} SYMBOLIC)
+    endif()
+  endforeach()
   target_include_directories(lathe_torch SYSTEM INTERFACE
-    ${LATHE_TORCH_DIR}/include ${LATHE_TORCH_DIR}/include/torch/csrc/api/include)
+    ${lathe_torch_headers} ${LATHE_TORCH_DIR}/include/torch/csrc/api/include)
   # --no-as-needed: CUDA kernels register themselves when libtorch_cuda is loaded, which nothing names.
   target_link_options(lathe_torch INTERFACE -Wl,--allow-shlib-undefined -Wl,--disable-new-dtags -Wl,-rpath,${LATHE_TORCH_DIR}/lib)
   target_link_libraries(lathe_torch INTERFACE -Wl,--no-as-needed ${LATHE_TORCH_DIR}/lib/libtorch.so
