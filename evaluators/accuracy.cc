@@ -1,0 +1,53 @@
+#include "evaluators/accuracy.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/argmax.h>
+#include <ATen/ops/isfinite.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "evaluators/internal/network_rows.h"
+#include "models/base/check.h"
+
+namespace lathe::evaluators {
+
+std::vector<std::int64_t> predict(const models::Executor& executor, const Rows& rows, const AccuracyOptions& options) {
+  LATHE_CHECK_GT(options.batch_size, 0);
+  at::set_num_threads(1);
+  const c10::NoGradGuard no_grad;
+  const std::int64_t count = options.rows > 0 ? std::min(options.rows, rows.size()) : rows.size();
+  std::vector<std::int64_t> predictions;
+  predictions.reserve(static_cast<std::size_t>(count));
+  for (std::int64_t begin = 0; begin < count; begin += options.batch_size) {
+    const auto inputs = internal::as_network_inputs(executor.network(), rows.batch(begin, std::min(count, begin + options.batch_size)));
+    const at::Tensor logits = internal::logits_of(executor.run(inputs));
+    if (!at::isfinite(logits).all().item().toBool()) throw std::runtime_error("the network's outputs are not finite numbers");
+    const at::Tensor classes = at::argmax(logits, 1).contiguous();
+    const auto* data = classes.data_ptr<std::int64_t>();
+    predictions.insert(predictions.end(), data, data + classes.numel());
+  }
+  return predictions;
+}
+
+std::vector<std::uint8_t> matches(const std::vector<std::int64_t>& predictions, const std::vector<std::int64_t>& expected) {
+  LATHE_CHECK_LE(predictions.size(), expected.size());
+  std::vector<std::uint8_t> result(predictions.size());
+  for (std::size_t i = 0; i < predictions.size(); ++i) result[i] = predictions[i] == expected[i] ? 1 : 0;
+  return result;
+}
+
+std::vector<std::int64_t> labels_of(const Rows& rows) {
+  const at::Tensor labels = rows.labels.contiguous();
+  const auto* data = labels.data_ptr<std::int64_t>();
+  return {data, data + labels.numel()};
+}
+
+double accuracy(const models::Network& network, const Rows& rows, const AccuracyOptions& options) {
+  LATHE_CHECK_GT(rows.size(), 0);
+  const auto correct = matches(predict(models::Executor(network), rows, options), labels_of(rows));
+  return static_cast<double>(std::count(correct.begin(), correct.end(), 1)) / static_cast<double>(correct.size());
+}
+
+}  // namespace lathe::evaluators

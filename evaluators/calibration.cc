@@ -1,0 +1,82 @@
+#include "evaluators/calibration.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/core/Tensor.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <map>
+
+#include "evaluators/internal/network_rows.h"
+#include "models/base/check.h"
+#include "models/executor.h"
+
+namespace lathe::evaluators {
+namespace {
+
+// Calls `run` for each batch. A last batch of less than half the size is left out where there is another: the variance of a handful
+// of rows says little.
+template <typename Function>
+void for_each_batch(const Rows& rows, std::int64_t batch_size, Function run) {
+  LATHE_CHECK_GT(batch_size, 0);
+  for (std::int64_t begin = 0; begin < rows.size(); begin += batch_size) {
+    const std::int64_t end = std::min(rows.size(), begin + batch_size);
+    if (begin > 0 && (end - begin) * 2 < batch_size) return;
+    run(begin, end);
+  }
+}
+
+// Ranges do not depend on the order of the elements, so dense tensors of any memory format are read where they lie.
+void observe(policies::RangeObserver& observer, const at::Tensor& value) {
+  const at::Tensor dense = (value.is_non_overlapping_and_dense() ? value : value.contiguous()).to(at::kFloat);
+  observer.observe({dense.data_ptr<float>(), static_cast<std::size_t>(dense.numel())});
+}
+
+}  // namespace
+
+std::vector<policies::Range> calibrate_activations(const models::Network& network, const policies::ActivationPlan& plan, const Rows& rows,
+                                                   policies::RangeMethod method, std::int64_t batch_size) {
+  if (plan.points.empty()) return {};
+  LATHE_CHECK_GT(rows.size(), 0);
+  at::set_num_threads(1);
+  const c10::NoGradGuard no_grad;
+  std::map<models::ValueId, policies::RangeObserver> observers;
+  models::RunOptions run;
+  for (const auto& point : plan.points) {
+    const bool is_input = std::find(network.inputs.begin(), network.inputs.end(), point.value) != network.inputs.end();
+    if (observers.try_emplace(point.value).second && !is_input) run.observed.push_back(point.value);
+  }
+  run.observer = [&](models::ValueId id, const at::Tensor& value) {
+    if (const auto at = observers.find(id); at != observers.end()) observe(at->second, value);
+  };
+  const models::Executor executor(network);
+  for_each_batch(rows, batch_size, [&](std::int64_t begin, std::int64_t end) {
+    const auto inputs = internal::as_network_inputs(network, rows.batch(begin, end));
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      if (const auto at = observers.find(network.inputs[i]); at != observers.end()) observe(at->second, inputs[i]);
+    }
+    executor.run(inputs, run);
+  });
+  std::vector<policies::Range> ranges;
+  for (const auto& point : plan.points) ranges.push_back(observers.at(point.value).range(method, point.bits));
+  return ranges;
+}
+
+models::Network recalibrate_batch_norm(const models::Network& network, const Rows& rows, std::int64_t batch_size) {
+  const bool has_batch_norm =
+      std::any_of(network.nodes.begin(), network.nodes.end(), [](const auto& node) { return node.op == "BatchNormalization"; });
+  if (!has_batch_norm) return network;
+  LATHE_CHECK_GT(rows.size(), 0);
+  at::set_num_threads(1);
+  const c10::NoGradGuard no_grad;
+  const models::Executor executor(network);
+  models::RunOptions run{.batch_statistics = true};
+  for_each_batch(rows, batch_size, [&](std::int64_t begin, std::int64_t end) {
+    // new = (1 - m) old + m batch with m = batch / seen makes `new` the mean over all rows seen; the first batch replaces what was there.
+    run.batch_norm_momentum = static_cast<double>(end - begin) / static_cast<double>(end);
+    executor.run(internal::as_network_inputs(network, rows.batch(begin, end)), run);
+  });
+  return executor.snapshot();
+}
+
+}  // namespace lathe::evaluators

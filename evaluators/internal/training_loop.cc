@@ -1,0 +1,255 @@
+#include "evaluators/internal/training_loop.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/argmax.h>
+#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/log_softmax.h>
+#include <ATen/ops/softmax.h>
+#include <ATen/ops/tensor.h>
+#include <c10/core/GradMode.h>
+#include <oneapi/tbb/blocked_range.h>
+#include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/partitioner.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+
+#include "evaluators/internal/network_rows.h"
+#include "evaluators/internal/sgd.h"
+#include "models/base/check.h"
+#include "models/base/error.h"
+
+namespace lathe::evaluators::internal {
+namespace {
+
+// A copy of the network for one shard of the batch: weights equal to all others', BatchNormalization statistics its own.
+struct Replica {
+  models::Executor executor;
+  std::vector<at::Tensor> parameters;
+  std::vector<at::Tensor> statistics;  // BatchNormalization's running ones
+
+  Replica(const models::Network& network, const TrainOptions& options) : executor(network, options.device) {
+    for (auto& [id, parameter] : executor.trainable()) {
+      parameter.requires_grad_(true);
+      parameters.push_back(parameter);
+    }
+    for (const auto& node : network.nodes) {
+      if (node.op != "BatchNormalization") continue;
+      for (const int input : {3, 4}) statistics.push_back(executor.constant(node.inputs[static_cast<std::size_t>(input)]));
+    }
+  }
+};
+
+struct ShardResult {
+  double loss = 0;  // its share of the batch's mean
+  std::int64_t correct = 0;
+};
+
+struct Progress {
+  double loss = 0;
+  std::int64_t correct = 0, samples = 0, batches = 0;
+
+  void add(const Progress& other) {
+    loss += other.loss;
+    correct += other.correct;
+    samples += other.samples;
+    batches += other.batches;
+  }
+  double mean_loss() const { return batches > 0 ? loss / static_cast<double>(batches) : 0; }
+  double accuracy() const { return samples > 0 ? static_cast<double>(correct) / static_cast<double>(samples) : 0; }
+};
+
+class TrainingLoop {
+ public:
+  TrainingLoop(const models::Network& network, const Rows& rows, const TrainOptions& options, const models::Network* teacher,
+               const TrainingHooks& hooks)
+      : rows_(rows),
+        options_(options),
+        hooks_(hooks),
+        batch_size_(std::min(options.batch_size, rows.size())),
+        per_epoch_(steps_per_epoch(rows.size(), options.batch_size)) {
+    steps_ = std::max<std::int64_t>(1, std::llround(options.epochs * static_cast<double>(per_epoch_)));
+    warmup_steps_ = std::llround(options.warmup_epochs * static_cast<double>(per_epoch_));
+    const int shards = static_cast<int>(std::min<std::int64_t>(options.shards, batch_size_));
+    for (int i = 0; i < shards; ++i) replicas_.push_back(std::make_unique<Replica>(network, options));
+    if (teacher != nullptr && options.distillation_weight > 0) teacher_.emplace(*teacher, options.device);
+    sgd_.emplace(replicas_[0]->parameters, options.momentum, options.nesterov, options.weight_decay);
+    if (options.ema_decay > 0) {
+      for (const auto& tensor : averaged_tensors()) averages_.push_back(tensor.detach().clone());
+    }
+  }
+
+  TrainResult run(const TrainCallback& progress) {
+    const auto start = std::chrono::steady_clock::now();
+    // About 20 calls an epoch are enough for a progress bar and cheap for any callback.
+    const std::int64_t report_interval = std::max<std::int64_t>(1, per_epoch_ / 20);
+    const std::int64_t tenth = std::max<std::int64_t>(1, steps_ / 10);
+    TrainSummary summary;
+    Progress since_report, first, last;
+    for (std::int64_t step = 0; step < steps_ && !summary.is_stopped; ++step) {
+      const double rate = learning_rate_at(options_, step, steps_, warmup_steps_);
+      const Progress result = one_step(step, rate);
+      since_report.add(result);
+      if (step < tenth) first.add(result);
+      if (step >= steps_ - tenth) last.add(result);
+      summary.steps = step + 1;
+      if (!progress || (summary.steps % report_interval != 0 && summary.steps != steps_)) continue;
+      summary.is_stopped = !progress({.step = summary.steps,
+                                      .steps = steps_,
+                                      .epoch = static_cast<double>(summary.steps) / static_cast<double>(per_epoch_),
+                                      .loss = since_report.mean_loss(),
+                                      .accuracy = since_report.accuracy(),
+                                      .learning_rate = rate});
+      since_report = {};
+    }
+    summary.first_loss = first.mean_loss();
+    summary.final_loss = last.mean_loss();
+    summary.final_accuracy = last.accuracy();
+    summary.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return {.network = finish(), .summary = summary};
+  }
+
+ private:
+  std::vector<at::Tensor> averaged_tensors() const {
+    std::vector<at::Tensor> tensors = replicas_[0]->parameters;
+    tensors.insert(tensors.end(), replicas_[0]->statistics.begin(), replicas_[0]->statistics.end());
+    return tensors;
+  }
+
+  Progress one_step(std::int64_t step, double rate) {
+    const std::int64_t epoch = step / per_epoch_, in_epoch = step % per_epoch_;
+    if (in_epoch == 0) order_ = epoch_order(rows_.size(), options_.seed, epoch);
+    const auto begin = order_.begin() + in_epoch * batch_size_;
+    const std::vector<std::int64_t> batch(begin, begin + batch_size_);
+    const std::size_t shards = replicas_.size();
+    std::vector<ShardResult> results(shards);
+    tbb::parallel_for(
+        tbb::blocked_range<std::size_t>(0, shards, 1),
+        [&](const tbb::blocked_range<std::size_t>& range) {
+          for (std::size_t s = range.begin(); s != range.end(); ++s) {
+            const auto from = batch.begin() + static_cast<std::ptrdiff_t>(batch.size() * s / shards);
+            const auto to = batch.begin() + static_cast<std::ptrdiff_t>(batch.size() * (s + 1) / shards);
+            results[s] = run_shard(*replicas_[s], {from, to}, epoch);
+          }
+        },
+        tbb::simple_partitioner());
+    Progress progress{.samples = batch_size_, .batches = 1};
+    for (const auto& result : results) {
+      progress.loss += result.loss;
+      progress.correct += result.correct;
+    }
+    if (!std::isfinite(progress.loss)) {
+      throw std::runtime_error("training diverged: the loss is not finite at step " + std::to_string(step + 1) + " (learning rate " +
+                               std::to_string(rate) + "); lower the learning rate");
+    }
+    update(rate);
+    if (hooks_.after_step) {
+      for (const auto& replica : replicas_) hooks_.after_step(replica->executor, step + 1);
+    }
+    return progress;
+  }
+
+  // Forward and backward; gradients stay in the replica's parameters.
+  ShardResult run_shard(Replica& replica, const std::vector<std::int64_t>& indices, std::int64_t epoch) const {
+    at::set_num_threads(1);
+    auto inputs =
+        as_network_inputs(replica.executor.network(), augmented_batch(rows_, indices, options_.augmentation, options_.seed, epoch));
+    for (auto& input : inputs) input = input.to(at::Device(options_.device));
+    const at::Tensor labels =
+        rows_.labels.index_select(0, at::tensor(at::ArrayRef<std::int64_t>(indices), at::TensorOptions().dtype(at::kLong)))
+            .to(at::Device(options_.device));
+    const c10::AutoGradMode with_grad(true);
+    const at::Tensor logits = logits_of(
+        replica.executor.run(inputs, {.batch_statistics = options_.batch_statistics, .batch_norm_momentum = options_.batch_norm_momentum}));
+    const double share = static_cast<double>(indices.size()) / static_cast<double>(batch_size_);
+    const at::Tensor loss = batch_loss(logits, labels, inputs).mul(share);
+    loss.backward();
+    return {.loss = loss.item().toDouble(), .correct = at::argmax(logits.detach(), 1).eq(labels).sum().item().toLong()};
+  }
+
+  at::Tensor batch_loss(const at::Tensor& logits, const at::Tensor& labels, const std::vector<at::Tensor>& inputs) const {
+    constexpr std::int64_t kMeanReduction = 1, kIgnoreNothing = -100;
+    const auto by_label = [&] {
+      return at::cross_entropy_loss(logits, labels, {}, kMeanReduction, kIgnoreNothing, options_.label_smoothing);
+    };
+    if (!teacher_) return by_label();
+    // Hinton et al., section 2: soft targets at temperature T, their loss scaled by T^2; the targets' own entropy is taken off so that
+    // agreement costs nothing.
+    const double t = options_.distillation_temperature;
+    at::Tensor targets;
+    {
+      const c10::NoGradGuard no_grad;
+      targets = logits_of(teacher_->run(inputs)).div(t);
+    }
+    const at::Tensor difference = at::log_softmax(targets, 1).sub(at::log_softmax(logits.div(t), 1));
+    const at::Tensor soft = at::softmax(targets, 1).mul(difference).sum(1).mean().mul(t * t);
+    const double weight = options_.distillation_weight;
+    return weight >= 1 ? soft : soft.mul(weight).add(by_label(), 1 - weight);
+  }
+
+  // Adds the shards' gradients in order, steps the first replica, and copies its weights to the others.
+  void update(double rate) {
+    const c10::NoGradGuard no_grad;
+    std::vector<at::Tensor> gradients;
+    for (std::size_t p = 0; p < replicas_[0]->parameters.size(); ++p) {
+      at::Tensor sum = replicas_[0]->parameters[p].grad();
+      for (std::size_t s = 1; s < replicas_.size(); ++s) {
+        const at::Tensor& other = replicas_[s]->parameters[p].grad();
+        if (sum.defined() && other.defined()) sum.add_(other);
+      }
+      gradients.push_back(sum);
+    }
+    if (options_.gradient_norm > 0) clip_gradients(gradients, options_.gradient_norm);
+    sgd_->step(gradients, rate);
+    for (std::size_t s = 0; s < replicas_.size(); ++s) {
+      for (std::size_t p = 0; p < gradients.size(); ++p) {
+        replicas_[s]->parameters[p].mutable_grad().reset();
+        if (s > 0) replicas_[s]->parameters[p].copy_(replicas_[0]->parameters[p]);
+      }
+    }
+    const auto tensors = options_.ema_decay > 0 ? averaged_tensors() : std::vector<at::Tensor>{};
+    for (std::size_t i = 0; i < tensors.size(); ++i) averages_[i].mul_(options_.ema_decay).add_(tensors[i], 1 - options_.ema_decay);
+  }
+
+  models::Network finish() {
+    const c10::NoGradGuard no_grad;
+    const auto tensors = averaged_tensors();
+    for (std::size_t i = 0; i < averages_.size(); ++i) tensors[i].copy_(averages_[i]);
+    auto& statistics = replicas_[0]->statistics;
+    for (std::size_t i = 0; averages_.empty() && i < statistics.size(); ++i) {
+      for (std::size_t s = 1; s < replicas_.size(); ++s) statistics[i].add_(replicas_[s]->statistics[i]);
+      statistics[i].div_(static_cast<double>(replicas_.size()));
+    }
+    return replicas_[0]->executor.snapshot();
+  }
+
+  const Rows& rows_;
+  const TrainOptions& options_;
+  const TrainingHooks& hooks_;
+  std::int64_t batch_size_, per_epoch_, steps_ = 0, warmup_steps_ = 0;
+  std::vector<std::unique_ptr<Replica>> replicas_;
+  std::optional<models::Executor> teacher_;
+  std::optional<Sgd> sgd_;
+  std::vector<at::Tensor> averages_;
+  std::vector<std::int64_t> order_;
+};
+
+}  // namespace
+
+std::int64_t steps_per_epoch(std::int64_t rows, std::int64_t batch_size) {
+  return std::max<std::int64_t>(1, rows / batch_size);
+}
+
+TrainResult run_training(const models::Network& network, const Rows& rows, const TrainOptions& options, const TrainCallback& progress,
+                         const models::Network* teacher, const TrainingHooks& hooks) {
+  options.validate();
+  if (rows.size() == 0) throw UserError("training needs labelled training rows, but the data set has none");
+  LATHE_CHECK(options.distillation_weight == 0 || teacher != nullptr) << "distillation needs a teacher";
+  return TrainingLoop(network, rows, options, teacher, hooks).run(progress);
+}
+
+}  // namespace lathe::evaluators::internal

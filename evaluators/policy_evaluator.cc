@@ -1,0 +1,97 @@
+#include "evaluators/policy_evaluator.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <mutex>
+
+#include "evaluators/accuracy.h"
+#include "models/base/check.h"
+#include "models/executor.h"
+
+namespace lathe::evaluators {
+namespace {
+
+Evaluation evaluation_of(std::vector<std::uint8_t> correct) {
+  LATHE_CHECK(!correct.empty());
+  const auto right = std::count(correct.begin(), correct.end(), 1);
+  const auto samples = static_cast<std::int64_t>(correct.size());
+  return {.accuracy = static_cast<double>(right) / static_cast<double>(samples),
+          .interval = wilson_interval(right, samples),
+          .samples = samples,
+          .correct = std::move(correct)};
+}
+
+}  // namespace
+
+struct PolicyEvaluator::State {
+  // The float network on one split: what rows are compared with, and how the float network itself does.
+  struct Reference {
+    std::once_flag once;
+    std::vector<std::int64_t> expected;
+    Evaluation evaluation;
+  };
+
+  const models::Network& network;
+  const policies::CouplingAnalysis& analysis;
+  const Dataset& dataset;
+  PolicyEvaluatorOptions options;
+  Reference search, test;
+
+  const Rows& rows(Split split) const { return split == Split::kSearch ? dataset.search : dataset.test; }
+
+  const Reference& reference(Split split) {
+    Reference& reference = split == Split::kSearch ? search : test;
+    std::call_once(reference.once, [&] {
+      const auto predictions = predict(models::Executor(network), rows(split), {.batch_size = options.batch_size});
+      const bool is_agreement = split == Split::kSearch && options.search_kind == AccuracyKind::kAgreement;
+      reference.expected = is_agreement ? predictions : labels_of(rows(split));
+      reference.evaluation = evaluation_of(matches(predictions, reference.expected));
+    });
+    return reference;
+  }
+
+  // Labels are known without running the float network.
+  std::vector<std::int64_t> expected(Split split) {
+    const bool is_agreement = split == Split::kSearch && options.search_kind == AccuracyKind::kAgreement;
+    return is_agreement ? reference(split).expected : labels_of(rows(split));
+  }
+};
+
+PolicyEvaluator::PolicyEvaluator(const models::Network& network, const policies::CouplingAnalysis& analysis, const Dataset& dataset,
+                                 const PolicyEvaluatorOptions& options)
+    : state_(new State{.network = network, .analysis = analysis, .dataset = dataset, .options = options}) {
+  LATHE_CHECK_GT(dataset.search.size(), 0);
+  LATHE_CHECK_GT(dataset.test.size(), 0);
+}
+
+PolicyEvaluator::~PolicyEvaluator() = default;
+
+const Evaluation& PolicyEvaluator::reference(Split split) const {
+  return state_->reference(split).evaluation;
+}
+
+Evaluation PolicyEvaluator::measure(const models::Network& network, Split split, std::int64_t rows) const {
+  const AccuracyOptions options{.batch_size = state_->options.batch_size, .rows = rows};
+  return evaluation_of(matches(predict(models::Executor(network), state_->rows(split), options), state_->expected(split)));
+}
+
+Evaluation PolicyEvaluator::evaluate(const EvaluationRequest& request) const {
+  const auto start = std::chrono::steady_clock::now();
+  Evaluation evaluation;
+  try {
+    // LibTorch's setting is a thread's own: each oneTBB task must make it before its first operator.
+    at::set_num_threads(1);
+    const models::Network compressed =
+        compress_simulated(state_->network, state_->analysis, request.policy, state_->dataset, state_->options.compression);
+    evaluation = measure(compressed, request.split, request.rows);
+  } catch (const std::exception& error) {
+    evaluation = {.is_ok = false, .error = error.what()};
+  }
+  evaluation.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return evaluation;
+}
+
+}  // namespace lathe::evaluators

@@ -1,0 +1,81 @@
+#include "evaluators/recovery.h"
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "evaluators/internal/training_loop.h"
+#include "evaluators/internal/weight_scales.h"
+#include "models/base/error.h"
+#include "policies/quantize_network.h"
+
+namespace lathe::evaluators {
+namespace {
+
+bool is_quantized(const models::Network& network) {
+  return std::any_of(network.nodes.begin(), network.nodes.end(), [](const auto& node) { return node.op == "FakeQuantize"; });
+}
+
+TrainCallback staged(const std::string& stage, const std::function<bool(const RecoveryProgress&)>& progress) {
+  if (!progress) return {};
+  return [stage, &progress](const TrainProgress& inner) { return progress({.stage = stage, .progress = inner}); };
+}
+
+}  // namespace
+
+void RecoveryOptions::validate() const {
+  std::vector<Fault> faults;
+  const auto require = [&](bool is_right, const std::string& key, const std::string& expected, double got) {
+    if (!is_right) faults.push_back({.key = key, .expected = "expected " + expected, .got = std::to_string(got)});
+  };
+  require(fine_tune_epochs >= 0, "fine_tune_epochs", "a number not below 0", fine_tune_epochs);
+  require(qat_epochs >= 0, "qat_epochs", "a number not below 0", qat_epochs);
+  require(fine_tune_learning_rate > 0, "fine_tune_learning_rate", "a number above 0", fine_tune_learning_rate);
+  require(qat_learning_rate > 0, "qat_learning_rate", "a number above 0", qat_learning_rate);
+  require(distillation_weight >= 0 && distillation_weight <= 1, "distillation_weight", "a number in [0, 1]", distillation_weight);
+  require(scale_updates >= 1, "scale_updates", "at least 1", scale_updates);
+  if (!faults.empty()) throw UserError(faults);
+}
+
+RecoveryResult recover(const models::Network& network, const policies::CouplingAnalysis& analysis, const policies::Policy& policy,
+                       const Dataset& dataset, const RecoveryOptions& options,
+                       const std::function<bool(const RecoveryProgress&)>& progress) {
+  options.validate();
+  if (dataset.train.size() == 0 && (options.fine_tune_epochs > 0 || options.qat_epochs > 0)) {
+    throw UserError("recovery needs labelled training rows, but data set '" + dataset.name +
+                    "' has none; set its epochs to 0 or add training data");
+  }
+  TrainOptions training = options.training;
+  training.distillation_weight = options.distillation_weight;
+  const models::Network* teacher = options.distillation_weight > 0 ? &network : nullptr;
+
+  models::Network floating = compress_float(network, analysis, policy, dataset.calibration, options.compression);
+  bool goes_on = true;
+  if (options.fine_tune_epochs > 0 && !(floating == network)) {
+    training.epochs = options.fine_tune_epochs;
+    training.learning_rate = options.fine_tune_learning_rate;
+    auto tuned = internal::run_training(floating, dataset.train, training, staged("fine-tuning", progress), teacher, {});
+    goes_on = !tuned.summary.is_stopped;
+    floating = std::move(tuned.network);
+  }
+  models::Network simulated = quantize_simulated(floating, policy, dataset.calibration, options.compression);
+  if (goes_on && options.qat_epochs > 0 && is_quantized(simulated)) {
+    training.epochs = options.qat_epochs;
+    training.learning_rate = options.qat_learning_rate;
+    training.batch_statistics = false;  // what BatchNormalization could not be folded must stay what calibration saw
+    const std::int64_t interval =
+        std::max<std::int64_t>(1, internal::steps_per_epoch(dataset.train.size(), training.batch_size) / options.scale_updates);
+    const internal::TrainingHooks hooks{.after_step = [&](const models::Executor& executor, std::int64_t step) {
+      if (step % interval == 0) internal::refresh_weight_scales(executor, options.compression.weight_method);
+    }};
+    auto trained =
+        internal::run_training(simulated, dataset.train, training, staged("quantization-aware training", progress), teacher, hooks);
+    simulated = std::move(trained.network);
+  }
+  models::Network delivered = policies::lower_to_qdq(simulated);
+  return {.simulated = std::move(simulated), .delivered = std::move(delivered)};
+}
+
+}  // namespace lathe::evaluators
