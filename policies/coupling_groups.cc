@@ -53,6 +53,8 @@ class GroupBuilder {
  private:
   const std::string& name_of(const LayerAxes& layer) const { return p_.network().nodes[static_cast<std::size_t>(layer.node)].name; }
 
+  bool is_prunable(const Term& term) const { return term.dimension >= 0 && !p_.algebra().is_frozen(term.dimension); }
+
   // Resolving may freeze, and what is frozen may change other expressions, once.
   void settle(std::vector<LayerAxes>& layers) {
     std::sort(layers.begin(), layers.end(), [](const LayerAxes& a, const LayerAxes& b) { return a.node < b.node; });
@@ -65,16 +67,18 @@ class GroupBuilder {
     }
   }
 
-  // The dimensions of a layer's output that it is the first to produce get its name, with a suffix where it has several.
+  // The dimensions of a layer's output that it is the first to produce get its name, with a suffix where several are prunable.
   void add_producer(const LayerAxes& layer) {
     std::vector<Term> terms;
     for (const Product& product : layer.output) collect(product, terms);
+    const auto prunable_terms = std::count_if(terms.begin(), terms.end(), [&](const Term& term) { return is_prunable(term); });
     std::vector<std::string> suffixes;
     for (const Term& term : terms) suffixes.push_back(term.dimension < 0 ? "" : p_.algebra().hint_of(term.dimension));
     for (std::size_t i = 0; i < terms.size(); ++i) {
       const bool is_unique = !suffixes[i].empty() && std::count(suffixes.begin(), suffixes.end(), suffixes[i]) == 1;
       const std::string suffix = is_unique ? "/" + suffixes[i] : "#" + std::to_string(i);
-      produce(terms[i], name_of(layer), terms.size() > 1 ? name_of(layer) + suffix : name_of(layer));
+      const bool is_only = is_prunable(terms[i]) ? prunable_terms == 1 : terms.size() == 1;
+      produce(terms[i], name_of(layer), is_only ? name_of(layer) : name_of(layer) + suffix);
     }
   }
 
@@ -97,8 +101,7 @@ class GroupBuilder {
     const auto known = std::find_if(found_.begin(), found_.end(),
                                     [&](const Occurrence& item) { return term.dimension >= 0 && item.dimension == term.dimension; });
     if (known != found_.end()) return add_once(known->producers, layer);
-    const bool is_prunable = term.dimension >= 0 && !p_.algebra().is_frozen(term.dimension);
-    std::string reason = is_prunable ? "" : p_.algebra().reason_of(term);
+    std::string reason = is_prunable(term) ? "" : p_.algebra().reason_of(term);
     if (term.size == 1) reason = "single channel";
     found_.push_back({.dimension = term.dimension, .size = term.size, .name = unique(name), .reason = reason, .producers = {layer}});
   }

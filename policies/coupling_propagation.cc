@@ -45,7 +45,14 @@ void CouplingPropagation::set(ValueId id, ValueState state) {
   const models::Value& value = network_.value(id);
   LATHE_CHECK_EQ(state.size(), value.shape.size()) << "rank of '" << value.name << "'";
   for (std::size_t i = 0; i < state.size(); ++i) {
-    LATHE_CHECK_EQ(extent(state[i].expression), value.shape[i]) << "axis " << i << " of '" << value.name << "'";
+    const std::int64_t size = extent(state[i].expression);
+    const bool depends_on_batch = size == models::kDynamic || value.shape[i] == models::kDynamic;
+    if (size != value.shape[i] && depends_on_batch) {  // shape inference knew more, or less, of the batch than the rules do
+      algebra_.freeze(state[i].expression, "mixed with the batch in \"" + value.name + "\"");
+      state[i] = fixed_axis(id, static_cast<std::int64_t>(i), "batch");
+      continue;
+    }
+    LATHE_CHECK_EQ(size, value.shape[i]) << "axis " << i << " of '" << value.name << "'";
   }
   states_[static_cast<std::size_t>(id)] = std::move(state);
 }

@@ -156,6 +156,7 @@ void transpose(CouplingPropagation& p, const Node& node) {
 
 // Copies along axes of extent 1; every copy is the same, so that any of them may go.
 void expand(CouplingPropagation& p, const Node& node) {
+  if (!is_constant_input(p.network(), node, 1)) return opaque_rule(p, node);
   const ValueId x = node.inputs[0], y = node.outputs[0];
   const models::Shape& shape = p.network().value(y).shape;
   ValueState output;
@@ -192,6 +193,7 @@ void depth_space(CouplingPropagation& p, const Node& node) {
 
 // Batch and channels pass where they are not resized.
 void resize(CouplingPropagation& p, const Node& node) {
+  if (has_input(node, 3) && !is_constant_input(p.network(), node, 3)) return opaque_rule(p, node);
   const ValueId x = node.inputs[0], y = node.outputs[0];
   const models::Shape& shape = p.network().value(y).shape;
   ValueState output;

@@ -82,7 +82,7 @@ class Pruner {
     const Tensor tensor = Tensor::int64s(values);
     while (node.inputs.size() <= index) node.inputs.push_back(models::kNoValue);
     ValueId& id = node.inputs[index];
-    if (id != models::kNoValue && uses(id) == 1) return replace(id, tensor);
+    if (id != models::kNoValue && result_.is_constant(id) && uses(id) == 1) return replace(id, tensor);
     const std::string name = id == models::kNoValue ? node.name + "_sizes" : result_.value(id).name;
     id = result_.add_constant(name, tensor);
   }
@@ -115,7 +115,7 @@ class Pruner {
     const ValueId y = node.outputs[0];
     bool changes = false;
     for (std::size_t i = 0; i < rank(y); ++i) changes = changes || shrinks(y, i);
-    if (!changes || !before_.is_constant(node.inputs[1])) return;
+    if (!changes) return;
     std::vector<std::int64_t> target = before_.constants.at(node.inputs[1]).to_int64s();
     const std::size_t offset = rank(y) - target.size();  // Expand's target may be of lower rank
     for (std::size_t i = 0; i < target.size(); ++i) {
@@ -182,7 +182,6 @@ class Pruner {
   // Only `sizes` names channels; scales of 1 stay.
   void rewrite_resize(Node& node) {
     if (node.inputs.size() < 4 || node.inputs[3] == models::kNoValue || !shrinks(node.outputs[0], 1)) return;
-    if (!before_.is_constant(node.inputs[3])) return;
     std::vector<std::int64_t> sizes = before_.constants.at(node.inputs[3]).to_int64s();
     sizes[1] = evaluate(axis(node.outputs[0], 1), counts_);
     set_integers(node, 3, sizes);
