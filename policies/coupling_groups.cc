@@ -78,7 +78,7 @@ class GroupBuilder {
       const bool is_unique = !suffixes[i].empty() && std::count(suffixes.begin(), suffixes.end(), suffixes[i]) == 1;
       const std::string suffix = is_unique ? "/" + suffixes[i] : "#" + std::to_string(i);
       const bool is_only = is_prunable(terms[i]) ? prunable_terms == 1 : terms.size() == 1;
-      produce(terms[i], name_of(layer), is_only ? name_of(layer) : name_of(layer) + suffix);
+      produce(terms[i], layer, is_only ? name_of(layer) : name_of(layer) + suffix);
     }
   }
 
@@ -97,13 +97,18 @@ class GroupBuilder {
     terms.push_back(whole);
   }
 
-  void produce(const Term& term, const std::string& layer, const std::string& name) {
-    const auto known = std::find_if(found_.begin(), found_.end(),
-                                    [&](const Occurrence& item) { return term.dimension >= 0 && item.dimension == term.dimension; });
-    if (known != found_.end()) return add_once(known->producers, layer);
+  void produce(const Term& term, const LayerAxes& layer, const std::string& name) {
     std::string reason = is_prunable(term) ? "" : p_.algebra().reason_of(term);
-    if (term.size == 1) reason = "single channel";
-    found_.push_back({.dimension = term.dimension, .size = term.size, .name = unique(name), .reason = reason, .producers = {layer}});
+    if (term.size == 1) reason = extent(layer.output) == 1 ? "single channel" : "parts of one channel each";
+    for (Occurrence& item : found_) {
+      if (term.dimension >= 0 && item.dimension == term.dimension) return add_once(item.producers, name_of(layer));
+      const bool is_more_of_it = term.dimension < 0 && item.dimension < 0 && item.reason == reason && item.producers[0] == name_of(layer);
+      if (!is_more_of_it) continue;
+      item.size += term.size;
+      return;
+    }
+    found_.push_back(
+        {.dimension = term.dimension, .size = term.size, .name = unique(name), .reason = reason, .producers = {name_of(layer)}});
   }
 
   void add_consumer(const LayerAxes& layer) {

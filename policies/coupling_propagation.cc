@@ -77,7 +77,7 @@ void CouplingPropagation::add_layer(const Node& node, const Axis& output, const 
 }
 
 void CouplingPropagation::contract(const AxisState& a, const AxisState& b, const Node& node) {
-  algebra_.unify(a.expression, b.expression, "the operands of " + quoted(node) + " differ in extent");
+  algebra_.unify(a.expression, b.expression, "cut or grouped in another way than " + quoted(node) + " reads it");
   if (zero_or_whole(a) || zero_or_whole(b)) return;
   algebra_.freeze(a.expression, "summed over by " + quoted(node) + ", where a removed channel might not be zero");
 }
