@@ -13,7 +13,7 @@ namespace lathe::policies {
 using CouplingRule = void (*)(CouplingPropagation& propagation, const models::Node& node);
 using CouplingRules = std::map<std::string, CouplingRule>;
 
-void add_layer_rules(CouplingRules& rules);          // Conv, ConvTranspose, Gemm, MatMul
+void add_layer_rules(CouplingRules& rules);          // Conv, ConvTranspose, Gemm, MatMul, Einsum
 void add_elementwise_rules(CouplingRules& rules);    // arithmetic with broadcasting, activations, quantization
 void add_normalization_rules(CouplingRules& rules);  // BatchNormalization and what normalizes, pools or reduces
 void add_shape_rules(CouplingRules& rules);          // Reshape, Transpose, Expand, DepthToSpace, ...

@@ -1,5 +1,7 @@
-// Convolutions and matrix products.
+// Convolutions, matrix products and Einstein sums.
 #include <algorithm>
+#include <map>
+#include <string>
 
 #include "models/operators.h"
 #include "policies/coupling_rules.h"
@@ -145,6 +147,57 @@ void matmul(CouplingPropagation& p, const Node& node) {
   p.set(node.outputs[0], std::move(output));
 }
 
+// "bhqd,bhkd->bhqk" as {"bhqd", "bhkd"} and "bhqk"; empty where the equation uses an ellipsis, a diagonal or no arrow.
+struct EinsumEquation {
+  std::vector<std::string> operands;
+  std::string output;
+};
+
+EinsumEquation parse_einsum(std::string equation) {
+  std::erase(equation, ' ');
+  const std::size_t arrow = equation.find("->");
+  if (arrow == std::string::npos || equation.find('.') != std::string::npos) return {};
+  EinsumEquation result{.operands = {""}, .output = equation.substr(arrow + 2)};
+  for (const char letter : equation.substr(0, arrow)) {
+    if (letter == ',') {
+      result.operands.emplace_back();
+    } else if (result.operands.back().find(letter) != std::string::npos) {
+      return {};
+    } else {
+      result.operands.back() += letter;
+    }
+  }
+  return result;
+}
+
+// Axes of one letter are one; a letter that the output lacks is summed over, as in `contract`.
+void einsum(CouplingPropagation& p, const Node& node) {
+  const EinsumEquation equation = parse_einsum(models::string_attribute(node, "equation", ""));
+  if (equation.operands.size() != node.inputs.size()) return opaque_rule(p, node);
+  std::map<char, AxisState> axes;
+  for (std::size_t k = 0; k < node.inputs.size(); ++k) {
+    for (std::size_t i = 0; i < equation.operands[k].size(); ++i) {
+      const AxisState& axis = p.at(node.inputs[k], static_cast<std::int64_t>(i));
+      const auto [found, is_new] = axes.try_emplace(equation.operands[k][i], axis);
+      if (is_new) continue;
+      p.algebra().unify(found->second.expression, axis.expression, "operands of " + quoted(node));
+      found->second.is_zero = found->second.is_zero || axis.is_zero;
+    }
+  }
+  // As in attention: what all operands share and the output keeps are heads.
+  for (const auto& [letter, axis] : axes) {
+    const auto has_letter = [letter = letter](const std::string& word) { return word.find(letter) != std::string::npos; };
+    const bool is_batch = has_letter(equation.output) && std::all_of(equation.operands.begin(), equation.operands.end(), has_letter);
+    p.algebra().hint(axis.expression, is_batch ? "heads" : "width");
+  }
+  ValueState output;
+  for (const char letter : equation.output) output.push_back(axes.at(letter));
+  for (const auto& [letter, axis] : axes) {
+    if (equation.output.find(letter) == std::string::npos) p.contract(axis, axis, node);
+  }
+  p.set(node.outputs[0], std::move(output));
+}
+
 }  // namespace
 
 void add_layer_rules(CouplingRules& rules) {
@@ -152,6 +205,7 @@ void add_layer_rules(CouplingRules& rules) {
   rules["ConvTranspose"] = conv_transpose;
   rules["Gemm"] = gemm;
   rules["MatMul"] = matmul;
+  rules["Einsum"] = einsum;
 }
 
 }  // namespace lathe::policies

@@ -157,6 +157,13 @@ void cumulative_sum(CouplingPropagation& p, const Node& node) {
   p.set(node.outputs[0], p.state(node.inputs[0]));
 }
 
+// A triangle of the last two axes, which therefore stay as they are.
+void triangle(CouplingPropagation& p, const Node& node) {
+  const ValueId x = node.inputs[0];
+  for (const std::int64_t axis : {-2, -1}) p.freeze(x, axis, "cut to a triangle by " + quoted(node));
+  p.set(node.outputs[0], p.state(x));
+}
+
 }  // namespace
 
 void add_normalization_rules(CouplingRules& rules) {
@@ -173,6 +180,7 @@ void add_normalization_rules(CouplingRules& rules) {
   }
   rules["ArgMax"] = rules["ArgMin"] = arg_reduction;
   rules["CumSum"] = cumulative_sum;
+  rules["Trilu"] = triangle;
 }
 
 }  // namespace lathe::policies

@@ -202,3 +202,63 @@ def tied_embedding():
     x = g.op("Add", x, g.linear(g.relu(g.linear(x, "up", 8, 12)), "down", 12, 8))
     g.output(g.op("MatMul", x, g.transpose(table, 1, 0), name="logits"))
     return g, {"up": 12, "down": 8}
+
+
+def einsum_attention():
+    g = Graph("einsum_attention")
+    x = g.input(6, 8)
+    q, k, v = (g.reshape(g.linear(x, name, 8, 12), -1, 6, 3, 4) for name in ("query", "key", "value"))
+    scores = g.op("Softmax", g.op("Einsum", q, k, equation="bqhd,bkhd->bhqk"), axis=-1)
+    y = g.reshape(g.op("Einsum", scores, v, equation="bhqk, bkhd -> bqhd"), -1, 6, 12)
+    g.output(g.linear(y, "out", 12, 5))
+    return g, {"query/heads": 3, "query/width": 4, "value/width": 4}
+
+
+def fused_decoder():
+    """GPT-2: rows [N * T, C] through one Gemm for query, key and value, causal mask by Where."""
+    g = Graph("fused_decoder")
+    x = g.layer_norm(g.input(6, 8), 8, "norm")
+    y = g.reshape(g.gemm(g.reshape(x, -1, 8), "qkv", 8, 24), -1, 6, 24)
+    q, k, v = (g.transpose(g.reshape(part, 0, 0, 2, 4), 0, 2, 1, 3) for part in g.split(y, [8, 8, 8], axis=2))
+    scores = g.op("Div", g.op("MatMul", q, g.transpose(k, 0, 1, 3, 2)), g.constant(np.float32(2)))
+    scores = g.op("Where", g.constant(np.tril(np.ones((1, 1, 6, 6), bool))), scores, g.constant(np.float32(-1e4)))
+    y = g.transpose(g.op("MatMul", g.op("Softmax", scores, axis=-1), v), 0, 2, 1, 3)
+    y = g.reshape(g.gemm(g.reshape(y, -1, 8), "proj", 8, 8), -1, 6, 8)
+    y = g.op("Add", x, y)
+    g.output(g.linear(g.gelu(g.linear(y, "up", 8, 12)), "down", 12, 3))
+    return g, {"qkv/heads": 2, "qkv#1": 4, "qkv#2": 4, "up": 12}
+
+
+def shifted_windows():
+    """Swin: windows of 2 x 2 pulled out of the image, rolled by Slice and Concat, a position bias for each head."""
+    g = Graph("shifted_windows")
+    x = g.transpose(g.conv_bn(g.input(3, 4, 4), "stem", 3, 8), 0, 2, 3, 1)
+    norm = g.layer_norm(x, 8, "norm")
+    rolled = g.concat(g.slice(norm, 1, 1, 4), g.slice(norm, 1, 0, 1), axis=1)
+    windows = g.reshape(g.transpose(g.reshape(rolled, -1, 2, 2, 2, 2, 8), 0, 1, 3, 2, 4, 5), -1, 4, 8)
+    y = g.transpose(g.reshape(g.linear(windows, "qkv", 8, 24), -1, 4, 3, 2, 4), 2, 0, 3, 1, 4)
+    q, k, v = (g.op("Gather", y, g.constant(np.int64(i)), axis=0) for i in range(3))
+    scores = g.op("Add", g.op("MatMul", q, g.transpose(k, 0, 1, 3, 2)), g.constant(g.normal(1, 2, 4, 4)))
+    scores = g.op("Add", g.reshape(scores, -1, 4, 2, 4, 4), g.constant(g.normal(1, 4, 1, 4, 4)))
+    scores = g.op("Softmax", g.reshape(scores, -1, 2, 4, 4), axis=-1)
+    y = g.reshape(g.transpose(g.op("MatMul", scores, v), 0, 2, 1, 3), -1, 4, 8)
+    y = g.linear(y, "proj", 8, 8)
+    y = g.reshape(g.transpose(g.reshape(y, -1, 2, 2, 2, 2, 8), 0, 1, 3, 2, 4, 5), -1, 4, 4, 8)
+    y = g.concat(g.slice(y, 1, 3, 4), g.slice(y, 1, 0, 3), axis=1)
+    x = g.transpose(g.op("Add", x, y), 0, 3, 1, 2)
+    g.head(x, 8)
+    return g, {"qkv/heads": 2, "qkv/width": 4}
+
+
+def mobile_vit():
+    """Pixels of 2 x 2 patches become the batch and channels are carried with it while the axes are turned."""
+    g = Graph("mobile_vit")
+    x = g.conv_bn(g.conv_bn(g.input(3, 8, 8), "local", 3, 6), "pointwise", 6, 8, kernel=1, act=None)
+    y = g.transpose(g.reshape(x, -1, 2, 4, 2), 0, 2, 1, 3)
+    y = g.reshape(g.transpose(g.reshape(y, -1, 8, 16, 4), 0, 3, 2, 1), -1, 16, 8)
+    z = g.op("Add", y, g.linear(g.silu(g.linear(y, "up", 8, 12)), "down", 12, 8))
+    z = g.transpose(g.reshape(z, -1, 4, 16, 8), 0, 3, 2, 1)
+    z = g.reshape(g.transpose(g.reshape(z, -1, 4, 2, 2), 0, 2, 1, 3), -1, 8, 8, 8)
+    z = g.conv_bn(z, "project", 8, 6, kernel=1)
+    g.head(z, 6)
+    return g, {"local": 6, "pointwise": 8, "up": 12, "project": 6}
