@@ -95,8 +95,10 @@ void expect_law(const Network& network, int seeds) {
     for (std::size_t g = 0; g < kept.size(); ++g) {
       removes = removes || (analysis.groups[g].prunable && static_cast<std::int64_t>(kept[g].size()) < analysis.groups[g].channels);
     }
-    if (removes) EXPECT_LT(models::total_parameters(pruned), models::total_parameters(network));
-    if (removes) EXPECT_FALSE(masked == network);
+    if (removes) {
+      EXPECT_LT(models::total_parameters(pruned), models::total_parameters(network));
+      EXPECT_FALSE(masked == network);
+    }
     expect_same_outputs(pruned, masked, static_cast<std::uint64_t>(seed));
   }
 }
@@ -117,7 +119,7 @@ class CouplingNetworks : public testing::TestWithParam<std::string> {
 TEST_P(CouplingNetworks, GroupsAreThoseWorkedOutByHand) {
   std::ifstream file(networks_folder() / (GetParam() + ".json"));
   const nlohmann::json expected = nlohmann::json::parse(file).at("groups");
-  if (expected.is_null()) GTEST_SKIP() << "composed at random";
+  if (expected.is_null()) return;  // composed at random
   EXPECT_EQ(prunable_groups(analyze_coupling(network())), (expected.get<std::map<std::string, std::int64_t>>()));
 }
 
