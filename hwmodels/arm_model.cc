@@ -80,7 +80,8 @@ class ArmModel final : public HardwareModel {
   }
 
  private:
-  OpEstimate estimate(const OpWorkload& op) const {
+  OpEstimate estimate(const OpWorkload& policy_op) const {
+    const OpWorkload op = at_device_widths(policy_op, device_.capabilities);
     const OpDemand demand = op_demand(op);
     const OpBytes bytes = op_bytes(op, device_.capabilities);
     if (demand.kernel == KernelClass::kVector) return finish(vector_kernel(op, demand, bytes), bytes, p_.types.back());

@@ -61,29 +61,34 @@ double window_fill(std::int64_t kernel, std::int64_t height) {
   return height <= 1 ? (kernel > 1 ? 1.0 : 0.0) : std::min(1.0, static_cast<double>(kernel - 1) / static_cast<double>(height));
 }
 
-bool beats(const FoldingOption& a, const FoldingOption& b) {
+bool needs_no_more(const FoldingOption& a, const FoldingOption& b) {
   for (int r = 0; r < kFoldingResources; ++r) {
     if (a.resources[r] > b.resources[r]) return false;
   }
-  return a.cycles <= b.cycles;
+  return true;
 }
 
-// Options sorted by cycles, then by resources: one that an earlier one beats is dropped.
+// Walks the options by rising cycles, keeping the front of resources: an option that the front covers is beaten in cycles too.
 StageOptions non_dominated_options(std::vector<FoldingOption> all) {
   std::stable_sort(all.begin(), all.end(), [](const FoldingOption& a, const FoldingOption& b) {
     return a.cycles != b.cycles ? a.cycles < b.cycles : a.resources < b.resources;
   });
   StageOptions result;
+  std::vector<int> front;
+  result.front_begin.push_back(0);
   for (const FoldingOption& option : all) {
-    const auto is_beaten = [&](const FoldingOption& kept) { return beats(kept, option); };
-    // The latest kept options are the likeliest to beat the next one.
-    if (std::any_of(result.options.rbegin(), result.options.rend(), is_beaten)) continue;
+    const auto at = [&](int i) -> const FoldingOption& { return result.options[static_cast<std::size_t>(i)]; };
+    if (std::any_of(front.begin(), front.end(), [&](int i) { return needs_no_more(at(i), option); })) continue;
+    std::erase_if(front, [&](int i) { return needs_no_more(option, at(i)); });
+    front.push_back(static_cast<int>(result.options.size()));
     ResourceVector lowest = option.resources;
     if (!result.lowest.empty()) {
       for (int r = 0; r < kFoldingResources; ++r) lowest[r] = std::min(lowest[r], result.lowest.back()[r]);
     }
     result.options.push_back(option);
     result.lowest.push_back(lowest);
+    result.front.insert(result.front.end(), front.begin(), front.end());
+    result.front_begin.push_back(static_cast<int>(result.front.size()));
   }
   return result;
 }

@@ -61,11 +61,12 @@ struct FoldingOption {
 
 FoldingOption folding_option(const DataflowStage& stage, const Folding& folding, const DataflowParameters& parameters);
 
-// The foldings of a stage that no other one beats in cycles and every resource, by rising cycles; lowest[i] is the least of each resource
-// over options 0..i.
+// The foldings of a stage that no other one beats in cycles and every resource, by rising cycles.
 struct StageOptions {
   std::vector<FoldingOption> options;
-  std::vector<ResourceVector> lowest;
+  std::vector<ResourceVector> lowest;  // [i]: the least of each resource over options 0..i
+  // Of options 0..i, those that no other of them beats in every resource: front[front_begin[i]] .. front[front_begin[i + 1] - 1].
+  std::vector<int> front, front_begin;
 };
 StageOptions stage_options(const DataflowStage& stage, const DataflowParameters& parameters);
 

@@ -32,11 +32,12 @@ double cost_of(const ResourceVector& prices, const ResourceVector& resources) {
   return std::inner_product(prices.begin(), prices.end(), resources.begin(), 0.0);
 }
 
-// The question for one interval: is there a choice of options, among the first counts[i] of stage i, within the limits?
+// The question for one interval: is there a choice of options, among those of each stage that are quick enough, within the limits? Only
+// those matter that no other quick one beats in every resource.
 class Question {
  public:
   Question(std::span<const StageOptions* const> stages, const ResourceVector& limits)
-      : stages_(stages), limits_(limits), counts_(stages.size()), chosen_(stages.size()) {}
+      : stages_(stages), limits_(limits), counts_(stages.size()), fronts_(stages.size()), chosen_(stages.size()) {}
 
   bool is_answered_yes(double interval) {
     ResourceVector least{};
@@ -46,7 +47,10 @@ class Question {
                                         [](double limit, const FoldingOption& option) { return limit < option.cycles; });
       counts_[i] = static_cast<int>(end - options.begin());
       if (counts_[i] == 0) return false;
-      add_to(least, stages_[i]->lowest[static_cast<std::size_t>(counts_[i] - 1)]);
+      const auto last = static_cast<std::size_t>(counts_[i] - 1);
+      add_to(least, stages_[i]->lowest[last]);
+      const auto begin = static_cast<std::size_t>(stages_[i]->front_begin[last]);
+      fronts_[i] = std::span(stages_[i]->front).subspan(begin, static_cast<std::size_t>(stages_[i]->front_begin[last + 1]) - begin);
     }
     if (!fits(least, limits_)) return false;
     const int answer = ask_prices();
@@ -71,9 +75,9 @@ class Question {
     used = {};
     for (std::size_t i = 0; i < stages_.size(); ++i) {
       const std::vector<FoldingOption>& options = stages_[i]->options;
-      int best = counts_[i] - 1;
+      int best = fronts_[i].front();
       double best_cost = cost_of(prices, options[static_cast<std::size_t>(best)].resources);
-      for (int j = counts_[i] - 2; j >= 0; --j) {
+      for (const int j : fronts_[i].subspan(1)) {
         const double cost = cost_of(prices, options[static_cast<std::size_t>(j)].resources);
         if (cost < best_cost) {
           best = j;
@@ -119,7 +123,7 @@ class Question {
         ResourceVector without = used;
         const std::vector<FoldingOption>& options = stages_[i]->options;
         for (int r = 0; r < kFoldingResources; ++r) without[r] -= options[static_cast<std::size_t>(choice[i])].resources[r];
-        for (int j = 0; j < counts_[i]; ++j) {
+        for (const int j : fronts_[i]) {
           ResourceVector next = without;
           add_to(next, options[static_cast<std::size_t>(j)].resources);
           const double after = excess(next);
@@ -156,7 +160,7 @@ class Question {
   bool descend(std::size_t i, const ResourceVector& used) {
     if (i == stages_.size()) return true;
     if (++nodes_ > kMostNodes) return false;
-    for (int j = counts_[i] - 1; j >= 0; --j) {
+    for (const int j : fronts_[i]) {
       ResourceVector next = used;
       add_to(next, stages_[i]->options[static_cast<std::size_t>(j)].resources);
       ResourceVector bound = next;
@@ -170,7 +174,9 @@ class Question {
 
   std::span<const StageOptions* const> stages_;
   const ResourceVector& limits_;
-  std::vector<int> counts_, chosen_;
+  std::vector<int> counts_;                   // options of each stage that are quick enough
+  std::vector<std::span<const int>> fronts_;  // of these, the ones that matter
+  std::vector<int> chosen_;
   std::vector<ResourceVector> rest_;  // least resources of the stages from i on
   int nodes_ = 0;
 };

@@ -43,7 +43,8 @@ class FpgaBitSerialModel final : public HardwareModel {
   }
 
  private:
-  OpEstimate estimate(const OpWorkload& op) const {
+  OpEstimate estimate(const OpWorkload& policy_op) const {
+    const OpWorkload op = at_device_widths(policy_op, device_.capabilities);
     const OpDemand demand = op_demand(op);
     const OpBytes bytes = op_bytes(op, device_.capabilities);
     // A product of two activations has the second one in the place of weights.

@@ -52,8 +52,7 @@ class FpgaDataflowModel final : public HardwareModel {
     std::vector<const PreparedStage*> stages;
     for (const PreparedStage& stage : prepared) stages.push_back(&stage);
     const double images = ops.empty() ? 1 : static_cast<double>(std::max<std::int64_t>(ops.front()->batch, 1));
-    const double io_bits = ops.empty() ? 0 : network_io_bits(*ops.front(), *ops.back(), device_.capabilities);
-    return report(workload, ops, prepared, planner_.plan(stages, images, io_bits), images);
+    return report(workload, ops, prepared, planner_.plan(stages, images), images);
   }
 
  private:
@@ -116,7 +115,11 @@ DataflowPlanner::DataflowPlanner(const DeviceSpec& device)
 
 PreparedStage DataflowPlanner::prepare(const OpWorkload& op) const {
   const DataflowStage stage = dataflow_stage(op, capabilities_);
-  PreparedStage prepared{.options = stage_options(stage, parameters_), .fill = stage.fill, .buffer_bits = stage.buffer_bits};
+  const OpBytes bytes = op_bytes(op, capabilities_);
+  const double images = static_cast<double>(std::max<std::int64_t>(op.batch, 1));
+  PreparedStage prepared{.options = stage_options(stage, parameters_), .fill = stage.fill};
+  prepared.input_bits = 8 * bytes.input / images;
+  prepared.output_bits = 8 * bytes.output / images;
   const double bit_macs = stage.macs * stage.weight_bits * stage.activation_bits;
   // Each weight is read from its memory for each product; each activation is written to and read from a buffer once.
   const double weight_bytes = stage.macs * stage.weight_bits / 8;
@@ -126,7 +129,7 @@ PreparedStage DataflowPlanner::prepare(const OpWorkload& op) const {
   return prepared;
 }
 
-PipelineFigures DataflowPlanner::plan(std::span<const PreparedStage* const> stages, double images, double io_bits) const {
+PipelineFigures DataflowPlanner::plan(std::span<const PreparedStage* const> stages, double images) const {
   std::vector<const StageOptions*> options;
   options.reserve(stages.size());
   double fill = 0;
@@ -135,7 +138,7 @@ PipelineFigures DataflowPlanner::plan(std::span<const PreparedStage* const> stag
     fill += stage->fill;
   }
   PipelineFigures figures;
-  const double io_bytes = io_bits / 8;
+  const double io_bytes = stages.empty() ? 0 : (stages.front()->input_bits + stages.back()->output_bits) / 8;
   const double io_cycles = std::ceil(io_bytes / dram_bytes_per_s_ * clock_hz_);
   figures.folding = solve_folding(options, limits_, io_cycles);
   const double latency_s = (fill + images) * figures.folding.initiation_interval / clock_hz_ + host_overhead_s_;
@@ -147,13 +150,6 @@ PipelineFigures DataflowPlanner::plan(std::span<const PreparedStage* const> stag
   figures.latency_ms = latency_s * 1e3;
   figures.energy_mj = images * image_pj * 1e-9 + static_power_w_ * latency_s * 1e3;
   return figures;
-}
-
-double network_io_bits(const OpWorkload& first, const OpWorkload& last, const policies::DeviceCapabilities& capabilities) {
-  const double images = static_cast<double>(std::max<std::int64_t>(first.batch, 1));
-  return (static_cast<double>(first.input_elements) * width_on_device(first.input_bits, capabilities.activation_bits) +
-          static_cast<double>(last.output_elements) * width_on_device(last.output_bits, capabilities.activation_bits)) /
-         images;
 }
 
 std::unique_ptr<HardwareModel> make_fpga_dataflow_model(DeviceSpec device) {

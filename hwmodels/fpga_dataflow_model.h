@@ -21,9 +21,9 @@ namespace lathe::hwmodels {
 struct PreparedStage {
   StageOptions options;
   double fill = 0;
-  double image_pj = 0;       // dynamic energy of one image, multipliers in look-up tables
-  double dsp_saving_pj = 0;  // less this where they are on DSP slices (may be negative)
-  double buffer_bits = 0;
+  double image_pj = 0;                     // dynamic energy of one image, multipliers in look-up tables
+  double dsp_saving_pj = 0;                // less this where they are on DSP slices (may be negative)
+  double input_bits = 0, output_bits = 0;  // of one image
 };
 
 struct PipelineFigures {
@@ -36,8 +36,8 @@ class DataflowPlanner {
   explicit DataflowPlanner(const DeviceSpec& device);
 
   PreparedStage prepare(const policies::OpWorkload& op) const;
-  // Stages in network order. images: the batch. io_bits: input and output of one image.
-  PipelineFigures plan(std::span<const PreparedStage* const> stages, double images, double io_bits) const;
+  // Stages in network order. images: the batch. The first stage reads the network's input from memory, the last one writes its output.
+  PipelineFigures plan(std::span<const PreparedStage* const> stages, double images) const;
   const ResourceVector& limits() const { return limits_; }
   double clock_hz() const { return clock_hz_; }
   double static_power_w() const { return static_power_w_; }
@@ -50,9 +50,5 @@ class DataflowPlanner {
   double clock_hz_, host_overhead_s_, flip_flops_per_lut_, lut_pj_per_bit_mac_, dsp_pj_per_mac_, on_chip_pj_per_byte_, dram_pj_per_byte_;
   double dram_bytes_per_s_, static_power_w_;
 };
-
-// Bits that one image brings in and takes out: first operator's input, last operator's output. Zero for an empty network.
-double network_io_bits(const policies::OpWorkload& first, const policies::OpWorkload& last,
-                       const policies::DeviceCapabilities& capabilities);
 
 }  // namespace lathe::hwmodels

@@ -61,7 +61,8 @@ class FpgaDpuModel final : public HardwareModel {
            p_.array_efficiency;
   }
 
-  OpEstimate estimate(const OpWorkload& op) const {
+  OpEstimate estimate(const OpWorkload& policy_op) const {
+    const OpWorkload op = at_device_widths(policy_op, device_.capabilities);
     const OpDemand demand = op_demand(op);
     const OpBytes bytes = op_bytes(op, device_.capabilities);
     const double images = static_cast<double>(std::max<std::int64_t>(op.batch, 1));

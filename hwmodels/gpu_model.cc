@@ -83,7 +83,8 @@ class GpuModel final : public HardwareModel {
   }
 
  private:
-  OpEstimate estimate(const OpWorkload& op) const {
+  OpEstimate estimate(const OpWorkload& policy_op) const {
+    const OpWorkload op = at_device_widths(policy_op, device_.capabilities);
     const OpDemand demand = op_demand(op);
     const OpBytes bytes = op_bytes(op, device_.capabilities);
     if (demand.kernel == KernelClass::kVector) return finish(simt_kernel(demand.vector_ops, bytes), bytes, p_.simt);

@@ -88,6 +88,13 @@ int width_on_device(int bits, const std::vector<int>& widths) {
   return found == widths.end() ? widths.back() : *found;
 }
 
+OpWorkload at_device_widths(OpWorkload op, const policies::DeviceCapabilities& capabilities) {
+  op.weight_bits = width_on_device(op.weight_bits, capabilities.weight_bits);
+  op.input_bits = width_on_device(op.input_bits, capabilities.activation_bits);
+  op.output_bits = width_on_device(op.output_bits, capabilities.activation_bits);
+  return op;
+}
+
 OpBytes op_bytes(const OpWorkload& op, const policies::DeviceCapabilities& capabilities) {
   constexpr double kBitsPerByte = 8;
   return {.input = static_cast<double>(op.input_elements) * width_on_device(op.input_bits, capabilities.activation_bits) / kBitsPerByte,

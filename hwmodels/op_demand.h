@@ -31,6 +31,10 @@ OpDemand op_demand(const policies::OpWorkload& op);
 // layers as its widest integer: its tool chain quantizes them).
 int width_on_device(int bits, const std::vector<int>& widths);
 
+// The operator at the widths that the device stores. Models see nothing else, so that two policies whose widths the device stores alike
+// cost the same to the last bit, and tables need no entry for each.
+policies::OpWorkload at_device_widths(policies::OpWorkload op, const policies::DeviceCapabilities& capabilities);
+
 // Bytes that one pass over the operator moves, activations at the widths that the device stores. weights: at `weight_bits`, any width
 // that the device packs.
 struct OpBytes {

@@ -1,8 +1,13 @@
 // Scores candidates on a device by look-ups: for each operator a table over the choices it depends on, filled once.
+//
+// What an operator costs depends on the kept channels of its coupling groups, on its own widths, and on the widths that its input and
+// output have in memory. The latter follow from the layers that read them, often several; these are first looked up as one class, so that
+// tables stay small. Choices that the device stores alike (4 bits on a device of bytes) share an entry. Latency, energy and weight bytes
+// are then sums of look-ups, the activation peak a maximum over the schedule of look-ups. A dataflow pipeline looks its prepared stages up
+// and solves the folding. An operator with too many choices for a table is worked out anew for each candidate.
 #pragma once
 
 #include <memory>
-#include <vector>
 
 #include "hwmodels/hardware_model.h"
 #include "policies/search_space.h"
@@ -22,7 +27,10 @@ class PolicyScorer {
   // All references must outlive the scorer.
   PolicyScorer(const policies::WorkloadBuilder& builder, const policies::SearchSpace& space, const HardwareModel& model);
   ~PolicyScorer();
+  // candidate: legal. Allocates nothing for additive models whose operators all have tables.
   DeviceScore score(const policies::Candidate& candidate) const;
+  // Latency, energy and weight bytes alone, for half the time; is_feasible stays true. Additive models; others score in full.
+  DeviceScore score_cost(const policies::Candidate& candidate) const;
 
  private:
   struct Tables;

@@ -1,0 +1,74 @@
+// Policies a second of the scorer, ResNet-56 on CIFAR-10 images, joint ratios and widths of each device. One thread.
+//   build/dev/bench/policy_scorer_benchmark
+#include <benchmark/benchmark.h>
+
+#include "hwmodels/policy_scorer.h"
+#include "tests/hwmodels/sketched_resnet.h"
+
+namespace lathe::hwmodels {
+namespace {
+
+constexpr int kBlocks = 9;         // ResNet-56
+constexpr int kCandidates = 1024;  // random, so that no look-up can be foreseen
+
+struct Setting {
+  explicit Setting(const char* device)
+      : c(sketched_resnet(kBlocks), {device}, {}), model(make_hardware_model(load_device(device))), scorer(c.builder, c.space, *model) {
+    Rng rng(1, "benchmark");
+    for (int i = 0; i < kCandidates; ++i) candidates.push_back(c.random_candidate(rng));
+  }
+  ScorerCase c;
+  std::unique_ptr<HardwareModel> model;
+  PolicyScorer scorer;
+  std::vector<policies::Candidate> candidates;
+};
+
+template <typename Score>
+void run(benchmark::State& state, const Setting& setting, const Score& score) {
+  std::size_t next = 0;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(score(setting.candidates[next]));
+    next = (next + 1) % kCandidates;
+  }
+  state.counters["policies/s"] = benchmark::Counter(static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+}
+
+void latency_and_energy(benchmark::State& state, const char* device) {
+  const Setting setting(device);
+  run(state, setting, [&](const policies::Candidate& candidate) { return setting.scorer.score_cost(candidate); });
+}
+
+void with_peak_memory(benchmark::State& state, const char* device) {
+  const Setting setting(device);
+  run(state, setting, [&](const policies::Candidate& candidate) { return setting.scorer.score(candidate); });
+}
+
+// The same without tables, for comparison.
+void predict(benchmark::State& state, const char* device) {
+  const Setting setting(device);
+  run(state, setting, [&](const policies::Candidate& candidate) {
+    return setting.model->predict(policies::workload_of(setting.c.builder, setting.c.space, candidate)).latency_ms;
+  });
+}
+
+void make_tables(benchmark::State& state, const char* device) {
+  const Setting setting(device);
+  for (auto _ : state) benchmark::DoNotOptimize(PolicyScorer(setting.c.builder, setting.c.space, *setting.model));
+}
+
+BENCHMARK_CAPTURE(latency_and_energy, arm, "raspberry-pi-4");
+BENCHMARK_CAPTURE(latency_and_energy, gpu, "nvidia-t4");
+BENCHMARK_CAPTURE(latency_and_energy, dpu, "xilinx-zcu102-dpu");
+BENCHMARK_CAPTURE(latency_and_energy, bit_serial, "bismo-pynq-z1");
+BENCHMARK_CAPTURE(with_peak_memory, arm, "raspberry-pi-4");
+BENCHMARK_CAPTURE(with_peak_memory, gpu, "nvidia-t4");
+BENCHMARK_CAPTURE(with_peak_memory, dataflow, "finn-zcu104")->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(predict, arm, "raspberry-pi-4")->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(make_tables, arm, "raspberry-pi-4")->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(make_tables, gpu, "nvidia-t4")->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(make_tables, bit_serial, "bismo-pynq-z1")->Unit(benchmark::kMillisecond);
+
+}  // namespace
+}  // namespace lathe::hwmodels
+
+BENCHMARK_MAIN();

@@ -1,0 +1,94 @@
+#include "hwmodels/policy_scorer.h"
+
+#include <gtest/gtest.h>
+#include <tbb/parallel_for.h>
+
+#include <algorithm>
+
+#include "tests/hwmodels/sketched_resnet.h"
+
+namespace lathe::hwmodels {
+namespace {
+
+using policies::Candidate;
+using policies::SpaceOptions;
+
+constexpr double kTolerance = 1e-9;  // the promise of the header; only the order of sums differs
+
+void expect_equal(const DeviceScore& score, const Prediction& prediction) {
+  EXPECT_NEAR(score.latency_ms, prediction.latency_ms, kTolerance * prediction.latency_ms);
+  EXPECT_NEAR(score.energy_mj, prediction.energy_mj, kTolerance * prediction.energy_mj);
+  EXPECT_EQ(score.peak_activation_bytes, prediction.peak_activation_bytes);
+  EXPECT_EQ(score.weight_bytes, prediction.weight_bytes);
+  EXPECT_EQ(score.is_feasible, prediction.is_feasible);
+}
+
+void expect_scores_equal_predictions(const ScorerCase& c, const HardwareModel& model, int candidates) {
+  const PolicyScorer scorer(c.builder, c.space, model);
+  Rng rng(3, model.device().name);
+  for (int i = 0; i < candidates; ++i) {
+    const Candidate candidate = i == 0 ? least_compressed(c.space) : c.random_candidate(rng);
+    SCOPED_TRACE(::testing::Message() << model.device().name << " candidate " << i);
+    const DeviceScore score = scorer.score(candidate);
+    expect_equal(score, model.predict(policies::workload_of(c.builder, c.space, candidate)));
+    const DeviceScore cost = scorer.score_cost(candidate);
+    EXPECT_DOUBLE_EQ(cost.latency_ms, score.latency_ms);
+    EXPECT_DOUBLE_EQ(cost.energy_mj, score.energy_mj);
+    EXPECT_EQ(cost.weight_bytes, score.weight_bytes);
+  }
+}
+
+class ScoreEqualsPrediction : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(ScoreEqualsPrediction, OnItsOwnWidths) {
+  const ScorerCase c(sketched_resnet(2), {GetParam()}, SpaceOptions{});
+  expect_scores_equal_predictions(c, *make_hardware_model(load_device(GetParam())), 20);
+}
+
+TEST_P(ScoreEqualsPrediction, OnTheWidthsOfSeveralDevices) {
+  const ScorerCase c(sketched_resnet(1), {"raspberry-pi-4", "nvidia-t4", "finn-zcu104"}, SpaceOptions{}, /*batch=*/4);
+  expect_scores_equal_predictions(c, *make_hardware_model(load_device(GetParam())), 20);
+}
+
+TEST_P(ScoreEqualsPrediction, WithTiedWidthsAndFrozenEnds) {
+  const ScorerCase c(sketched_resnet(1), {GetParam()}, SpaceOptions{.tie_bits = true, .first_last_bits = 8});
+  expect_scores_equal_predictions(c, *make_hardware_model(load_device(GetParam())), 10);
+}
+
+std::string test_name(const ::testing::TestParamInfo<std::string>& info) {
+  std::string name = info.param;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(PolicyScorer, ScoreEqualsPrediction, ::testing::ValuesIn(device_names()), test_name);
+
+TEST(PolicyScorer, MemoryLimitMakesACandidateInfeasible) {
+  const ScorerCase c(sketched_resnet(1), {"raspberry-pi-4"}, SpaceOptions{});
+  DeviceSpec device = load_device("raspberry-pi-4");
+  const auto generous = make_hardware_model(device);
+  const Prediction full = generous->predict(policies::workload_of(c.builder, c.space, least_compressed(c.space)));
+  device.parameters["memory_bytes"] = static_cast<double>(full.weight_bytes + full.peak_activation_bytes - 1);
+  const auto tight = make_hardware_model(device);
+  EXPECT_TRUE(PolicyScorer(c.builder, c.space, *generous).score(least_compressed(c.space)).is_feasible);
+  EXPECT_FALSE(PolicyScorer(c.builder, c.space, *tight).score(least_compressed(c.space)).is_feasible);
+}
+
+TEST(PolicyScorer, ThreadsSeeTheSameScores) {
+  // The dataflow scorer fills its tables while it scores.
+  const ScorerCase c(sketched_resnet(1), {"finn-zcu104"}, SpaceOptions{});
+  const auto model = make_hardware_model(load_device("finn-zcu104"));
+  Rng rng(5, "threads");
+  std::vector<Candidate> candidates;
+  for (int i = 0; i < 40; ++i) candidates.push_back(c.random_candidate(rng));
+  const PolicyScorer serial(c.builder, c.space, *model), parallel(c.builder, c.space, *model);
+  std::vector<DeviceScore> scores(candidates.size());
+  tbb::parallel_for(std::size_t{0}, candidates.size(), [&](std::size_t i) { scores[i] = parallel.score(candidates[i]); });
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    EXPECT_EQ(scores[i].latency_ms, serial.score(candidates[i]).latency_ms);
+    EXPECT_EQ(scores[i].energy_mj, serial.score(candidates[i]).energy_mj);
+  }
+}
+
+}  // namespace
+}  // namespace lathe::hwmodels
