@@ -54,6 +54,24 @@ void ChoiceTable::for_each_entry(WorkloadSetting setting, const policies::Search
   }
 }
 
+void ChoiceIndex::add_terms(const std::vector<ChoiceTable::Dimension>& dimensions) {
+  for (const ChoiceTable::Dimension& dimension : dimensions) {
+    terms_.push_back({static_cast<std::uint32_t>(dimension.decision), static_cast<std::uint32_t>(offsets_.size())});
+    offsets_.insert(offsets_.end(), dimension.offset.begin(), dimension.offset.end());
+  }
+}
+
+void ChoiceIndex::add(const ChoiceTable& table, std::size_t first_entry) {
+  Table flat{.first_term = static_cast<std::uint32_t>(terms_.size()), .first_entry = first_entry};
+  add_terms(table.main_);
+  flat.first_reading = static_cast<std::uint32_t>(terms_.size());
+  add_terms(table.reading_);
+  flat.end_reading = static_cast<std::uint32_t>(terms_.size());
+  flat.first_class = static_cast<std::uint32_t>(offsets_.size());
+  offsets_.insert(offsets_.end(), table.reading_class_.begin(), table.reading_class_.end());
+  tables_.push_back(flat);
+}
+
 ChoiceTableMaker::ChoiceTableMaker(const policies::WorkloadBuilder& builder, const policies::SearchSpace& space,
                                    const policies::DeviceCapabilities& capabilities)
     : builder_(builder), space_(space), capabilities_(capabilities), base_(policies::setting_of(builder, space, least_compressed(space))) {}

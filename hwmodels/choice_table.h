@@ -34,6 +34,7 @@ class ChoiceTable {
 
  private:
   friend class ChoiceTableMaker;
+  friend class ChoiceIndex;
 
   struct Dimension {
     int decision = 0;
@@ -47,6 +48,43 @@ class ChoiceTable {
   std::vector<std::vector<int>> reading_representative_;  // by class: choices of the reading decisions
   std::vector<std::uint32_t> reading_class_offset_;
   std::size_t entries_ = 1;
+};
+
+// The index computations of many tables in one piece of memory: several times as fast as asking the tables one by one.
+class ChoiceIndex {
+ public:
+  // `first_entry` is added to all indices of this table.
+  void add(const ChoiceTable& table, std::size_t first_entry);
+  std::size_t size() const { return tables_.size(); }
+
+  std::size_t index(std::size_t table_index, const int* choices) const {
+    const Table& table = tables_[table_index];
+    std::size_t at = table.first_entry;
+    const Term* term = terms_.data() + table.first_term;
+    for (const Term* end = terms_.data() + table.first_reading; term != end; ++term) {
+      at += offsets_[term->first_offset + static_cast<std::uint32_t>(choices[term->decision])];
+    }
+    if (table.first_reading == table.end_reading) return at;
+    std::size_t reading = table.first_class;
+    for (const Term* end = terms_.data() + table.end_reading; term != end; ++term) {
+      reading += offsets_[term->first_offset + static_cast<std::uint32_t>(choices[term->decision])];
+    }
+    return at + offsets_[reading];
+  }
+
+ private:
+  struct Term {
+    std::uint32_t decision, first_offset;
+  };
+  struct Table {
+    std::uint32_t first_term, first_reading, end_reading, first_class;
+    std::size_t first_entry;
+  };
+  void add_terms(const std::vector<ChoiceTable::Dimension>& dimensions);
+
+  std::vector<Table> tables_;
+  std::vector<Term> terms_;
+  std::vector<std::uint32_t> offsets_;
 };
 
 // Sets in `setting` what one decision says.

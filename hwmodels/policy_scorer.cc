@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <atomic>
 #include <limits>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "hwmodels/choice_table.h"
@@ -16,24 +18,13 @@ using policies::Candidate;
 using policies::OpWorkload;
 using policies::WorkloadSetting;
 
-// Entries of a table (24 bytes each): more than that would not stay in any cache. Prepared stages are made on demand, so their tables hold
-// a pointer an entry.
+// Entries of a table, of 16 bytes and 8 of weights: more than that would not stay in any cache. Prepared stages are made on demand, so
+// their tables hold a pointer an entry.
 constexpr std::size_t kMostEntries = 1 << 16;
 constexpr std::size_t kMostStages = 1 << 18;
 
 struct OpEntry {
   double latency_ms = 0, energy_mj = 0;
-  std::int64_t weight_bytes = 0;
-};
-
-struct OpTable {
-  ChoiceTable choices;
-  std::vector<OpEntry> entries;
-};
-
-struct ValueTable {
-  ChoiceTable choices;
-  std::vector<std::int64_t> bytes;
 };
 
 // Prepared stages of one operator, made when first asked for. Whoever comes second throws its own away.
@@ -78,42 +69,50 @@ struct PolicyScorer::Tables {
 
   OpEntry entry_of(const OpWorkload& op) const {
     const OpCost cost = model.is_additive() ? model.op_cost(op) : OpCost{};
-    return {cost.latency_ms, cost.energy_mj, op_weight_bytes(op, capabilities)};
+    return {cost.latency_ms, cost.energy_mj};
   }
 
   void add_op(const ChoiceTableMaker& maker, int op) {
-    std::optional<ChoiceTable> choices = maker.for_op(op, kMostEntries);
+    const std::optional<ChoiceTable> choices = maker.for_op(op, kMostEntries);
     if (!choices) {
       direct_ops.push_back(op);
       return;
     }
-    OpTable table{std::move(*choices), {}};
-    table.entries.resize(table.choices.entries());
-    table.choices.for_each_entry(maker.base(), space, [&](std::size_t index, const WorkloadSetting& setting) {
-      table.entries[index] = entry_of(builder.build_op(op, setting.kept_counts, setting.bits));
+    const std::size_t first = op_entries.size(), count = choices->entries();
+    op_entries.resize(first + count);
+    op_weight_bytes.resize(first + count);
+    choices->for_each_entry(maker.base(), space, [&](std::size_t index, const WorkloadSetting& setting) {
+      const OpWorkload work = builder.build_op(op, setting.kept_counts, setting.bits);
+      op_entries[first + index] = entry_of(work);
+      op_weight_bytes[first + index] = hwmodels::op_weight_bytes(work, capabilities);
     });
-    if (table.entries.size() == 1) {
-      add_entry(table.entries.front(), constant);
-    } else {
-      op_tables.push_back(std::move(table));
+    if (count > 1) {
+      op_index.add(*choices, first);
+      return;
     }
+    // No decision changes it.
+    add_entry(op_entries.back(), constant);
+    constant_weight_bytes += op_weight_bytes.back();
+    op_entries.pop_back();
+    op_weight_bytes.pop_back();
   }
 
   void add_value(const ChoiceTableMaker& maker, int value) {
     const policies::LiveValue live = builder.build_value(value, maker.base().kept_counts, maker.base().bits);
-    lives.push_back({std::max(live.first, 0), std::min(live.last, builder.op_count() - 1)});
-    std::optional<ChoiceTable> choices = maker.for_value(value, kMostEntries);
-    value_tables.emplace_back();
+    const Life life{std::max(live.first, 0), std::min(live.last, builder.op_count() - 1)};
+    if (life.last < life.first) return;
+    const std::optional<ChoiceTable> choices = maker.for_value(value, kMostEntries);
     if (!choices) {
-      direct_values.push_back(value);
+      direct_values.emplace_back(value, life);
       return;
     }
-    ValueTable& table = value_tables.back();
-    table.choices = std::move(*choices);
-    table.bytes.resize(table.choices.entries());
-    table.choices.for_each_entry(maker.base(), space, [&](std::size_t index, const WorkloadSetting& setting) {
-      table.bytes[index] = value_bytes(builder.build_value(value, setting.kept_counts, setting.bits), capabilities);
+    const std::size_t first = value_entries.size();
+    value_entries.resize(first + choices->entries());
+    choices->for_each_entry(maker.base(), space, [&](std::size_t index, const WorkloadSetting& setting) {
+      value_entries[first + index] = value_bytes(builder.build_value(value, setting.kept_counts, setting.bits), capabilities);
     });
+    value_index.add(*choices, first);
+    lives.push_back(life);
   }
 
   void add_stages(const ChoiceTableMaker& maker) {
@@ -133,37 +132,44 @@ struct PolicyScorer::Tables {
   static void add_entry(const OpEntry& entry, OpEntry& sum) {
     sum.latency_ms += entry.latency_ms;
     sum.energy_mj += entry.energy_mj;
-    sum.weight_bytes += entry.weight_bytes;
   }
 
+  // has_bytes: weight bytes too.
+  template <bool has_bytes>
   DeviceScore cost(const Candidate& candidate) const {
     OpEntry sum = constant;
+    std::int64_t bytes = has_bytes ? constant_weight_bytes : 0;
     const int* choices = candidate.choices.data();
-    for (const OpTable& table : op_tables) add_entry(table.entries[table.choices.index(choices)], sum);
+    for (std::size_t table = 0; table < op_index.size(); ++table) {
+      const std::size_t at = op_index.index(table, choices);
+      add_entry(op_entries[at], sum);
+      if constexpr (has_bytes) bytes += op_weight_bytes[at];
+    }
     if (!direct_ops.empty()) {
       const WorkloadSetting setting = policies::setting_of(builder, space, candidate);
-      for (const int op : direct_ops) add_entry(entry_of(builder.build_op(op, setting.kept_counts, setting.bits)), sum);
+      for (const int op : direct_ops) {
+        const OpWorkload work = builder.build_op(op, setting.kept_counts, setting.bits);
+        add_entry(entry_of(work), sum);
+        if constexpr (has_bytes) bytes += hwmodels::op_weight_bytes(work, capabilities);
+      }
     }
-    return {.latency_ms = sum.latency_ms, .energy_mj = sum.energy_mj, .weight_bytes = sum.weight_bytes};
+    return {.latency_ms = sum.latency_ms, .energy_mj = sum.energy_mj, .weight_bytes = bytes};
   }
 
   std::int64_t peak_bytes(const Candidate& candidate) const {
     // Scratch of the thread: one slot an operator and one beyond, as in peak_activation_bytes.
     thread_local std::vector<std::int64_t> change;
     change.assign(static_cast<std::size_t>(builder.op_count()) + 1, 0);
-    const auto add = [&](std::size_t value, std::int64_t bytes) {
-      if (lives[value].last < lives[value].first) return;
-      change[static_cast<std::size_t>(lives[value].first)] += bytes;
-      change[static_cast<std::size_t>(lives[value].last) + 1] -= bytes;
+    const auto add = [&](const Life& life, std::int64_t bytes) {
+      change[static_cast<std::size_t>(life.first)] += bytes;
+      change[static_cast<std::size_t>(life.last) + 1] -= bytes;
     };
-    for (std::size_t value = 0; value < value_tables.size(); ++value) {
-      const ValueTable& table = value_tables[value];
-      if (!table.bytes.empty()) add(value, table.bytes[table.choices.index(candidate.choices.data())]);
-    }
+    const int* choices = candidate.choices.data();
+    for (std::size_t table = 0; table < value_index.size(); ++table) add(lives[table], value_entries[value_index.index(table, choices)]);
     if (!direct_values.empty()) {
       const WorkloadSetting setting = policies::setting_of(builder, space, candidate);
-      for (const int value : direct_values) {
-        add(static_cast<std::size_t>(value), value_bytes(builder.build_value(value, setting.kept_counts, setting.bits), capabilities));
+      for (const auto& [value, life] : direct_values) {
+        add(life, value_bytes(builder.build_value(value, setting.kept_counts, setting.bits), capabilities));
       }
     }
     std::int64_t alive = 0, peak = 0;
@@ -200,15 +206,20 @@ struct PolicyScorer::Tables {
   const policies::DeviceCapabilities& capabilities;
   double memory_limit_bytes = 0;
 
-  std::vector<OpTable> op_tables;
-  OpEntry constant;  // operators that no decision changes
+  ChoiceIndex op_index;
+  std::vector<OpEntry> op_entries;
+  std::vector<std::int64_t> op_weight_bytes;  // beside op_entries
+  OpEntry constant;                           // operators that no decision changes
+  std::int64_t constant_weight_bytes = 0;
   std::vector<int> direct_ops;
+
   struct Life {
-    int first, last;
+    int first, last;  // operators, both included
   };
-  std::vector<Life> lives;               // by value
-  std::vector<ValueTable> value_tables;  // by value; empty ones are direct
-  std::vector<int> direct_values;
+  ChoiceIndex value_index;
+  std::vector<std::int64_t> value_entries;
+  std::vector<Life> lives;  // by table of value_index
+  std::vector<std::pair<int, Life>> direct_values;
 
   // Of a dataflow pipeline.
   std::unique_ptr<DataflowPlanner> planner;
@@ -224,11 +235,11 @@ PolicyScorer::PolicyScorer(const policies::WorkloadBuilder& builder, const polic
 PolicyScorer::~PolicyScorer() = default;
 
 DeviceScore PolicyScorer::score_cost(const Candidate& candidate) const {
-  return tables_->model.is_additive() ? tables_->cost(candidate) : score(candidate);
+  return tables_->model.is_additive() ? tables_->cost</*has_bytes=*/false>(candidate) : score(candidate);
 }
 
 DeviceScore PolicyScorer::score(const Candidate& candidate) const {
-  DeviceScore score = tables_->cost(candidate);
+  DeviceScore score = tables_->cost</*has_bytes=*/true>(candidate);
   score.peak_activation_bytes = tables_->peak_bytes(candidate);
   if (!tables_->model.is_additive()) {
     tables_->add_pipeline(candidate, score);

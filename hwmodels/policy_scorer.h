@@ -29,7 +29,7 @@ class PolicyScorer {
   ~PolicyScorer();
   // candidate: legal. Allocates nothing for additive models whose operators all have tables.
   DeviceScore score(const policies::Candidate& candidate) const;
-  // Latency, energy and weight bytes alone, for half the time; is_feasible stays true. Additive models; others score in full.
+  // Latency and energy alone, in half the time: bytes stay 0, is_feasible true. Models that are not additive score in full.
   DeviceScore score_cost(const policies::Candidate& candidate) const;
 
  private:

@@ -34,7 +34,6 @@ void expect_scores_equal_predictions(const ScorerCase& c, const HardwareModel& m
     const DeviceScore cost = scorer.score_cost(candidate);
     EXPECT_DOUBLE_EQ(cost.latency_ms, score.latency_ms);
     EXPECT_DOUBLE_EQ(cost.energy_mj, score.energy_mj);
-    EXPECT_EQ(cost.weight_bytes, score.weight_bytes);
   }
 }
 
