@@ -88,6 +88,11 @@ Shape einsum_shape(std::string equation, const std::vector<Shape>& operands) {
   return out;
 }
 
+std::string string_attribute(const onnx::NodeProto& node, const std::string& name) {
+  const auto found = std::find_if(node.attribute().begin(), node.attribute().end(), [&](const auto& a) { return a.name() == name; });
+  return found == node.attribute().end() ? "" : found->s();
+}
+
 // Operators whose inference function is missing in libonnx 1.12 (Einsum's gives the rank alone).
 bool infer_ourselves(const onnx::NodeProto& node, const std::vector<Shape>& inputs, DataType first_type, DataType& type, Shape& shape) {
   type = first_type;
@@ -97,9 +102,7 @@ bool infer_ourselves(const onnx::NodeProto& node, const std::vector<Shape>& inpu
   } else if (node.op_type() == "MeanVarianceNormalization") {
     shape = inputs.at(0);
   } else if (node.op_type() == "Einsum") {
-    const auto equation =
-        std::find_if(node.attribute().begin(), node.attribute().end(), [](const auto& a) { return a.name() == "equation"; });
-    shape = einsum_shape(equation == node.attribute().end() ? "" : equation->s(), inputs);
+    shape = einsum_shape(string_attribute(node, "equation"), inputs);
   } else {
     return false;
   }
@@ -138,11 +141,21 @@ class OneBatchInference {
     }
     onnx::shape_inference::InferenceContextImpl context(node_, types_, data_, {});
     schema.GetTypeAndShapeInferenceFunction()(context);
+    if (node_.op_type() == "OneHot") fill_depth(context.allOutputTypes_[0]);
     for (std::size_t i = 0; i < outputs.size(); ++i) outputs[i] = value_of(context.allOutputTypes_[i]);
     return outputs;
   }
 
  private:
+  // OneHot's new axis: libonnx leaves its extent open although the depth is known.
+  void fill_depth(onnx::TypeProto& output) const {
+    const auto depth = data_.find(node_.input(1));
+    if (depth == data_.end() || depth->second->dims_size() > 1) return;
+    for (auto& dim : *output.mutable_tensor_type()->mutable_shape()->mutable_dim()) {
+      if (!dim.has_dim_value()) dim.set_dim_value(static_cast<std::int64_t>(tensor_of(*depth->second).to_floats().at(0)));
+    }
+  }
+
   static std::optional<std::pair<DataType, Shape>> value_of(const onnx::TypeProto& proto) {
     if (proto.value_case() != onnx::TypeProto::kTensorType || !proto.tensor_type().has_shape()) return std::nullopt;
     const std::optional<DataType> type = data_type_of(proto.tensor_type().elem_type());

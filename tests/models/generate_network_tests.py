@@ -1,6 +1,8 @@
 """Writes every network of LATHE_DATA with ONNX Runtime's outputs on fixed inputs as folders that onnx_cases_test runs.
 
-    generate_network_tests.py LATHE_DATA OUT        (a Python with onnx and onnxruntime)
+    generate_network_tests.py DATA OUT        (a Python with onnx and onnxruntime)
+
+DATA is where the environment variable LATHE_DATA does not say otherwise.
 
 Inputs: standard normal images, token ids within the vocabulary, attention masks of random lengths; three samples each. A network is
 right where max|a - b| <= 1e-4 max|b| (summation order is all that differs).
@@ -34,8 +36,13 @@ def save(value, name, path):
 
 
 def main():
-    data, out = sys.argv[1:3]
+    data, out = os.environ.get("LATHE_DATA", sys.argv[1]), sys.argv[2]
     shutil.rmtree(out, ignore_errors=True)
+    if not os.path.isdir(os.path.join(data, "models")):
+        os.makedirs(out)
+        with open(os.path.join(out, "skipped.txt"), "w") as file:
+            file.write(f"{data}/models is not there: set LATHE_DATA\n")
+        return
     for path in sorted(glob.glob(os.path.join(data, "models", "*.onnx"))):
         folder = os.path.join(out, os.path.splitext(os.path.basename(path))[0])
         os.makedirs(folder)
