@@ -69,6 +69,7 @@ struct KernelWork {
   double compute_s = 0;
   double macs = 0;      // really executed, padding included, for energy
   double l2_bytes = 0;  // through the second-level cache
+  double kernels = 1;
 };
 
 class GpuModel final : public HardwareModel {
@@ -119,6 +120,7 @@ class GpuModel final : public HardwareModel {
                                    (tile.m + tile.n) * p_.step_bytes / p_.shared_bytes_per_s);
     KernelWork work;
     work.compute_s = ceil_div(tiles * split, p_.multiprocessors) * (steps * step_s + p_.tile_overhead_s);
+    work.kernels = split > 1 ? 2 : 1;  // a second one adds up the parts
     work.macs = tiles * tile.m * tile.n * split * steps * step_k;
     work.l2_bytes = tiles * (tile.m + tile.n) * split * steps * p_.step_bytes + bytes.output +
                     (split > 1 ? 2 * split * demand.groups * demand.m * demand.n * kPartialSumBytes : 0);
@@ -137,8 +139,8 @@ class GpuModel final : public HardwareModel {
     OpEstimate estimate;
     estimate.compute_s = work.compute_s;
     estimate.memory_s = std::max(work.l2_bytes / p_.l2_bytes_per_s, dram_bytes / p_.dram_bytes_per_s);
-    estimate.overhead_s = p_.overhead_s;
-    estimate.latency_s = std::max(estimate.compute_s, estimate.memory_s) + p_.overhead_s;
+    estimate.overhead_s = work.kernels * p_.overhead_s;
+    estimate.latency_s = std::max(estimate.compute_s, estimate.memory_s) + estimate.overhead_s;
     estimate.dynamic_j = (work.macs * type.pj_per_mac + work.l2_bytes * p_.l2_pj_per_byte + dram_bytes * p_.dram_pj_per_byte) * 1e-12;
     return estimate;
   }

@@ -4,7 +4,7 @@
 //   step    = max(tile_m * tile_n * step_k / (macs_per_cycle * efficiency), (tile_m + tile_n) * step_k * bytes / shared bandwidth) / clock
 //   compute = waves * (ceil(K / (split * step_k)) * step + tile_overhead)
 //   memory  = max(L2 traffic / L2 bandwidth, DRAM traffic / DRAM bandwidth)
-//   latency = max(compute, memory) + kernel_overhead
+//   latency = max(compute, memory) + kernels * kernel_overhead               (kernels: 2 with a split reduction, else 1)
 //
 // Minimal over the tile shapes and over splits of the reduction that libraries offer (NVIDIA, Deep Learning Performance: Matrix
 // Multiplication Background, sections 3 and 4: tile and wave quantization; Convolutional Layers User's Guide: implicit GEMM sizes). On
