@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <mutex>
+#include <utility>
 
 #include "hwmodels/op_demand.h"
 
@@ -200,6 +202,19 @@ StageOptions stage_options(const DataflowStage& stage, const DataflowParameters&
     }
   }
   return non_dominated_options(std::move(all));
+}
+
+std::shared_ptr<const StageOptions> StageOptionsCache::get(const DataflowStage& stage, const DataflowParameters& parameters) {
+  // Only stages without multipliers depend on the width of their output.
+  const Key key{{stage.pixels, stage.groups, stage.n, stage.k, stage.window, stage.buffer_bits},
+                {stage.has_multipliers ? 1 : 0, stage.weight_bits, stage.activation_bits, stage.has_multipliers ? 0 : stage.output_bits}};
+  {
+    const std::shared_lock lock(mutex_);
+    if (const auto found = known_.find(key); found != known_.end()) return found->second;
+  }
+  auto made = std::make_shared<const StageOptions>(stage_options(stage, parameters));
+  const std::unique_lock lock(mutex_);
+  return known_.emplace(key, std::move(made)).first->second;
 }
 
 }  // namespace lathe::hwmodels

@@ -12,6 +12,10 @@
 #pragma once
 
 #include <array>
+#include <map>
+#include <memory>
+#include <shared_mutex>
+#include <tuple>
 #include <vector>
 
 #include "hwmodels/device_spec.h"
@@ -69,5 +73,17 @@ struct StageOptions {
   std::vector<int> front, front_begin;
 };
 StageOptions stage_options(const DataflowStage& stage, const DataflowParameters& parameters);
+
+// Keeps the options of the stages that it has seen: equal layers, and candidates that agree on a layer, share them. Thread-safe.
+class StageOptionsCache {
+ public:
+  std::shared_ptr<const StageOptions> get(const DataflowStage& stage, const DataflowParameters& parameters);
+
+ private:
+  // What the options depend on: pixels, groups, n, k, window, buffer bits; multipliers, widths of weights, activations, outputs.
+  using Key = std::tuple<std::array<double, 6>, std::array<int, 4>>;
+  std::shared_mutex mutex_;
+  std::map<Key, std::shared_ptr<const StageOptions>> known_;
+};
 
 }  // namespace lathe::hwmodels

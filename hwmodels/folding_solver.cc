@@ -37,7 +37,9 @@ double cost_of(const ResourceVector& prices, const ResourceVector& resources) {
 class Question {
  public:
   Question(std::span<const StageOptions* const> stages, const ResourceVector& limits)
-      : stages_(stages), limits_(limits), counts_(stages.size()), fronts_(stages.size()), chosen_(stages.size()) {}
+      : stages_(stages), limits_(limits), counts_(stages.size()), fronts_(stages.size()), chosen_(stages.size()) {
+    for (int r = 0; r < kFoldingResources; ++r) prices_[r] = 1 / limits_[r];
+  }
 
   bool is_answered_yes(double interval) {
     ResourceVector least{};
@@ -93,13 +95,11 @@ class Question {
 
   // 1: fits, -1: proven not to fit, 0: not known.
   int ask_prices() {
-    ResourceVector prices;
-    for (int r = 0; r < kFoldingResources; ++r) prices[r] = 1 / limits_[r];
     std::vector<int> choice(stages_.size());
     for (int step = 0; step < kPriceSteps; ++step) {
       ResourceVector used{};
-      const double total_cost = choose_cheapest(prices, choice, used);
-      if (total_cost > cost_of(prices, limits_) * kSlack) return -1;
+      const double total_cost = choose_cheapest(prices_, choice, used);
+      if (total_cost > cost_of(prices_, limits_) * kSlack) return -1;
       const bool is_repair_step = step % kRepairEvery == kRepairEvery - 1;
       if (fits(used, limits_) || (is_repair_step && repair(choice, used))) {
         chosen_ = choice;
@@ -107,7 +107,7 @@ class Question {
       }
       // Multiplicative update with falling steps; a price may fall as well where a resource is left over.
       const double rate = 1.0 / (1.0 + 0.2 * step);
-      for (int r = 0; r < kFoldingResources; ++r) prices[r] *= std::exp(rate * std::clamp(used[r] / limits_[r] - 1, -1.0, 1.0));
+      for (int r = 0; r < kFoldingResources; ++r) prices_[r] *= std::exp(rate * std::clamp(used[r] / limits_[r] - 1, -1.0, 1.0));
     }
     return 0;
   }
@@ -177,6 +177,7 @@ class Question {
   std::vector<int> counts_;                   // options of each stage that are quick enough
   std::vector<std::span<const int>> fronts_;  // of these, the ones that matter
   std::vector<int> chosen_;
+  ResourceVector prices_{};           // from question to question: neighbouring intervals have alike ones
   std::vector<ResourceVector> rest_;  // least resources of the stages from i on
   int nodes_ = 0;
 };

@@ -48,7 +48,8 @@ class FpgaDataflowModel final : public HardwareModel {
       if (!op.is_fused) ops.push_back(&op);
     }
     std::vector<PreparedStage> prepared;
-    for (const OpWorkload* op : ops) prepared.push_back(planner_.prepare(*op));
+    StageOptionsCache cache;  // of this call alone: a model keeps no state
+    for (const OpWorkload* op : ops) prepared.push_back(planner_.prepare(*op, cache));
     std::vector<const PreparedStage*> stages;
     for (const PreparedStage& stage : prepared) stages.push_back(&stage);
     const double images = ops.empty() ? 1 : static_cast<double>(std::max<std::int64_t>(ops.front()->batch, 1));
@@ -75,7 +76,7 @@ class FpgaDataflowModel final : public HardwareModel {
                                          .bram36 = folding.used[kBram36] + shell_bram36_,
                                          .dsp = folding.used[kDsp]};
     for (std::size_t i = 0; i < ops.size(); ++i) {
-      const FoldingOption& option = stages[i].options.options[static_cast<std::size_t>(folding.chosen[i])];
+      const FoldingOption& option = stages[i].options->options[static_cast<std::size_t>(folding.chosen[i])];
       // What the stage itself is busy for; stages overlap, so these do not add up to the latency.
       const double busy_ms = images * option.cycles / planner_.clock_hz() * 1e3;
       const double energy_mj = images * (stages[i].image_pj - (option.folding.uses_dsp ? stages[i].dsp_saving_pj : 0)) * 1e-9;
@@ -113,11 +114,11 @@ DataflowPlanner::DataflowPlanner(const DeviceSpec& device)
   for (double& limit : limits_) limit = std::max(limit, 1e-9);
 }
 
-PreparedStage DataflowPlanner::prepare(const OpWorkload& op) const {
+PreparedStage DataflowPlanner::prepare(const OpWorkload& op, StageOptionsCache& cache) const {
   const DataflowStage stage = dataflow_stage(op, capabilities_);
   const OpBytes bytes = op_bytes(op, capabilities_);
   const double images = static_cast<double>(std::max<std::int64_t>(op.batch, 1));
-  PreparedStage prepared{.options = stage_options(stage, parameters_), .fill = stage.fill};
+  PreparedStage prepared{.options = cache.get(stage, parameters_), .fill = stage.fill};
   prepared.input_bits = 8 * bytes.input / images;
   prepared.output_bits = 8 * bytes.output / images;
   const double bit_macs = stage.macs * stage.weight_bits * stage.activation_bits;
@@ -134,7 +135,7 @@ PipelineFigures DataflowPlanner::plan(std::span<const PreparedStage* const> stag
   options.reserve(stages.size());
   double fill = 0;
   for (const PreparedStage* stage : stages) {
-    options.push_back(&stage->options);
+    options.push_back(stage->options.get());
     fill += stage->fill;
   }
   PipelineFigures figures;

@@ -9,6 +9,7 @@
 // output pass the memory.
 #pragma once
 
+#include <memory>
 #include <span>
 
 #include "hwmodels/dataflow_stage.h"
@@ -19,7 +20,7 @@ namespace lathe::hwmodels {
 
 // One operator, with all that the pipeline needs of it; does not depend on other operators, so it can be kept in a table.
 struct PreparedStage {
-  StageOptions options;
+  std::shared_ptr<const StageOptions> options;
   double fill = 0;
   double image_pj = 0;                     // dynamic energy of one image, multipliers in look-up tables
   double dsp_saving_pj = 0;                // less this where they are on DSP slices (may be negative)
@@ -35,7 +36,7 @@ class DataflowPlanner {
  public:
   explicit DataflowPlanner(const DeviceSpec& device);
 
-  PreparedStage prepare(const policies::OpWorkload& op) const;
+  PreparedStage prepare(const policies::OpWorkload& op, StageOptionsCache& cache) const;
   // Stages in network order. images: the batch. The first stage reads the network's input from memory, the last one writes its output.
   PipelineFigures plan(std::span<const PreparedStage* const> stages, double images) const;
   const ResourceVector& limits() const { return limits_; }

@@ -181,7 +181,7 @@ struct PolicyScorer::Tables {
     std::optional<WorkloadSetting> setting;
     const auto make = [&](int op) {
       if (!setting) setting = policies::setting_of(builder, space, candidate);
-      return planner->prepare(builder.build_op(op, setting->kept_counts, setting->bits));
+      return planner->prepare(builder.build_op(op, setting->kept_counts, setting->bits), stage_options);
     };
     std::vector<PreparedStage> direct;
     direct.reserve(static_cast<std::size_t>(direct_stages));
@@ -223,6 +223,7 @@ struct PolicyScorer::Tables {
 
   // Of a dataflow pipeline.
   std::unique_ptr<DataflowPlanner> planner;
+  mutable StageOptionsCache stage_options;
   std::vector<StageTable> stage_tables;
   std::vector<bool> is_direct_stage;
   int direct_stages = 0;

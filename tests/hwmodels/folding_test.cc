@@ -174,6 +174,18 @@ TEST(Dataflow, FewerBitsAndChannelsAreFaster) {
   EXPECT_LT(thin, 0.7 * full);
 }
 
+TEST(Dataflow, NarrowingOrThinningOneLayerIsNeverDearer) {
+  const auto model = make_hardware_model(load_device("finn-zcu104"));
+  const Workload full = cifar_resnet(2, 16, 6, 6);
+  const double before = model->predict(full).latency_ms;
+  for (std::size_t i = 0; i < full.ops.size(); ++i) {
+    Workload narrow = full;
+    narrow.ops[i].weight_bits = 3;
+    // The solver's gap to the optimum.
+    EXPECT_LE(model->predict(narrow).latency_ms, 1.02 * before) << "operator " << i;
+  }
+}
+
 TEST(Dataflow, ABatchCostsItsImagesTimesTheInterval) {
   const auto model = make_hardware_model(load_device("finn-zcu104"));
   const double one = model->predict(cifar_resnet(1, 16, 4, 4, 1)).latency_ms;
