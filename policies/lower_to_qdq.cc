@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <optional>
 
 #include "models/operators.h"
+#include "policies/bias_alignment.h"
 #include "policies/fresh_names.h"
 #include "policies/operator_classes.h"
 #include "policies/quantize_network.h"
@@ -25,8 +27,6 @@ using models::ValueId;
 constexpr int kByteBits = 8;
 // Weights below this stay float32: a Cast node would weigh more than it saves.
 constexpr std::int64_t kSmallestHalfWeight = 128;
-// Biases as multiples of s_input * s_weight are held to this, far from int32's end so that the accumulator has room.
-constexpr double kLargestBias = 1 << 30;
 
 // Operators that ONNX defines on integers just as on floats.
 bool moves_integers(const Network& network, const Node& node) {
@@ -202,8 +202,7 @@ class Lowering {
     const auto bits = models::int_attribute(node, "bits", kByteBits);
     const Tensor& values = source_.constants.at(node.inputs[0]);
     const std::int64_t axis = models::int_attribute(node, "axis", -1);
-    QuantizationParameters parameters = parameters_of(source_, node);
-    if (bits <= kByteBits) raise_scales_for_biases(node.outputs[0], parameters.scale);
+    const QuantizationParameters parameters = parameters_of(source_, node);
     const std::vector<std::int32_t> levels = quantize(values, parameters, axis);
     const ValueId scale = axis < 0
                               ? add_constant(Tensor::scalar(parameters.scale[0]))
@@ -215,8 +214,20 @@ class Lowering {
     weights_[node.outputs[0]] = {parameters.scale, axis};
     const std::vector<std::int8_t> narrow(levels.begin(), levels.end());
     const ValueId stored = add_constant(Tensor::from<std::int8_t>(values.shape(), narrow));
-    Node& dequantize = add_node("DequantizeLinear", {stored, scale}, node.outputs[0]);
+    std::vector<ValueId> inputs{stored, scale};
+    if (axis >= 0 && !is_read_by_convolutions(node.outputs[0])) {
+      // ONNX Runtime 1.20's integer Gemm fails where the optional zero points are left out.
+      const std::vector<std::int8_t> zeros(parameters.scale.size(), 0);
+      inputs.push_back(add_constant(Tensor::from<std::int8_t>({static_cast<std::int64_t>(zeros.size())}, zeros)));
+    }
+    Node& dequantize = add_node("DequantizeLinear", inputs, node.outputs[0]);
     if (axis >= 0 && axis != 1) dequantize.attributes["axis"] = axis;  // 1 is the default
+  }
+
+  bool is_read_by_convolutions(ValueId id) const {
+    return std::all_of(source_.nodes.begin(), source_.nodes.end(), [&](const Node& node) {
+      return node.op == "Conv" || node.op == "ConvTranspose" || std::find(node.inputs.begin(), node.inputs.end(), id) == node.inputs.end();
+    });
   }
 
   // 16-bit integers: DequantizeLinear takes them from opset 21 on only, so Cast and Mul.
@@ -238,41 +249,10 @@ class Lowering {
     return integers->second.scale;
   }
 
-  // The bias of a Conv or Gemm as one number an output channel; null where it is none, is computed, or is scaled by the layer.
-  const Tensor* plain_bias(const Node& layer) const {
-    if (layer.inputs.size() < 3 || !source_.is_constant(layer.inputs[2])) return nullptr;
-    const Tensor& bias = source_.constants.at(layer.inputs[2]);
-    if (bias.rank() != 1 || bias.type() != DataType::kFloat32) return nullptr;
-    const models::Shape& output = source_.value(layer.outputs[0]).shape;
-    if (bias.shape()[0] != output[1]) return nullptr;
-    if (layer.op == "Gemm") {
-      const models::GemmAttributes attributes = models::gemm_attributes(layer);
-      if (attributes.alpha != 1 || attributes.beta != 1) return nullptr;
-    }
-    return &bias;
-  }
-
-  // A channel whose weights are all but zero has a scale so small that its bias would not fit int32 as a multiple of it. A larger scale
-  // then costs the weights less than 2^-30 of the bias.
-  void raise_scales_for_biases(ValueId quantized_weight, std::vector<float>& scale) const {
-    for (const Node& layer : source_.nodes) {
-      if ((layer.op != "Conv" && layer.op != "Gemm") || layer.inputs[1] != quantized_weight) continue;
-      const Tensor* bias = plain_bias(layer);
-      const std::optional<float> s = input_scale(layer);
-      if (!bias || !s) continue;
-      const auto biases = bias->values<float>();
-      for (std::size_t i = 0; i < biases.size(); ++i) {
-        float& channel = scale[i % scale.size()];
-        channel =
-            std::max(channel, static_cast<float>(std::abs(static_cast<double>(biases[i])) / (static_cast<double>(*s) * kLargestBias)));
-      }
-    }
-  }
-
   void lower_bias(const Node& node, Node& copy) {
     const auto weight = weights_.find(node.inputs[1]);
     const std::optional<float> s = input_scale(node);
-    const Tensor* bias = plain_bias(node);
+    const Tensor* bias = plain_bias(source_, node);
     if (!s || !bias || weight == weights_.end()) return;
     const auto values = bias->values<float>();
     std::vector<float> scale(weight->second.axis < 0 ? 1 : values.size());
@@ -280,8 +260,8 @@ class Lowering {
     std::vector<std::int32_t> levels(values.size());
     for (std::size_t i = 0; i < values.size(); ++i) {
       const double level = std::nearbyint(static_cast<double>(values[i]) / static_cast<double>(scale[i % scale.size()]));
-      if (!(std::abs(level) <= 2 * kLargestBias)) return;  // a bias that int32 cannot hold stays float
-      levels[i] = static_cast<std::int32_t>(std::clamp(level, -2 * kLargestBias + 1, 2 * kLargestBias - 1));
+      if (!(std::abs(level) <= std::numeric_limits<std::int32_t>::max())) return;  // a bias that int32 cannot hold stays float
+      levels[i] = static_cast<std::int32_t>(level);
     }
     const ValueId stored = add_constant(Tensor::from<std::int32_t>({static_cast<std::int64_t>(levels.size())}, levels));
     const bool by_channel = weight->second.axis >= 0;
@@ -330,8 +310,8 @@ class Lowering {
 }  // namespace
 
 Network lower_to_qdq(const Network& network) {
-  const Network trimmed = drop_redundant_activations(network);
-  return Lowering(trimmed).run();
+  const Network prepared = align_biases(drop_redundant_activations(network));
+  return Lowering(prepared).run();
 }
 
 }  // namespace lathe::policies

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "models/operators.h"
+#include "policies/bias_alignment.h"
 #include "policies/fresh_names.h"
 #include "policies/layer_policies.h"
 #include "policies/weight_formats.h"
@@ -47,7 +48,7 @@ class Inserter {
         if (output != models::kNoValue) add_points(output);
       }
     }
-    return models::without_dead_nodes(std::move(result_));
+    return align_biases(models::without_dead_nodes(std::move(result_)));
   }
 
  private:

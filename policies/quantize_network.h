@@ -28,7 +28,8 @@ struct ActivationPlan {
 ActivationPlan plan_activations(const models::Network& network, const Policy& policy);
 
 // Inserts FakeQuantize on weights (by channel or tensor, from the weights) and on the plan's points (asymmetric per tensor, from `ranges`,
-// one a point). Weights of other formats are rounded to them instead. Layers that the policy leaves out stay float, and so do biases.
+// one a point). Weights of other formats are rounded to them instead. Layers that the policy leaves out stay float.
+// Biases stay float numbers, but multiples of s_input * s_weight where both are integers (see bias_alignment.h), as they are delivered.
 models::Network insert_fake_quantize(const models::Network& network, const Policy& policy, const ActivationPlan& plan,
                                      const std::vector<Range>& ranges, RangeMethod weight_method = RangeMethod::kMse);
 
