@@ -28,10 +28,10 @@ constexpr int kByteBits = 8;
 // Weights below this stay float32: a Cast node would weigh more than it saves.
 constexpr std::int64_t kSmallestHalfWeight = 128;
 
-// Operators that ONNX defines on integers just as on floats.
+// Copying operators that ONNX and its runtimes have for uint8 just as for floats.
 bool moves_integers(const Network& network, const Node& node) {
-  static const std::vector<std::string> kMoves{"Transpose", "Slice", "Split", "Pad", "Expand", "Tile"};
-  if (!copies_elements(network, node)) return false;
+  static const std::vector<std::string> kMoves{"Transpose", "Slice", "Split", "Pad", "Expand", "Tile", "MaxPool"};
+  if (!copies_elements(network, node) || (node.op == "MaxPool" && node.outputs.size() > 1)) return false;
   return is_view(node) || std::find(kMoves.begin(), kMoves.end(), node.op) != kMoves.end();
 }
 
@@ -190,7 +190,8 @@ class Lowering {
     }
     const int weight = copy.op == "Conv" || copy.op == "Gemm" ? 1 : -1;
     if (weight > 0 && copy.inputs.size() > 2 && copy.inputs[2] != models::kNoValue) lower_bias(node, copy);
-    const int float_weight = models::weight_input(source_, node);
+    const bool is_table = node.op == "Gather" && source_.is_constant(node.inputs[0]);
+    const int float_weight = is_table ? 0 : models::weight_input(source_, node);
     if (float_weight >= 0) {
       ValueId& input = copy.inputs[static_cast<std::size_t>(float_weight)];
       input = half_of(input);
@@ -272,7 +273,7 @@ class Lowering {
     if (by_channel) dequantize.attributes["axis"] = std::int64_t{0};
   }
 
-  // A float weight at half its size, where not one bit is lost; else as it is.
+  // A float weight or embedding table at half its size, where not one bit is lost; else as it is.
   ValueId half_of(ValueId weight) {
     const auto known = halves_.find(weight);
     if (known != halves_.end()) return known->second;
