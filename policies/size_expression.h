@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "policies/coupling_groups.h"
@@ -29,6 +30,11 @@ class Extent {
   }
 
   bool is_constant() const { return terms_.empty(); }
+  // Takes the number out of number * groups; 1 for sums.
+  std::int64_t take_coefficient() {
+    if (constant_ != 0 || terms_.size() != 1) return 1;
+    return std::exchange(terms_.front().coefficient, 1);
+  }
   void add_groups(std::set<int>& groups) const {
     for (const Term& term : terms_) groups.insert(term.groups.begin(), term.groups.end());
   }
@@ -62,12 +68,13 @@ class Extent {
 // A product of extents.
 class Size {
  public:
-  void multiply(const Extent& extent) {
+  void multiply(Extent extent) {
     if (extent.is_constant()) {
       constant_ *= extent({});
-    } else {
-      extents_.push_back(extent);
+      return;
     }
+    constant_ *= extent.take_coefficient();
+    extents_.push_back(std::move(extent));
   }
 
   std::int64_t operator()(const std::vector<std::int64_t>& kept_counts) const {

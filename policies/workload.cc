@@ -28,6 +28,10 @@ OpWorkload evaluate(const OpTemplate& op, const Counts& counts, const std::vecto
   if (op.is_layer) work.weight_bits = bits[static_cast<std::size_t>(work.node)].weight;
   work.in_channels = op.in_channels(counts);
   work.out_channels = op.out_channels(counts);
+  work.in_height = op.in_height(counts);
+  work.in_width = op.in_width(counts);
+  work.out_height = op.out_height(counts);
+  work.out_width = op.out_width(counts);
   if (!op.has_macs) return work;
   switch (work.kind) {
     case OpKind::kGemm:
@@ -133,7 +137,8 @@ WorkloadBuilder::Dependencies WorkloadBuilder::dependencies(int index) const {
   const OpTemplate& op = tables_->ops[static_cast<std::size_t>(index)];
   std::set<int> groups, nodes;
   for (const Extent* extent : {&op.in_channels, &op.out_channels, &op.weight_axis}) extent->add_groups(groups);
-  for (const Size* size : {&op.stack, &op.positions, &op.weight_elements}) size->add_groups(groups);
+  for (const Size* size : {&op.stack, &op.positions, &op.weight_elements, &op.in_height, &op.in_width, &op.out_height, &op.out_width})
+    size->add_groups(groups);
   for (const std::vector<Size>* sizes : {&op.tables, &op.inputs, &op.outputs}) {
     for (const Size& size : *sizes) size.add_groups(groups);
   }

@@ -189,11 +189,14 @@ class OpMaker {
   }
 
   void set_planes(ValueId input, ValueId output, OpTemplate& op) const {
-    const Plane in = plane_of(sizes_.shape(input)), out = plane_of(sizes_.shape(output));
-    op.fixed.in_height = in.height;
-    op.fixed.in_width = in.width;
-    op.fixed.out_height = out.height;
-    op.fixed.out_width = out.width;
+    add_plane(input, op.in_height, op.in_width);
+    add_plane(output, op.out_height, op.out_width);
+  }
+
+  // Axes of [N, C, spatial...]: the last is the width, all before it the height; a single one is the height.
+  void add_plane(ValueId id, Size& height, Size& width) const {
+    const std::size_t rank = sizes_.shape(id).size();
+    for (std::size_t axis = 2; axis < rank; ++axis) (axis == 2 || axis + 1 < rank ? height : width).multiply(sizes_.extent(id, axis));
   }
 
   const Network& network_;
@@ -215,8 +218,16 @@ SizeTable::SizeTable(const Network& network, const CouplingAnalysis& analysis, s
 Extent SizeTable::extent(ValueId id, std::size_t axis) const {
   const models::Shape& shape = shapes_[static_cast<std::size_t>(id)];
   if (axis >= shape.size()) return Extent(1);
-  if (network_.value(id).shape[axis] == models::kDynamic) return Extent(shape[axis]);
-  return Extent(analysis_.axes[static_cast<std::size_t>(id)].at(axis));
+  const AxisExpression& expression = analysis_.axes[static_cast<std::size_t>(id)].at(axis);
+  if (network_.value(id).shape[axis] != models::kDynamic) return Extent(expression);
+  // Batch times a dimension (heads folded into the batch): what the dimensions do not explain is the batch.
+  Segment segment = expression.size() == 1 ? expression.front() : Segment{};
+  std::erase_if(segment, [](const Factor& factor) { return factor.group < 0; });
+  std::int64_t known = 1;
+  for (const Factor& factor : segment) known *= factor.size;
+  if (shape[axis] % known != 0) return Extent(shape[axis]);
+  segment.push_back({.group = -1, .size = shape[axis] / known});
+  return Extent(AxisExpression{segment});
 }
 
 Size SizeTable::elements(ValueId id) const {

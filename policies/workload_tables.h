@@ -24,9 +24,10 @@ struct OpTemplate {
   bool has_macs = false;
   bool is_layer = false;  // its widths are its own decisions
   Extent in_channels, out_channels;
-  Extent weight_axis;  // extent of the weight's axis 1, which gives the number of convolution groups
-  Size stack;          // MatMul: matrices a sample
-  Size positions;      // Gemm and MatMul: rows a sample
+  Size in_height, in_width, out_height, out_width;  // but for Gemm and MatMul
+  Extent weight_axis;                               // extent of the weight's axis 1, which gives the number of convolution groups
+  Size stack;                                       // MatMul: matrices a sample
+  Size positions;                                   // Gemm and MatMul: rows a sample
   Size weight_elements;
   std::vector<Size> tables, inputs, outputs;
   Reading input_reading, output_reading;

@@ -1,9 +1,9 @@
 // Writes quantized networks, inputs and what the simulation computes of them, for check_qdq.py to compare with ONNX Runtime.
 //   qdq_cases OUT MODEL.onnx...
 // One folder a network and policy in OUT: model.onnx, float.onnx, input_I.bin, simulated_I.bin (raw, native order), rows.txt.
+#include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/from_blob.h>
-#include <ATen/Parallel.h>
 
 #include <cstdio>
 #include <filesystem>
