@@ -146,9 +146,11 @@ Axis AxisAlgebra::resolve(const Axis& axis) {
     for (auto term = product.rbegin(); term != product.rend(); ++term) {
       Axis factor{without_ones({*term})};
       if (term->dimension >= 0) {
-        // A copy: resolving may make the table grow.
         const std::optional<Axis> replacement = dimensions_[static_cast<std::size_t>(term->dimension)].value;
-        if (replacement) factor = resolve(*replacement);
+        if (replacement) {  // remembered resolved, so that chains of replacements stay short
+          factor = resolve(*replacement);
+          dimensions_[static_cast<std::size_t>(term->dimension)].value = factor;
+        }
       }
       value = times(factor, value);
     }

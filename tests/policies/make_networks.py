@@ -14,6 +14,7 @@ sys.dont_write_bytecode = True
 
 import attention
 import composed
+import computed_shapes
 import convolutional
 import detector
 
@@ -22,7 +23,7 @@ COMPOSED_NETWORKS = 60
 
 
 def patterns():
-    for module in (convolutional, detector, attention):
+    for module in (convolutional, detector, attention, computed_shapes):
         for name, function in inspect.getmembers(module, inspect.isfunction):
             if function.__module__ == module.__name__ and not inspect.signature(function).parameters:
                 yield name, function

@@ -17,9 +17,10 @@ class Graph:
         self.inputs.append(helper.make_tensor_value_info(name, type, ["N", *shape]))
         return name
 
-    def output(self, *values):
+    def output(self, *values, shape=None):
+        """`shape` (without the batch) where ONNX's inference does not find it."""
         for value in values:
-            self.outputs.append(helper.make_tensor_value_info(value, TensorProto.FLOAT, None))
+            self.outputs.append(helper.make_tensor_value_info(value, TensorProto.FLOAT, shape and ["N", *shape]))
 
     def constant(self, array, name=None):
         array = np.asarray(array)
@@ -109,7 +110,7 @@ class Graph:
     def head(self, x, channels, classes=10, name="head"):
         """Global average pooling and a classifier."""
         x = self.op("Flatten", self.op("GlobalAveragePool", x), axis=1)
-        self.output(self.gemm(x, name, channels, classes))
+        self.output(self.gemm(x, name, channels, classes), shape=[classes])
 
     def model(self):
         graph = helper.make_graph(self.nodes, self.name, self.inputs, self.outputs, self.constants)
