@@ -12,7 +12,7 @@ SIDE = 8  # all values are [N, C, SIDE, SIDE]
 class Composer:
     """Each method that does not start with _ is a step: it takes a random value and adds what it makes of it, where that is possible."""
 
-    MOST_CHANNELS = 48
+    MOST_CHANNELS = 64
 
     def __init__(self, name, seed):
         self._graph = Graph(name, opset=14)
@@ -96,6 +96,11 @@ class Composer:
     def combination(self, g, x, channels):
         self._add(g.op(self._choose("Add", "Mul", "Sub", "Max"), x, self._pick(channels)[0]), channels)
 
+    def similarity_of_positions(self, g, x, channels):
+        """A product of two activations over their channels."""
+        a, b = (g.reshape(value, -1, channels, SIDE * SIDE) for value in (x, self._pick(channels)[0]))
+        self._add(g.reshape(g.op("MatMul", g.transpose(a, 0, 2, 1), b), -1, SIDE * SIDE, SIDE, SIDE), SIDE * SIDE)
+
     def concatenation(self, g, x, channels):
         others = [self._pick() for _ in range(self._choose(1, 2))]
         self._add(g.concat(x, *[value for value, _ in others]), channels + sum(count for _, count in others))
@@ -167,6 +172,10 @@ class Composer:
         groups = self._divisor(channels)
         y = g.op("InstanceNormalization", g.reshape(x, 0, groups, -1), g.constant(g.rng.uniform(0.5, 1.5, groups)), g.constant(g.normal(groups)))
         self._add(g.reshape(y, -1, channels, SIDE, SIDE), channels)
+
+    def unit_length(self, g, x, channels):
+        length = g.op("Clip", g.op("ReduceL2", x, axes=[1], keepdims=1), g.constant(np.float32(1e-3)))
+        self._add(g.op("Div", x, length), channels)
 
     def pooling(self, g, x, channels):
         self._add(g.op("MaxPool", x, kernel_shape=[3, 3], pads=[1] * 4), channels)
