@@ -190,11 +190,17 @@ double slowest(std::span<const StageOptions* const> stages, const std::vector<in
   return cycles;
 }
 
-FoldingSolution smallest_foldings(std::span<const StageOptions* const> stages) {
+// For each stage the folding that takes the least share of the chip, whatever its speed. At least one resource is short with these.
+FoldingSolution smallest_foldings(std::span<const StageOptions* const> stages, const ResourceVector& limits) {
+  ResourceVector shares;
+  for (int r = 0; r < kFoldingResources; ++r) shares[r] = 1 / limits[r];
   FoldingSolution solution;
   for (const StageOptions* stage : stages) {
-    add_to(solution.used, stage->lowest.back());
-    solution.chosen.push_back(static_cast<int>(stage->options.size()) - 1);
+    const auto best = std::min_element(stage->options.begin(), stage->options.end(), [&](const FoldingOption& a, const FoldingOption& b) {
+      return cost_of(shares, a.resources) < cost_of(shares, b.resources);
+    });
+    add_to(solution.used, best->resources);
+    solution.chosen.push_back(static_cast<int>(best - stage->options.begin()));
   }
   solution.initiation_interval = slowest(stages, solution.chosen);
   return solution;
@@ -209,7 +215,7 @@ FoldingSolution solve_folding(std::span<const StageOptions* const> stages, const
     high = std::max(high, stage->options.back().cycles);
   }
   Question question(stages, limits);
-  if (!question.is_answered_yes(high)) return smallest_foldings(stages);
+  if (!question.is_answered_yes(high)) return smallest_foldings(stages, limits);
   FoldingSolution best{.is_feasible = true, .initiation_interval = high, .chosen = question.chosen(), .used = {}};
   high = std::max(low, slowest(stages, best.chosen));
   // Invariant: `high` fits, every interval below `low` does not.

@@ -21,9 +21,9 @@ inline constexpr int kExactStages = 8;
 
 struct FoldingSolution {
   bool is_feasible = false;
-  double initiation_interval = 0;  // cycles; infeasible: that of the smallest foldings
-  std::vector<int> chosen;         // an index into the options of each stage; infeasible: the smallest foldings
-  ResourceVector used{};           // infeasible: the least that would be needed of each resource
+  double initiation_interval = 0;  // cycles
+  std::vector<int> chosen;         // an index into the options of each stage; infeasible: those that take the least share of the limits
+  ResourceVector used{};           // by the chosen options; infeasible: above at least one limit
 };
 
 // stages: none may be null or empty. least_interval: a bound from elsewhere (input and output). Stateless, thread-safe.

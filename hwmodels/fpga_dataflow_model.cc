@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iomanip>
 #include <sstream>
 #include <utility>
 #include <vector>
@@ -17,17 +18,16 @@ namespace {
 
 using policies::OpWorkload;
 
+// `needed` is above at least one limit.
 std::string reason_of(const ResourceVector& needed, const ResourceVector& limits) {
-  constexpr const char* kNames[kFoldingResources] = {"look-up tables", "block RAMs", "DSP slices"};
+  constexpr const char* kNames[kFoldingResources] = {"look-up tables", "block RAMs of 36 kbit", "DSP slices"};
   std::ostringstream reason;
   for (int r = 0; r < kFoldingResources; ++r) {
     if (needed[r] <= limits[r]) continue;
-    reason << (reason.tellp() > 0 ? "; " : "does not fit: ") << "even fully folded the network needs " << std::ceil(needed[r]) << ' '
-           << kNames[r] << ", " << std::floor(limits[r]) << " are usable";
+    reason << (reason.tellp() > 0 ? " and " : "does not fit: with its smallest foldings the network needs ") << std::fixed
+           << std::setprecision(0) << std::ceil(needed[r]) << ' ' << kNames[r] << " (" << std::floor(limits[r]) << " are usable)";
   }
-  // Each resource fits alone, at different foldings.
-  return reason.tellp() > 0 ? reason.str()
-                            : "does not fit: no folding meets the limits of look-up tables, block RAMs and DSP slices at once";
+  return reason.str();
 }
 
 class FpgaDataflowModel final : public HardwareModel {

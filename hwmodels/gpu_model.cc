@@ -96,7 +96,9 @@ class GpuModel final : public HardwareModel {
       // The last type is 32 bits wide, so there is always one that is wide enough.
       if (gpu_type.type.bits < bits) continue;
       for (const Tile& tile : kTiles) {
+        const double tiles = demand.groups * ceil_div(demand.m, tile.m) * ceil_div(demand.n, tile.n);
         for (const double split : kSplits) {
+          if (split > 1 && tiles >= p_.multiprocessors) break;  // there is no idle multiprocessor to give a part to
           const OpEstimate candidate = finish(matrix_kernel(demand, bytes, gpu_type, tile, split), bytes, gpu_type.type);
           if (best.latency_s < 0 || candidate.latency_s < best.latency_s) best = candidate;
         }
