@@ -4,6 +4,8 @@
 #include <cmath>
 #include <set>
 
+#include "search/sensitivity_path.h"
+
 namespace lathe::search {
 namespace {
 
@@ -59,6 +61,30 @@ std::vector<policies::Candidate> uniform_candidates(const policies::SearchSpace&
     if (seen.insert(candidate).second) distinct.push_back(std::move(candidate));
   }
   return distinct;
+}
+
+std::vector<policies::Candidate> initial_candidates(const Problem& problem) {
+  std::vector<policies::Candidate> uniform = uniform_candidates(problem.space);
+  constexpr int kOnPaths = 14, kOnEachPath = 4;
+  std::vector<policies::Candidate> informed;
+  const int fronts = static_cast<int>(problem.fronts.size());
+  for (const Front& front : problem.fronts) {
+    for (policies::Candidate& candidate : sensitivity_path(problem, front, std::max(kOnPaths / fronts, kOnEachPath) + 1)) {
+      if (std::find(uniform.begin(), uniform.end(), candidate) == uniform.end()) informed.push_back(std::move(candidate));
+    }
+  }
+  if (informed.empty()) return uniform;
+  uniform.resize((uniform.size() + 1) / 2);
+  std::vector<policies::Candidate> mixed;
+  for (std::size_t i = 0; i < std::max(uniform.size(), informed.size()); ++i) {
+    if (i < uniform.size()) mixed.push_back(uniform[i]);
+    if (i < informed.size()) mixed.push_back(informed[i]);
+  }
+  return mixed;
+}
+
+int initial_trials(const Problem& problem, int wanted) {
+  return problem.sensitivity.empty() ? wanted : std::max(wanted, static_cast<int>(initial_candidates(problem).size()));
 }
 
 }  // namespace lathe::search

@@ -101,6 +101,8 @@ std::vector<Proposal> Proposer::next_round(std::span<const Trial> finished, std:
   group.wait();
 
   // In the order of the config: of two that propose the same the first one gets the trial.
+  // All agents begin with the same design, so the last one may have to skip what each of the others took.
+  const int extra_asks = std::max(2, static_cast<int>(members_.size()));
   std::vector<Proposal> round;
   for (std::size_t a = 0; a < members_.size(); ++a) {
     int missing = share[a];
@@ -111,7 +113,7 @@ std::vector<Proposal> Proposer::next_round(std::span<const Trial> finished, std:
           --missing;
         }
       }
-      if (missing == 0 || attempt == kExtraAsks) break;
+      if (missing == 0 || attempt == extra_asks) break;
       asked[a] = members_[a].agent->ask(missing, in_flight);
       if (asked[a].empty()) break;
     }

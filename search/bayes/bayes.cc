@@ -6,9 +6,19 @@
 #include "search/bayes/candidate_search.h"
 #include "search/bayes/surrogate.h"
 #include "search/initial_design.h"
+#include "search/sensitivity_path.h"
 
 namespace lathe::search {
 namespace {
+
+bool has_prior(const AgentOptions& options) {
+  return option(options, bayes_kind(), "prior") != 0;
+}
+
+int initial_of(const AgentOptions& options, const Problem& problem) {
+  const int wanted = static_cast<int>(option(options, bayes_kind(), "initial"));
+  return has_prior(options) ? initial_trials(problem, wanted) : wanted;
+}
 
 class Bayes final : public Agent {
  public:
@@ -17,14 +27,19 @@ class Bayes final : public Agent {
         seed_(seed),
         purpose_("bayes/" + options.name),
         stream_(problem, Rng(seed, "bayes_initial/" + options.name)),
-        uniform_(uniform_candidates(problem.space)),
-        initial_(static_cast<std::size_t>(option(options, bayes_kind(), "initial"))),
+        design_(has_prior(options) ? initial_candidates(problem) : uniform_candidates(problem.space)),
+        initial_(static_cast<std::size_t>(initial_of(options, problem))),
         surrogate_(problem, {.fit_iterations = static_cast<int>(option(options, bayes_kind(), "fit_iterations")),
                              .refit_growth = option(options, bayes_kind(), "refit_growth"),
                              .has_transform = option(options, bayes_kind(), "transform") != 0,
-                             .has_prior = option(options, bayes_kind(), "prior") != 0}),
+                             .has_prior = has_prior(options)}),
         search_{.pool = static_cast<int>(option(options, bayes_kind(), "pool")),
-                .starts = static_cast<int>(option(options, bayes_kind(), "starts"))} {}
+                .starts = static_cast<int>(option(options, bayes_kind(), "starts"))} {
+    constexpr int kOnPath = 64;
+    for (const Front& front : problem.fronts) {
+      paths_.push_back(has_prior(options) ? sensitivity_path(problem, front, kOnPath) : std::vector<policies::Candidate>{});
+    }
+  }
 
   std::vector<policies::Candidate> ask(int count, std::span<const policies::Candidate> pending) override {
     Rng rng(seed_, purpose_, asks_++);
@@ -53,9 +68,9 @@ class Bayes final : public Agent {
     for (const policies::Candidate& candidate : pending) believe(candidate);
     std::size_t misses = 0;
     while (!batch.is_full() && misses < problem_.fronts.size()) {
-      const Front& front = problem_.fronts[turn_++ % problem_.fronts.size()];
-      const CandidateSearch search(problem_, front, posterior, batch, search_);
-      const std::optional<policies::Candidate> best = search.best(rows, stream_, rng);
+      const std::size_t f = turn_++ % problem_.fronts.size();
+      const CandidateSearch search(problem_, problem_.fronts[f], posterior, batch, search_);
+      const std::optional<policies::Candidate> best = search.best(rows, paths_[f], stream_, rng);
       if (!best || !batch.add(*best)) {
         ++misses;
         continue;
@@ -67,7 +82,7 @@ class Bayes final : public Agent {
 
   // The initial design, and whatever the model has no use for.
   void fill(ProposalBatch& batch, int count) {
-    while (!batch.is_full() && next_uniform_ < uniform_.size()) batch.add(uniform_[next_uniform_++]);
+    while (!batch.is_full() && next_design_ < design_.size()) batch.add(design_[next_design_++]);
     constexpr int kDraws = 50;  // for one proposal, before the batch stays short
     for (int draw = 0; draw < kDraws * count && !batch.is_full(); ++draw) {
       if (const auto candidate = stream_.next()) batch.add(*candidate);
@@ -79,11 +94,12 @@ class Bayes final : public Agent {
   std::string purpose_;
   CandidateStream stream_;
   KnownCandidates known_;
-  std::vector<policies::Candidate> uniform_;
-  std::size_t next_uniform_ = 0, initial_, turn_ = 0;
+  std::vector<policies::Candidate> design_;
+  std::size_t next_design_ = 0, initial_, turn_ = 0;
   std::uint64_t asks_ = 0;
   Surrogate surrogate_;
   CandidateSearchOptions search_;
+  std::vector<std::vector<policies::Candidate>> paths_;  // of each front, by sensitivities
 };
 
 }  // namespace

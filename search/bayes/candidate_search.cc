@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "search/constraints.h"
+#include "search/evolution/variation.h"
 
 namespace lathe::search {
 namespace {
@@ -15,21 +16,6 @@ constexpr double kNothing = -std::numeric_limits<double>::infinity();
 
 const Metric& metric_of(const Problem& problem, const Front& front, std::size_t k) {
   return problem.metrics[static_cast<std::size_t>(front.metrics[k])];
-}
-
-// Each decision from one parent or the other; half the time a run of decisions, which lie in network order.
-Candidate crossed(const Candidate& a, const Candidate& b, Rng& rng) {
-  Candidate child = a;
-  const auto size = static_cast<std::int64_t>(a.choices.size());
-  if (rng.uniform() < 0.5) {
-    const auto [begin, end] = std::minmax({rng.below(size + 1), rng.below(size + 1)});
-    std::copy(b.choices.begin() + begin, b.choices.begin() + end, child.choices.begin() + begin);
-    return child;
-  }
-  for (std::size_t d = 0; d < child.choices.size(); ++d) {
-    if (rng.uniform() < 0.5) child.choices[d] = b.choices[d];
-  }
-  return child;
 }
 
 }  // namespace
@@ -147,16 +133,10 @@ std::vector<double> CandidateSearch::neighbour_scores(const Candidate& base, con
   return result;
 }
 
-// Near values are likelier: the step is 1 in half of the cases, 2 in a quarter, ...
 CandidateSearch::Change CandidateSearch::random_change(const Candidate& candidate, Rng& rng) const {
   const int d = movable_[static_cast<std::size_t>(rng.below(static_cast<std::int64_t>(movable_.size())))];
-  const int last = static_cast<int>(problem_.space.decisions[static_cast<std::size_t>(d)].values.size()) - 1;
-  const int now = candidate.choices[static_cast<std::size_t>(d)];
-  int step = 1;
-  while (step < last && rng.uniform() < 0.5) ++step;
-  const int moved = rng.uniform() < 0.5 ? now + step : now - step;
-  if (moved >= 0 && moved <= last) return {d, moved};
-  return {d, now == 0 ? std::min(last, now + step) : std::max(0, now - step)};
+  const auto at = static_cast<std::size_t>(d);
+  return {d, moved_choice(candidate.choices[at], static_cast<int>(problem_.space.decisions[at].values.size()), rng)};
 }
 
 std::vector<Candidate> CandidateSearch::pool(const std::vector<Candidate>& rows, CandidateStream& stream, Rng& rng) const {
@@ -198,9 +178,11 @@ void CandidateSearch::climb(Candidate& candidate, double& value, Rng& rng) const
   }
 }
 
-std::optional<Candidate> CandidateSearch::best(const std::vector<Candidate>& rows, CandidateStream& stream, Rng& rng) const {
+std::optional<Candidate> CandidateSearch::best(const std::vector<Candidate>& rows, const std::vector<Candidate>& also,
+                                               CandidateStream& stream, Rng& rng) const {
   if (movable_.empty()) return std::nullopt;
   std::vector<Candidate> candidates = pool(rows, stream, rng);
+  candidates.insert(candidates.end(), also.begin(), also.end());
   const std::vector<double> values = scores(candidates);
   std::vector<std::size_t> order(candidates.size());
   std::iota(order.begin(), order.end(), 0);

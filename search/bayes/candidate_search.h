@@ -25,8 +25,10 @@ class CandidateSearch {
   CandidateSearch(const Problem& problem, const Front& front, const Posterior& posterior, const ProposalBatch& batch,
                   const CandidateSearchOptions& options);
 
-  // The best new candidate found; nothing where none promises a gain. elite: candidates of the rows of the posterior.
-  std::optional<policies::Candidate> best(const std::vector<policies::Candidate>& rows, CandidateStream& stream, Rng& rng) const;
+  // The best new candidate found; nothing where none promises a gain. rows: candidates of the posterior's rows; also: candidates that join
+  // the pool.
+  std::optional<policies::Candidate> best(const std::vector<policies::Candidate>& rows, const std::vector<policies::Candidate>& also,
+                                          CandidateStream& stream, Rng& rng) const;
 
   // log of the expected improvement; -inf for candidates that are not new or not allowed.
   std::vector<double> scores(const std::vector<policies::Candidate>& candidates) const;

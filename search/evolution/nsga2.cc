@@ -5,6 +5,7 @@
 
 #include "search/agent_options.h"
 #include "search/constraints.h"
+#include "search/evolution/variation.h"
 #include "search/initial_design.h"
 #include "search/proposal_batch.h"
 #include "search/quasi_random/quasi_random.h"
@@ -34,17 +35,17 @@ class Nsga2 final : public Agent {
       : problem_(problem),
         rng_(seed, "nsga2/" + options.name),
         stream_(problem, Rng(seed, "nsga2_initial/" + options.name)),
-        uniform_(uniform_candidates(problem.space)),
+        design_(initial_candidates(problem)),
         populations_(problem.fronts.size()),
         population_size_(static_cast<std::size_t>(option(options, nsga2_kind(), "population"))),
-        initial_(static_cast<int>(option(options, nsga2_kind(), "initial"))),
+        initial_(initial_trials(problem, static_cast<int>(option(options, nsga2_kind(), "initial")))),
         crossover_(option(options, nsga2_kind(), "crossover")),
         mutations_(option(options, nsga2_kind(), "mutations")) {}
 
   std::vector<policies::Candidate> ask(int count, std::span<const policies::Candidate> pending) override {
     ProposalBatch batch(problem_, known_, count, pending);
-    while (!batch.is_full() && proposed_ < initial_ && next_uniform_ < uniform_.size()) {
-      if (batch.add(uniform_[next_uniform_++])) ++proposed_;
+    while (!batch.is_full() && proposed_ < initial_ && next_design_ < design_.size()) {
+      if (batch.add(design_[next_design_++])) ++proposed_;
     }
     constexpr int kDraws = 50;  // for one proposal, before the batch stays short
     for (int draw = 0; draw < kDraws * count && !batch.is_full(); ++draw) {
@@ -89,26 +90,12 @@ class Nsga2 final : public Agent {
 
   policies::Candidate offspring(const std::vector<Individual>& population) {
     policies::Candidate child = tournament(population).candidate;
-    if (rng_.uniform() < crossover_) cross(tournament(population).candidate, child);
+    if (rng_.uniform() < crossover_) child = crossed(child, tournament(population).candidate, rng_);
     mutate(child);
     return child;
   }
 
-  // Half the time two-point: decisions lie in network order, so a run of layers is inherited whole; else uniform.
-  void cross(const policies::Candidate& other, policies::Candidate& child) {
-    const std::int64_t size = static_cast<std::int64_t>(child.choices.size());
-    if (rng_.uniform() < 0.5) {
-      const auto [begin, end] = std::minmax({rng_.below(size + 1), rng_.below(size + 1)});
-      std::copy(other.choices.begin() + begin, other.choices.begin() + end, child.choices.begin() + begin);
-    } else {
-      for (std::size_t d = 0; d < child.choices.size(); ++d) {
-        if (rng_.uniform() < 0.5) child.choices[d] = other.choices[d];
-      }
-    }
-  }
-
-  // Each decision changes with probability mutations / decisions, one at least. The step is geometric (half of them are 1, a quarter
-  // 2, ...), which is polynomial mutation's preference for near values on an ordinal scale.
+  // Each decision changes with probability mutations / decisions, one at least.
   void mutate(policies::Candidate& child) {
     std::vector<std::size_t> movable;
     for (std::size_t d = 0; d < child.choices.size(); ++d) {
@@ -118,11 +105,7 @@ class Nsga2 final : public Agent {
     const std::size_t certain = movable[static_cast<std::size_t>(rng_.below(static_cast<std::int64_t>(movable.size())))];
     for (const std::size_t d : movable) {
       if (d != certain && rng_.uniform() * static_cast<double>(movable.size()) >= mutations_) continue;
-      const int last = static_cast<int>(problem_.space.decisions[d].values.size()) - 1;
-      int step = 1;
-      while (step < last && rng_.uniform() < 0.5) ++step;
-      const int moved = child.choices[d] + (rng_.uniform() < 0.5 ? step : -step);
-      child.choices[d] = std::clamp(moved, 0, last);
+      child.choices[d] = moved_choice(child.choices[d], static_cast<int>(problem_.space.decisions[d].values.size()), rng_);
     }
   }
 
@@ -130,8 +113,8 @@ class Nsga2 final : public Agent {
   Rng rng_;
   CandidateStream stream_;
   KnownCandidates known_;
-  std::vector<policies::Candidate> uniform_;
-  std::size_t next_uniform_ = 0;
+  std::vector<policies::Candidate> design_;
+  std::size_t next_design_ = 0;
   std::vector<std::vector<Individual>> populations_;  // by front
   std::size_t population_size_;
   int initial_, proposed_ = 0;
@@ -142,12 +125,13 @@ class Nsga2 final : public Agent {
 }  // namespace
 
 const AgentKind& nsga2_kind() {
-  static const AgentKind kKind{"nsga2",
-                               "NSGA-II (Deb et al. 2002): evolves the non-dominated policies of each device",
-                               {{"population", 16, "members of each front's population", 2, 10000},
-                                {"initial", 12, "first proposals: uniform policies, then quasi-random ones"},
-                                {"crossover", 0.9, "share of proposals that have two parents", 0, 1, false},
-                                {"mutations", 1, "decisions that change in a proposal, on average", 0, 1e6, false}}};
+  static const AgentKind kKind{
+      "nsga2",
+      "NSGA-II (Deb et al. 2002): evolves the non-dominated policies of each device",
+      {{"population", 16, "members of each front's population", 2, 10000},
+       {"initial", 12, "first proposals: uniform policies, then quasi-random ones; more where sensitivities are known"},
+       {"crossover", 0.9, "share of proposals that have two parents", 0, 1, false},
+       {"mutations", 1, "decisions that change in a proposal, on average", 0, 1e6, false}}};
   return kKind;
 }
 

@@ -16,12 +16,12 @@ class QuasiRandom final : public Agent {
  public:
   QuasiRandom(const AgentOptions& options, const Problem& problem, std::uint64_t seed)
       : problem_(problem), stream_(problem, Rng(seed, "quasi_random/" + options.name)) {
-    if (option(options, quasi_random_kind(), "uniform") != 0) uniform_ = uniform_candidates(problem.space);
+    if (option(options, quasi_random_kind(), "uniform") != 0) design_ = initial_candidates(problem);
   }
 
   std::vector<policies::Candidate> ask(int count, std::span<const policies::Candidate> pending) override {
     ProposalBatch batch(problem_, known_, count, pending);
-    while (!batch.is_full() && next_uniform_ < uniform_.size()) batch.add(uniform_[next_uniform_++]);
+    while (!batch.is_full() && next_design_ < design_.size()) batch.add(design_[next_design_++]);
     constexpr int kDraws = 50;  // for one proposal; more repeats than this mean that the space is nearly used up
     for (int draw = 0; draw < kDraws * count && !batch.is_full(); ++draw) {
       if (const auto candidate = stream_.next()) batch.add(*candidate);
@@ -35,8 +35,8 @@ class QuasiRandom final : public Agent {
   const Problem& problem_;
   CandidateStream stream_;
   KnownCandidates known_;
-  std::vector<policies::Candidate> uniform_;
-  std::size_t next_uniform_ = 0;
+  std::vector<policies::Candidate> design_;
+  std::size_t next_design_ = 0;
 };
 
 }  // namespace

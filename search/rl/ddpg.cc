@@ -38,12 +38,12 @@ class Ddpg final : public Agent {
       : problem_(problem),
         rng_(seed, "ddpg/" + options.name),
         stream_(problem, Rng(seed, "ddpg_initial/" + options.name)),
-        uniform_(uniform_candidates(problem.space)),
+        design_(initial_candidates(problem)),
         walk_(problem),
         learner_(walk_.state_size(), {.hidden = static_cast<int>(option(options, ddpg_kind(), "hidden"))},
                  Rng(seed, "ddpg_weights/" + options.name)),
         replay_(walk_.length(), walk_.state_size()),
-        initial_(static_cast<std::size_t>(option(options, ddpg_kind(), "initial"))),
+        initial_(static_cast<std::size_t>(initial_trials(problem, static_cast<int>(option(options, ddpg_kind(), "initial"))))),
         updates_(static_cast<int>(option(options, ddpg_kind(), "updates"))),
         noise_(option(options, ddpg_kind(), "noise")),
         decay_(option(options, ddpg_kind(), "noise_decay")),
@@ -52,7 +52,7 @@ class Ddpg final : public Agent {
   std::vector<policies::Candidate> ask(int count, std::span<const policies::Candidate> pending) override {
     ProposalBatch batch(problem_, known_, count, pending);
     if (replay_.size() > 0 && known_count_ + pending.size() >= initial_) propose_by_actor(batch, count);
-    while (!batch.is_full() && next_uniform_ < uniform_.size()) batch.add(uniform_[next_uniform_++]);
+    while (!batch.is_full() && next_design_ < design_.size()) batch.add(design_[next_design_++]);
     constexpr int kDraws = 50;  // for one proposal, before the batch stays short
     for (int draw = 0; draw < kDraws * count && !batch.is_full(); ++draw) {
       if (const auto candidate = stream_.next()) batch.add(*candidate);
@@ -110,8 +110,8 @@ class Ddpg final : public Agent {
   CandidateStream stream_;
   KnownCandidates known_;
   std::size_t known_count_ = 0;
-  std::vector<policies::Candidate> uniform_;
-  std::size_t next_uniform_ = 0;
+  std::vector<policies::Candidate> design_;
+  std::size_t next_design_ = 0;
   LayerWalk walk_;
   ActorCritic learner_;
   ReplayBuffer replay_;
