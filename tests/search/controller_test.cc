@@ -20,6 +20,9 @@ using policies::Candidate;
 std::vector<AgentOptions> all_agents() {
   std::vector<AgentOptions> agents;
   for (const AgentKind& kind : agent_kinds()) agents.push_back({kind.kind, "", {}});
+  for (AgentOptions& agent : agents) {
+    if (agent.kind == "ddpg") agent.options["updates"] = 4;  // less training than by default: these tests are not about how well it learns
+  }
   return agents;
 }
 
