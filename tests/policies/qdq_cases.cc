@@ -26,7 +26,7 @@ using models::Tensor;
 
 constexpr std::int64_t kRows = 8;
 
-// Normal images; token ids and masks where the inputs are integers.
+// Normal images; token ids below the smallest vocabulary and full masks where the inputs are integers.
 std::vector<at::Tensor> random_inputs(const Network& network, std::uint64_t id) {
   Rng rng(21, "qdq inputs", id);
   std::vector<at::Tensor> inputs;
@@ -38,7 +38,7 @@ std::vector<at::Tensor> random_inputs(const Network& network, std::uint64_t id) 
     if (value.type == models::DataType::kInt64) {
       const bool is_mask = value.name.find("mask") != std::string::npos;
       std::vector<std::int64_t> ids(count);
-      for (std::int64_t& token : ids) token = is_mask ? 1 : rng.below(9000);
+      for (std::int64_t& token : ids) token = is_mask ? 1 : rng.below(20);
       inputs.push_back(models::to_torch(Tensor::from<std::int64_t>(shape, ids)));
     } else {
       std::vector<float> values(count);
