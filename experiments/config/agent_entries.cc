@@ -32,12 +32,19 @@ void read_option(ConfigDocument& document, const std::string& path, const YAML::
                        (near.empty() ? "" : " (did you mean '" + near + "'?)"));
     return;
   }
+  const auto known = std::find_if(kind.options.begin(), kind.options.end(), [&](const auto& each) { return each.name == option; });
+  const Rule rule{.at_least = known->low, .at_most = known->high};
   double number = 0;
+  std::int64_t whole = 0;
   bool flag = false;
-  if (value.IsScalar() && YAML::convert<bool>::decode(value, flag))
+  const bool is_switch = known->is_integer && known->low == 0 && known->high == 1;
+  if (is_switch && value.IsScalar() && YAML::convert<bool>::decode(value, flag)) {
     agent.options[option] = flag ? 1 : 0;
-  else if (read_value(document, path, value, Rule{}, number))
+  } else if (known->is_integer) {
+    if (read_value(document, path, value, rule, whole)) agent.options[option] = static_cast<double>(whole);
+  } else if (read_value(document, path, value, rule, number)) {
     agent.options[option] = number;
+  }
 }
 
 void read_agent(ConfigDocument& document, const std::string& path, const YAML::Node& node, std::vector<search::AgentOptions>& agents) {
@@ -106,7 +113,11 @@ nlohmann::json agents_schema() {
   for (const search::AgentKind& kind : search::agent_kinds()) {
     nlohmann::json properties{{"kind", {{"const", kind.kind}}}, {"name", {{"type", "string"}}}};
     for (const auto& option : kind.options)
-      properties[option.name] = {{"type", {"number", "boolean"}}, {"default", option.otherwise}, {"description", option.help}};
+      properties[option.name] = {{"type", option.is_integer ? "integer" : "number"},
+                                 {"minimum", option.low},
+                                 {"maximum", option.high},
+                                 {"default", option.otherwise},
+                                 {"description", option.help}};
     entries.push_back({{"type", "object"},
                        {"description", kind.summary},
                        {"properties", properties},

@@ -151,10 +151,13 @@ ExperimentConfig read(ConfigDocument& document, ConfigPurpose purpose) {
 // Puts `value` at a dotted path of a map.
 void put(YAML::Node root, const std::string& path, const YAML::Node& value) {
   const std::size_t dot = path.find('.');
-  if (dot == std::string::npos)
+  if (dot == std::string::npos) {
     root[path] = value;
-  else
-    put(root[path.substr(0, dot)], path.substr(dot + 1), value);
+    return;
+  }
+  const std::string section = path.substr(0, dot);
+  if (!root[section].IsMap()) root[section] = YAML::Node(YAML::NodeType::Map);
+  put(root[section], path.substr(dot + 1), value);
 }
 
 bool steers_trials(const std::string& key) {
@@ -176,7 +179,7 @@ ExperimentConfig parse_config(const std::string& text, const std::string& label,
 }
 
 std::string to_yaml(const ExperimentConfig& config) {
-  YAML::Node root;
+  YAML::Node root(YAML::NodeType::Map);
   for (const ConfigKey& key : config_keys()) {
     const YAML::Node value = key.write(config);
     const bool is_unset_text = value.IsScalar() && value.Scalar().empty();

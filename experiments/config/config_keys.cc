@@ -165,8 +165,9 @@ std::vector<ConfigKey> search_keys() {
           "Who measures accuracy: Lathe or your own program."),
       key("evaluator.command", MEMBER(evaluator.command), {},
           "kind command: the program, started once a thread; see the README for the protocol."),
-      key("evaluator.metric", MEMBER(evaluator.metric), {.choices = {"accuracy", "agreement"}},
-          "accuracy (with the labels) or agreement (with the float network's answers)."),
+      key("evaluator.metric", MEMBER(evaluator.metric), {.choices = {"auto", "accuracy", "agreement"}},
+          "What steers the search: accuracy (with the labels), agreement (with the float network's answers), auto (agreement where the "
+          "network was trained on the search rows)."),
       key("evaluator.calibration", MEMBER(evaluator.calibration), {.choices = {"min_max", "percentile", "mse"}},
           "How activation ranges are chosen from the calibration rows."),
       key("evaluator.rows", MEMBER(evaluator.rows), {.at_least = 0, .at_most = kMany}, "Rows of the search split a trial; 0 = all."),

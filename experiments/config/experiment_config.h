@@ -41,7 +41,7 @@ struct SearchConfig {
 struct EvaluatorConfig {
   std::string kind = "builtin";  // builtin, command
   std::string command;
-  std::string metric = "accuracy";  // accuracy, agreement (with the float network's answers)
+  std::string metric = "auto";      // accuracy, agreement (with the float network's answers), auto
   std::string calibration = "mse";  // min_max, percentile, mse
   double timeout_seconds = 600;     // kind command: for one policy
   std::int64_t rows = 0;            // of the search split, a trial; 0 = all

@@ -1,0 +1,16 @@
+#include "experiments/cli/config_options.h"
+
+namespace lathe::cli {
+
+void ConfigOptions::add_to(CLI::App& command) {
+  command.add_option("CONFIG", file, "Config file (YAML)")->required();
+  command.add_option("--set", overrides, "Override a key, as often as wanted: path=value")
+      ->allow_extra_args(false)
+      ->type_name("PATH=VALUE");
+}
+
+experiments::ExperimentConfig ConfigOptions::load(experiments::ConfigPurpose purpose) const {
+  return experiments::load_config(file, overrides, purpose);
+}
+
+}  // namespace lathe::cli

@@ -1,0 +1,133 @@
+#include "experiments/delivery.h"
+
+#include <stdexcept>
+
+#include "models/base/error.h"
+#include "models/executor.h"
+#include "models/fold_batch_norm.h"
+#include "models/onnx_reader.h"
+#include "models/onnx_writer.h"
+#include "policies/prune.h"
+#include "policies/quantize_network.h"
+
+namespace lathe::experiments {
+namespace {
+
+using evaluators::Split;
+
+// How much accuracy is lost against the float network on the same rows (paired, where rows are known).
+policies::Figure loss_figure(const evaluators::Evaluation& test, const evaluators::Evaluation& float_test) {
+  policies::Figure figure{.kind = "measured", .split = "test", .samples = test.samples};
+  if (test.correct.size() != float_test.correct.size() || test.correct.empty()) {
+    figure.value = float_test.accuracy - test.accuracy;
+    return figure;
+  }
+  const evaluators::PairedDifference paired = evaluators::paired_difference(float_test.correct, test.correct);
+  figure.value = paired.difference;
+  figure.interval = paired.interval;
+  return figure;
+}
+
+evaluators::RecoveryOptions recovery_options(const Experiment& experiment, double epochs_factor) {
+  evaluators::RecoveryOptions options = experiment.config.recover.recovery;
+  options.compression = experiment.compression_options();
+  options.training.seed = experiment.config.seed;
+  options.fine_tune_epochs *= epochs_factor;
+  options.qat_epochs *= epochs_factor;
+  return options;
+}
+
+// Calibrated, and recovered where that helps.
+struct Compressed {
+  evaluators::RecoveryResult networks;
+  bool is_recovered = false;
+};
+
+Compressed compress(const Experiment& experiment, const policies::Policy& policy,
+                    const std::function<bool(const evaluators::RecoveryProgress&)>& progress) {
+  const auto run = [&](double epochs_factor, const auto& callback) {
+    return evaluators::recover(experiment.network, experiment.analysis, policy, *experiment.dataset,
+                               recovery_options(experiment, epochs_factor), callback);
+  };
+  Compressed result{.networks = run(/*epochs_factor=*/0, std::function<bool(const evaluators::RecoveryProgress&)>{})};
+  if (!needs_training_rows(experiment.config)) return result;
+  bool is_stopped = false;
+  evaluators::RecoveryResult trained =
+      run(/*epochs_factor=*/1, std::function<bool(const evaluators::RecoveryProgress&)>([&](const auto& now) {
+            is_stopped = progress && !progress(now);
+            return !is_stopped;
+          }));
+  if (is_stopped) throw DeliveryStopped{};
+  const double before = experiment.builtin()->measure(result.networks.simulated, Split::kSearch).accuracy;
+  const double after = experiment.builtin()->measure(trained.simulated, Split::kSearch).accuracy;
+  if (after >= before) result = {.networks = std::move(trained), .is_recovered = true};
+  return result;
+}
+
+}  // namespace
+
+policies::Figure accuracy_figure(const evaluators::Evaluation& evaluation, const std::string& split) {
+  policies::Figure figure{.value = evaluation.accuracy, .kind = "measured", .split = split, .samples = evaluation.samples};
+  if (evaluation.samples > 0) figure.interval = evaluation.interval;
+  return figure;
+}
+
+bool needs_training_rows(const ExperimentConfig& config) {
+  const evaluators::RecoveryOptions& recovery = config.recover.recovery;
+  return config.evaluator.kind == "builtin" && config.recover.policies > 0 && (recovery.fine_tune_epochs > 0 || recovery.qat_epochs > 0);
+}
+
+std::int64_t packed_size(const Experiment& experiment, const policies::Policy& policy) {
+  const policies::KeptChannels kept = policies::kept_channels(experiment.network, experiment.analysis, policy);
+  return policies::packed_bytes(models::fold_batch_norm(policies::prune(experiment.network, experiment.analysis, kept)), policy);
+}
+
+policies::Policy with_kept_channels(const Experiment& experiment, policies::Policy policy) {
+  policy.model_name = experiment.network.name;
+  policy.model_sha256 = experiment.network.sha256;
+  const policies::KeptChannels kept = policies::kept_channels(experiment.network, experiment.analysis, policy);
+  for (policies::GroupPolicy& group : policy.groups) {
+    for (std::size_t g = 0; g < kept.size(); ++g) {
+      const policies::CouplingGroup& known = experiment.analysis.groups[g];
+      if (known.name != group.name) continue;
+      group.kept = kept[g];
+      group.channels = kept[g].empty() ? known.channels : static_cast<std::int64_t>(kept[g].size());
+      group.keep_ratio = static_cast<double>(group.channels) / static_cast<double>(known.channels);
+    }
+  }
+  return policy;
+}
+
+void add_predictions(const Experiment& experiment, policies::Policy& policy) {
+  const policies::Workload workload = policies::workload_of(experiment.builder, experiment.network, experiment.analysis, policy);
+  for (const Target& target : experiment.targets) {
+    const hwmodels::Prediction prediction = target.hardware->predict(workload);
+    if (!prediction.is_feasible) continue;
+    policy.metrics.latency_ms[target.name()] = {.value = prediction.latency_ms, .kind = "predicted"};
+    policy.metrics.energy_mj[target.name()] = {.value = prediction.energy_mj, .kind = "predicted"};
+  }
+}
+
+Delivery deliver(const Experiment& experiment, const policies::Policy& given, const evaluators::Evaluation& float_test,
+                 const std::function<bool(const evaluators::RecoveryProgress&)>& progress) {
+  Delivery delivery{.policy = with_kept_channels(experiment, given)};
+  policies::PolicyMetrics& metrics = delivery.policy.metrics;
+  metrics = {};
+  add_predictions(experiment, delivery.policy);
+  if (experiment.builtin() != nullptr) {
+    const Compressed compressed = compress(experiment, delivery.policy, progress);
+    delivery.is_recovered = compressed.is_recovered;
+    delivery.onnx = models::serialize_onnx(compressed.networks.delivered);
+    delivery.test = experiment.builtin()->measure(models::parse_onnx(delivery.onnx, "the compressed network"), Split::kTest);
+    metrics.size_bytes = static_cast<std::int64_t>(delivery.onnx.size());
+  } else {
+    delivery.test = experiment.evaluator().evaluate({.policy = delivery.policy, .split = Split::kTest});
+  }
+  if (!delivery.test.is_ok) throw std::runtime_error("the compressed network could not be evaluated: " + delivery.test.error);
+  metrics.accuracy = accuracy_figure(delivery.test, "test");
+  metrics.accuracy_loss = loss_figure(delivery.test, float_test);
+  metrics.packed_bytes = packed_size(experiment, delivery.policy);
+  return delivery;
+}
+
+}  // namespace lathe::experiments

@@ -1,0 +1,53 @@
+#include "experiments/device_metrics.h"
+
+#include <cmath>
+#include <limits>
+
+namespace lathe::experiments {
+
+std::string metric_name(const std::string& metric, const std::string& device) {
+  return metric + "@" + device;
+}
+
+int latency_metric(int target) {
+  return 1 + 2 * target;
+}
+int energy_metric(int target) {
+  return 2 + 2 * target;
+}
+int packed_metric(const Experiment& experiment) {
+  return 1 + 2 * static_cast<int>(experiment.targets.size());
+}
+
+double packed_bytes(const Experiment& experiment, const policies::Candidate& candidate) {
+  constexpr double kFloatBytes = 4, kBitsPerByte = 8;
+  constexpr int kWidestWithScale = 8;         // narrower weights carry one float scale a channel
+  constexpr double kFoldedParameters = 0.25;  // scale, offset, mean and variance fold to one bias
+  const policies::WorkloadSetting setting = policies::setting_of(experiment.builder, experiment.space, candidate);
+  double bytes = 0;
+  for (int op = 0; op < experiment.builder.op_count(); ++op) {
+    const policies::OpWorkload work = experiment.builder.build_op(op, setting.kept_counts, setting.bits);
+    const bool is_folded = work.is_fused && experiment.network.nodes[static_cast<std::size_t>(work.node)].op == "BatchNormalization";
+    bytes += kFloatBytes * static_cast<double>(work.table_elements) * (is_folded ? kFoldedParameters : 1);
+    if (work.weight_elements == 0) continue;
+    bytes += std::ceil(static_cast<double>(work.weight_elements) * work.weight_bits / kBitsPerByte);
+    if (work.weight_bits <= kWidestWithScale) bytes += kFloatBytes * static_cast<double>(work.out_channels);
+  }
+  return bytes;
+}
+
+bool DeviceMetrics::compute(const policies::Candidate& candidate, std::span<double> values) const {
+  constexpr double kCannot = std::numeric_limits<double>::infinity();
+  bool runs_somewhere = false;
+  for (std::size_t i = 0; i < experiment_.targets.size(); ++i) {
+    const hwmodels::DeviceScore score = experiment_.targets[i].scorer->score(candidate);
+    runs_somewhere |= score.is_feasible;
+    const int target = static_cast<int>(i);
+    values[static_cast<std::size_t>(latency_metric(target))] = score.is_feasible ? score.latency_ms : kCannot;
+    values[static_cast<std::size_t>(energy_metric(target))] = score.is_feasible ? score.energy_mj : kCannot;
+  }
+  values[static_cast<std::size_t>(packed_metric(experiment_))] = packed_bytes(experiment_, candidate);
+  return runs_somewhere;
+}
+
+}  // namespace lathe::experiments

@@ -1,0 +1,141 @@
+#include "experiments/experiment.h"
+
+#include <oneapi/tbb/info.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <sstream>
+#include <stdexcept>
+
+#include "evaluators/external_command.h"
+#include "models/base/error.h"
+#include "models/onnx_reader.h"
+#include "policies/pruning_criterion.h"
+
+namespace lathe::experiments {
+namespace {
+
+// Words of a command line; single and double quotes keep blanks together.
+std::vector<std::string> split_command(const std::string& text) {
+  std::vector<std::string> words;
+  bool is_in_word = false;
+  char quote = 0;
+  for (const char c : text) {
+    if (quote != 0) {
+      if (c == quote)
+        quote = 0;
+      else
+        words.back() += c;
+      continue;
+    }
+    const bool is_blank = c == ' ' || c == '\t' || c == '\n';
+    if (!is_blank && !is_in_word) words.emplace_back();
+    is_in_word = !is_blank;
+    if (c == '\'' || c == '"')
+      quote = c;
+    else if (!is_blank)
+      words.back() += c;
+  }
+  return words;
+}
+
+std::vector<Target> make_targets(const std::vector<std::string>& devices, const policies::WorkloadBuilder& builder,
+                                 const models::Network& network, const policies::CouplingAnalysis& analysis) {
+  const policies::Workload as_it_is = policies::workload_of(builder, network, analysis, policies::Policy{});
+  std::vector<Target> targets;
+  for (const std::string& device : devices) {
+    Target target{.hardware = hwmodels::make_hardware_model(hwmodels::load_device(device))};
+    target.float_prediction = target.hardware->predict(as_it_is);
+    targets.push_back(std::move(target));
+  }
+  return targets;
+}
+
+policies::SearchSpace make_space(const models::Network& network, const policies::CouplingAnalysis& analysis,
+                                 const std::vector<Target>& targets, const policies::SpaceOptions& options) {
+  std::vector<policies::DeviceCapabilities> capabilities;
+  for (const Target& target : targets) capabilities.push_back(target.hardware->device().capabilities);
+  policies::SearchSpace space = policies::make_search_space(network, analysis, policies::merge(capabilities), options);
+  const bool has_choice =
+      std::any_of(space.decisions.begin(), space.decisions.end(), [](const auto& decision) { return decision.values.size() > 1; });
+  if (!has_choice)
+    throw UserError(
+        "the search space is empty: nothing in this network can be pruned or quantized under the config's 'space' and devices; `lathe "
+        "inspect` says why");
+  return space;
+}
+
+// Extent of the logits, 0 where it is not known.
+int classes_of(const models::Network& network) {
+  const models::Shape& shape = network.value(network.outputs.front()).shape;
+  for (std::size_t axis = shape.size(); axis > 1; --axis)
+    if (shape[axis - 1] > 1) return static_cast<int>(shape[axis - 1]);
+  return 0;
+}
+
+std::optional<evaluators::Dataset> load_data(const ExperimentConfig& config, const models::Network& network, bool load_train) {
+  if (config.data.path.empty()) return std::nullopt;
+  evaluators::DataOptions options = config.data;
+  options.load_train = load_train;
+  options.classes = classes_of(network);
+  evaluators::Dataset dataset = evaluators::load_dataset(options);
+  evaluators::check_matches(dataset, network);
+  return dataset;
+}
+
+models::Network load_network(const std::string& path) {
+  return policies::prepare_for_pruning(models::read_onnx(path));
+}
+
+}  // namespace
+
+Experiment::Experiment(const ExperimentConfig& given, bool load_train)
+    : config(given),
+      network(load_network(config.model)),
+      model_bytes(static_cast<std::int64_t>(std::filesystem::file_size(config.model))),
+      analysis(policies::analyze_coupling(network)),
+      importance(policies::l1_importance(network, analysis)),
+      builder(network, analysis, config.batch),
+      targets(make_targets(config.devices, builder, network, analysis)),
+      space(make_space(network, analysis, targets, config.space)),
+      dataset(load_data(config, network, load_train)) {
+  for (Target& target : targets) target.scorer = std::make_unique<hwmodels::PolicyScorer>(builder, space, *target.hardware);
+  if (config.evaluator.kind == "command") {
+    evaluator_ = std::make_unique<evaluators::CommandEvaluator>(evaluators::CommandOptions{
+        .command = split_command(config.evaluator.command), .timeout_seconds = config.evaluator.timeout_seconds});
+    return;
+  }
+  const auto kind = uses_agreement() ? evaluators::AccuracyKind::kAgreement : evaluators::AccuracyKind::kAccuracy;
+  auto builtin = std::make_unique<evaluators::PolicyEvaluator>(
+      network, analysis, *dataset, evaluators::PolicyEvaluatorOptions{.compression = compression_options(), .search_kind = kind});
+  builtin_ = builtin.get();
+  evaluator_ = std::move(builtin);
+}
+
+evaluators::Evaluation Experiment::float_accuracy(evaluators::Split split) const {
+  if (builtin_ != nullptr) return builtin_->reference(split);
+  evaluators::Evaluation evaluation = evaluator_->evaluate({.policy = {}, .split = split});
+  if (!evaluation.is_ok) throw std::runtime_error("the float network could not be evaluated: " + evaluation.error);
+  return evaluation;
+}
+
+policies::Policy Experiment::to_policy(const policies::Candidate& candidate) const {
+  return policies::to_policy(network, space, candidate, importance, config.space.criterion);
+}
+
+evaluators::CompressionOptions Experiment::compression_options() const {
+  evaluators::CompressionOptions options;
+  options.activation_method = policies::parse_range_method(config.evaluator.calibration);
+  return options;
+}
+
+bool Experiment::uses_agreement() const {
+  if (config.evaluator.metric != "auto") return config.evaluator.metric == "agreement";
+  return config.evaluator.kind == "builtin" && dataset && dataset->search_rows_were_trained_on;
+}
+
+int Experiment::threads() const {
+  return config.search.threads > 0 ? config.search.threads : oneapi::tbb::info::default_concurrency();
+}
+
+}  // namespace lathe::experiments

@@ -1,0 +1,66 @@
+// Everything that a config names, loaded and tied together: network, coupling groups, devices, search space, data, evaluator. Search,
+// evaluate and compress all start from this.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "evaluators/compression.h"
+#include "evaluators/dataset.h"
+#include "evaluators/evaluator.h"
+#include "evaluators/policy_evaluator.h"
+#include "experiments/config/experiment_config.h"
+#include "hwmodels/hardware_model.h"
+#include "hwmodels/policy_scorer.h"
+#include "models/network.h"
+#include "policies/coupling_groups.h"
+#include "policies/search_space.h"
+#include "policies/workload.h"
+
+namespace lathe::experiments {
+
+struct Target {
+  std::unique_ptr<hwmodels::HardwareModel> hardware;
+  std::unique_ptr<hwmodels::PolicyScorer> scorer;
+  hwmodels::Prediction float_prediction;  // of the network as it is
+  const std::string& name() const { return hardware->device().name; }
+};
+
+// Parts borrow from each other, so it neither copies nor moves. Const after construction, and thread-safe.
+class Experiment {
+ public:
+  // Throws UserError for whatever is wrong with the files that the config names. load_train: also the training rows.
+  Experiment(const ExperimentConfig& config, bool load_train);
+  Experiment(const Experiment&) = delete;
+  Experiment& operator=(const Experiment&) = delete;
+
+  const ExperimentConfig config;
+  const models::Network network;   // prepared for pruning
+  const std::int64_t model_bytes;  // of the ONNX file
+  const policies::CouplingAnalysis analysis;
+  const std::vector<std::vector<double>> importance;  // of the channels of each group
+  const policies::WorkloadBuilder builder;
+  std::vector<Target> targets;
+  policies::SearchSpace space;
+  std::optional<evaluators::Dataset> dataset;  // none where the user's command measures and no data is named
+
+  const evaluators::Evaluator& evaluator() const { return *evaluator_; }
+  // null where the user's command measures.
+  const evaluators::PolicyEvaluator* builtin() const { return builtin_; }
+  // The float network on the whole split, as the evaluator sees it. Throws std::runtime_error where it cannot be measured.
+  evaluators::Evaluation float_accuracy(evaluators::Split split) const;
+
+  policies::Policy to_policy(const policies::Candidate& candidate) const;
+  evaluators::CompressionOptions compression_options() const;
+  // Whether the search is steered by agreement with the float network, not by labels.
+  bool uses_agreement() const;
+  int threads() const;  // the config's, or one a processor
+
+ private:
+  std::unique_ptr<evaluators::Evaluator> evaluator_;
+  const evaluators::PolicyEvaluator* builtin_ = nullptr;
+};
+
+}  // namespace lathe::experiments

@@ -1,0 +1,147 @@
+#include "experiments/inspection.h"
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "experiments/text_table.h"
+#include "models/op_counts.h"
+#include "policies/device_capabilities.h"
+#include "policies/search_space.h"
+
+namespace lathe::experiments {
+namespace {
+
+using nlohmann::json;
+
+// The space of a device that can do everything: what is left out of it is left out by the network itself.
+policies::SearchSpace widest_space(const models::Network& network, const policies::CouplingAnalysis& analysis) {
+  const std::vector<int> widths{2, 3, 4, 5, 6, 7, 8, 16, 32};
+  const policies::DeviceCapabilities all{.channel_granularity = 1, .weight_bits = widths, .activation_bits = widths};
+  return policies::make_search_space(network, analysis, all, {});
+}
+
+json value_json(const models::Network& network, models::ValueId id) {
+  const models::Value& value = network.value(id);
+  return {{"name", value.name}, {"type", models::to_string(value.type)}, {"shape", value.shape}};
+}
+
+json model_json(const models::Network& network) {
+  json model{
+      {"name", network.name}, {"sha256", network.sha256}, {"opset", network.opset}, {"inputs", json::array()}, {"outputs", json::array()}};
+  for (const models::ValueId id : network.inputs) model["inputs"].push_back(value_json(network, id));
+  for (const models::ValueId id : network.outputs) model["outputs"].push_back(value_json(network, id));
+  return model;
+}
+
+json group_json(const policies::CouplingGroup& group) {
+  std::vector<std::string> layers = group.producers;
+  for (const std::string& name : group.consumers)
+    if (std::find(layers.begin(), layers.end(), name) == layers.end()) layers.push_back(name);
+  return {{"name", group.name},     {"channels", group.channels},   {"prunable", group.prunable},
+          {"reason", group.reason}, {"producers", group.producers}, {"consumers", group.consumers},
+          {"layers", layers}};
+}
+
+std::string shape_text(const json& shape) {
+  std::string text;
+  for (const json& extent : shape) text += (text.empty() ? "" : ", ") + (extent.get<std::int64_t>() < 0 ? "N" : extent.dump());
+  return "[" + text + "]";
+}
+
+std::string groups_text(const json& groups) {
+  TextTable table({{"group"}, {"channels", TextTable::Align::kRight}, {"produced by"}, {"read by"}, {"prunable"}});
+  const auto shortened = [](const json& names) {
+    constexpr std::size_t kShown = 3;
+    std::string text;
+    for (std::size_t i = 0; i < std::min(kShown, names.size()); ++i) text += (i ? ", " : "") + names[i].get<std::string>();
+    if (names.size() > kShown) text += ", and " + std::to_string(names.size() - kShown) + " more";
+    return text.empty() ? std::string("-") : text;
+  };
+  for (const json& group : groups) {
+    const std::string reason = group["reason"].get<std::string>();
+    table.add_row({group["name"].get<std::string>(), group["channels"].dump(), shortened(group["producers"]), shortened(group["consumers"]),
+                   group["prunable"].get<bool>() ? "yes" : "no: " + reason});
+  }
+  return table.to_string();
+}
+
+std::string layers_text(const json& layers) {
+  using Align = TextTable::Align;
+  TextTable table({{"layer"},
+                   {"operator"},
+                   {"in", Align::kRight},
+                   {"out", Align::kRight},
+                   {"kernel", Align::kRight},
+                   {"MACs", Align::kRight},
+                   {"parameters", Align::kRight},
+                   {"pruned as"},
+                   {"quantizable"}});
+  for (const json& layer : layers) {
+    std::string groups;
+    for (const json& name : layer["groups"]) groups += (groups.empty() ? "" : ", ") + name.get<std::string>();
+    if (!layer["prunable"].get<bool>()) groups = "no: " + layer["prunable_reason"].get<std::string>();
+    table.add_row({layer["name"].get<std::string>(), layer["op"].get<std::string>(), layer["in_channels"].dump(),
+                   layer["out_channels"].dump(), layer["kernel"].dump(), format_count(layer["macs"].get<double>()),
+                   format_count(layer["parameters"].get<double>()), groups,
+                   layer["quantizable"].get<bool>() ? "yes" : "no: " + layer["reason"].get<std::string>()});
+  }
+  return table.to_string();
+}
+
+}  // namespace
+
+json inspection_json(const models::Network& network, const policies::CouplingAnalysis& analysis) {
+  std::map<std::string, std::vector<const policies::CouplingGroup*>> groups_of;
+  json groups = json::array();
+  for (const policies::CouplingGroup& group : analysis.groups) {
+    groups.push_back(group_json(group));
+    for (const std::string& name : group.producers) groups_of[name].push_back(&group);
+  }
+  json layers = json::array();
+  for (const policies::LayerInfo& layer : widest_space(network, analysis).layers) {
+    std::vector<std::string> prunable;
+    std::string reason;
+    for (const policies::CouplingGroup* group : groups_of[layer.name]) {
+      if (group->prunable)
+        prunable.push_back(group->name);
+      else
+        reason = group->reason;
+    }
+    if (prunable.empty() && reason.empty()) reason = "its output channels are no dimension that can be cut";
+    layers.push_back({{"name", layer.name},
+                      {"op", layer.op},
+                      {"macs", layer.macs},
+                      {"parameters", layer.parameters},
+                      {"in_channels", layer.in_channels},
+                      {"out_channels", layer.out_channels},
+                      {"kernel", layer.kernel},
+                      {"stride", layer.stride},
+                      {"groups_of_convolution", layer.groups},
+                      {"groups", prunable},
+                      {"prunable", !prunable.empty()},
+                      {"prunable_reason", prunable.empty() ? reason : ""},
+                      {"quantizable", layer.quantizable},
+                      {"reason", layer.reason}});
+  }
+  return {{"model", model_json(network)},
+          {"groups", groups},
+          {"layers", layers},
+          {"macs", models::total_macs(network)},
+          {"parameters", models::total_parameters(network)}};
+}
+
+std::string inspection_text(const json& inspection) {
+  const json& model = inspection["model"];
+  std::string text = model["name"].get<std::string>() + ": " + format_count(inspection["parameters"].get<double>()) + " parameters, " +
+                     format_count(inspection["macs"].get<double>()) + " MACs for a batch of 1, ONNX opset " + model["opset"].dump() + "\n";
+  for (const char* side : {"inputs", "outputs"})
+    for (const json& value : model[side])
+      text += std::string(side, std::string(side).size() - 1) + " " + value["name"].get<std::string>() + " " +
+              value["type"].get<std::string>() + " " + shape_text(value["shape"]) + "\n";
+  text += "\nLayers\n" + layers_text(inspection["layers"]);
+  text += "\nCoupling groups: channels that are kept or removed together\n" + groups_text(inspection["groups"]);
+  return text;
+}
+
+}  // namespace lathe::experiments

@@ -1,0 +1,94 @@
+#include <nlohmann/json.hpp>
+
+#include "experiments/results.h"
+#include "experiments/text_table.h"
+
+namespace lathe::experiments {
+namespace {
+
+using nlohmann::json;
+using Align = TextTable::Align;
+
+std::string points(const json& share, bool has_sign = false) {
+  const double value = 100 * share.get<double>();
+  return (has_sign && value > 0 ? "+" : "") + format_fixed(value, 2);
+}
+
+// "91.92 % ± 0.53": half of the interval's width.
+std::string accuracy_text(const json& figure) {
+  std::string text = points(figure["value"]) + " %";
+  if (figure.contains("interval"))
+    text += " ±" + format_fixed(50 * (figure["interval"][1].get<double>() - figure["interval"][0].get<double>()), 2);
+  return text;
+}
+
+// "0.42 [0.11, 0.73]" in points.
+std::string loss_text(const json& figure) {
+  std::string text = points(figure["value"]);
+  if (figure.contains("interval")) text += " [" + points(figure["interval"][0]) + ", " + points(figure["interval"][1]) + "]";
+  return text;
+}
+
+std::string compression(const json& whole, const json& part) {
+  return format_bytes(part.get<double>()) + " (" + format_fixed(whole.get<double>() / part.get<double>(), 1) + "x)";
+}
+
+void add_policy_row(TextTable& table, const json& results, const json& policy, const std::string& device) {
+  const json& base = results["float"];
+  const bool runs = policy["latency_ms"].contains(device);
+  const std::string name = policy["policy"].get<std::string>() + (policy["recommended"].get<bool>() ? " *" : "");
+  table.add_row({name, accuracy_text(policy["accuracy"]), loss_text(policy["accuracy_loss"]),
+                 runs ? format_significant(policy["latency_ms"][device].get<double>(), 3) : "-",
+                 runs ? format_fixed(policy["speed_up"][device].get<double>(), 2) + "x" : "-",
+                 runs ? format_significant(policy["energy_mj"][device].get<double>(), 3) : "-",
+                 policy.contains("size_bytes") ? compression(base["size_bytes"], policy["size_bytes"]) : "-",
+                 compression(base["packed_bytes"], policy["packed_bytes"])});
+}
+
+std::string device_table(const json& results, const json& device) {
+  const std::string name = device["name"].get<std::string>();
+  TextTable table({{"policy"},
+                   {"test accuracy", Align::kRight},
+                   {"loss, points", Align::kRight},
+                   {"latency ms", Align::kRight},
+                   {"speed-up", Align::kRight},
+                   {"energy mJ", Align::kRight},
+                   {"ONNX file", Align::kRight},
+                   {"packed weights", Align::kRight}});
+  const json& base = results["float"];
+  table.add_row({"float", accuracy_text(base["accuracy"]["test"]), "", format_significant(device["float"]["latency_ms"].get<double>(), 3),
+                 "1.00x", format_significant(device["float"]["energy_mj"].get<double>(), 3), format_bytes(base["size_bytes"].get<double>()),
+                 format_bytes(base["packed_bytes"].get<double>())});
+  bool meets_loss = true, has_policy = false;
+  for (const json& policy : results["policies"]) {
+    if (policy["device"] != name) continue;
+    add_policy_row(table, results, policy, name);
+    has_policy = true;
+    meets_loss &= policy["meets_loss"].get<bool>();
+  }
+  std::string text = device["title"].get<std::string>() + ": latency and energy predicted" +
+                     (device["calibrated"].get<bool>() ? "" : ", uncalibrated") + "; " + std::to_string(device["front"].size()) +
+                     " policies on its Pareto front\n" + table.to_string();
+  if (!meets_loss)
+    text += "No policy loses at most " + format_fixed(results["accuracy_loss"].get<double>(), 2) +
+            " points on the search split; the most accurate one of the front is given instead.\n";
+  else if (!has_policy)
+    text += device["front"].empty() ? "No policy was found that this device can run within the limits.\n" : "";
+  return text + "\n";
+}
+
+}  // namespace
+
+std::string results_table(const json& results) {
+  std::string text;
+  for (const json& device : results["devices"]) text += device_table(results, device);
+  // A user's own program need not say how many rows it took.
+  const std::int64_t rows = results["float"]["accuracy"]["test"].value("samples", std::int64_t{0});
+  const std::string samples = rows > 0 ? std::to_string(rows) + " " : "";
+  text += "* recommended: the fastest that loses at most " + format_fixed(results["accuracy_loss"].get<double>(), 2) +
+          " points on the search split. Accuracy is measured on " + samples +
+          "held-out rows with 95 % intervals; the loss is paired with the float network.\n";
+  return text;
+}
+
+}  // namespace lathe::experiments

@@ -1,0 +1,107 @@
+#include "experiments/search_problem.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "experiments/text_table.h"
+#include "models/base/error.h"
+
+namespace lathe::experiments {
+namespace {
+
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
+std::vector<search::Metric> make_metrics(const Experiment& experiment) {
+  const ConstraintsConfig& limits = experiment.config.constraints;
+  std::vector<search::Metric> metrics{{.name = "accuracy", .direction = search::Direction::kMaximize, .is_measured = true}};
+  for (const Target& target : experiment.targets) {
+    metrics.push_back({.name = metric_name("latency_ms", target.name()), .limit = limits.latency_ms.of(target.name()).value_or(kNone)});
+    metrics.push_back({.name = metric_name("energy_mj", target.name()), .limit = limits.energy_mj.of(target.name()).value_or(kNone)});
+  }
+  metrics.push_back({.name = "packed_bytes", .limit = limits.packed_bytes.value_or(kNone)});
+  return metrics;
+}
+
+// Metrics of an objective, of the limits, and the float network's value.
+struct Axis {
+  int metric;
+  double reference;
+};
+
+Axis axis_of(const Experiment& experiment, const std::string& objective, int target, const evaluators::Evaluation& float_accuracy) {
+  const hwmodels::Prediction& as_it_is = experiment.targets[static_cast<std::size_t>(target)].float_prediction;
+  if (objective == "accuracy") return {kAccuracyMetric, std::max(0.0, float_accuracy.accuracy - kReferenceAccuracyDrop)};
+  if (objective == "latency_ms") return {latency_metric(target), as_it_is.latency_ms};
+  if (objective == "energy_mj") return {energy_metric(target), as_it_is.energy_mj};
+  return {packed_metric(experiment), packed_bytes(experiment, policies::least_compressed(experiment.space))};
+}
+
+search::Front make_front(const Experiment& experiment, int target, const evaluators::Evaluation& float_accuracy) {
+  search::Front front{.name = experiment.targets[static_cast<std::size_t>(target)].name()};
+  for (const std::string& objective : experiment.config.objectives) {
+    const Axis axis = axis_of(experiment, objective, target, float_accuracy);
+    front.metrics.push_back(axis.metric);
+    front.reference_point.push_back(axis.reference);
+  }
+  for (const int metric : {latency_metric(target), energy_metric(target), packed_metric(experiment)})
+    if (std::find(front.metrics.begin(), front.metrics.end(), metric) == front.metrics.end()) front.limited.push_back(metric);
+  return front;
+}
+
+// The lowest value of an exact metric, by coordinate descent from the most compressed candidate. Metrics fall with compression but for
+// steps of granularity, so that few sweeps reach the least value that any policy has.
+double lowest_value(const search::Problem& problem, int metric) {
+  constexpr int kSweeps = 3;
+  policies::Candidate best{.choices = std::vector<int>(problem.space.decisions.size(), 0)};
+  double lowest = exact_metrics(problem, best)[static_cast<std::size_t>(metric)];
+  for (int sweep = 0; sweep < kSweeps; ++sweep) {
+    const double before = lowest;
+    for (std::size_t d = 0; d < best.choices.size(); ++d) {
+      policies::Candidate tried = best;
+      for (std::size_t v = 0; v < problem.space.decisions[d].values.size(); ++v) {
+        tried.choices[d] = static_cast<int>(v);
+        const double value = exact_metrics(problem, tried)[static_cast<std::size_t>(metric)];
+        if (!(value < lowest)) continue;
+        lowest = value;
+        best = tried;
+      }
+    }
+    if (lowest == before) break;
+  }
+  return lowest;
+}
+
+}  // namespace
+
+search::Problem make_problem(const Experiment& experiment, const DeviceMetrics& metrics, const evaluators::Evaluation& float_accuracy) {
+  search::Problem problem{.space = experiment.space, .metrics = make_metrics(experiment), .exact = &metrics};
+  for (std::size_t i = 0; i < experiment.targets.size(); ++i)
+    problem.fronts.push_back(make_front(experiment, static_cast<int>(i), float_accuracy));
+  return problem;
+}
+
+std::vector<double> exact_metrics(const search::Problem& problem, const policies::Candidate& candidate) {
+  std::vector<double> values(problem.metrics.size(), kNone);
+  problem.exact->compute(candidate, values);
+  return values;
+}
+
+void check_constraints(const Experiment& experiment, const search::Problem& problem) {
+  std::vector<Fault> faults;
+  for (std::size_t i = 0; i < problem.metrics.size(); ++i) {
+    const search::Metric& metric = problem.metrics[i];
+    if (metric.is_measured || std::isnan(metric.limit)) continue;
+    const double lowest = lowest_value(problem, static_cast<int>(i));
+    if (lowest <= metric.limit) continue;
+    const std::size_t at = metric.name.find('@');
+    const std::string whose = at == std::string::npos ? "" : " on " + metric.name.substr(at + 1);
+    faults.push_back({.file = experiment.config.file,
+                      .key = "constraints." + metric.name.substr(0, at),
+                      .expected = "no policy of this search space meets " + format_significant(metric.limit, 4) + whose +
+                                  "; the best that one can reach is " + format_significant(lowest, 4)});
+  }
+  if (!faults.empty()) throw UserError(faults);
+}
+
+}  // namespace lathe::experiments

@@ -1,0 +1,27 @@
+// An experiment as the search sees it: metrics with their limits, and one front a device with its reference point.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "evaluators/evaluator.h"
+#include "experiments/device_metrics.h"
+#include "experiments/experiment.h"
+#include "search/problem.h"
+
+namespace lathe::experiments {
+
+// Reference points, by a fixed rule so that hypervolumes of different runs compare: accuracy 20 points below the float network's (a policy
+// that is worse is of no use to anybody), and the float network's own latency, energy and packed size (one that is no better likewise).
+inline constexpr double kReferenceAccuracyDrop = 0.20;
+
+// `metrics` must be of `experiment`, and both outlive the problem.
+search::Problem make_problem(const Experiment& experiment, const DeviceMetrics& metrics, const evaluators::Evaluation& float_accuracy);
+
+// The exact metrics of a candidate in the problem's order, NaN for measured ones.
+std::vector<double> exact_metrics(const search::Problem& problem, const policies::Candidate& candidate);
+
+// Throws UserError naming each constraint that no policy of the space meets, with the best value that one can reach.
+void check_constraints(const Experiment& experiment, const search::Problem& problem);
+
+}  // namespace lathe::experiments

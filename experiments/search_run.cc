@@ -1,0 +1,267 @@
+#include "experiments/search_run.h"
+
+#include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/partitioner.h>
+#include <oneapi/tbb/task_arena.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "evaluators/sensitivity.h"
+#include "experiments/best_so_far.h"
+#include "experiments/config/config.h"
+#include "experiments/interruption.h"
+#include "experiments/report.h"
+#include "experiments/results.h"
+#include "experiments/run_directory.h"
+#include "experiments/run_store.h"
+#include "experiments/search_problem.h"
+#include "experiments/text_table.h"
+#include "models/base/error.h"
+#include "search/controller.h"
+
+namespace lathe::experiments {
+namespace {
+
+using evaluators::Evaluation;
+using evaluators::Split;
+using nlohmann::json;
+
+json to_json(const Evaluation& evaluation) {
+  std::string correct;
+  for (const std::uint8_t is_right : evaluation.correct) correct += is_right ? '1' : '0';
+  return {{"accuracy", evaluation.accuracy},
+          {"interval", {evaluation.interval.first, evaluation.interval.second}},
+          {"samples", evaluation.samples},
+          {"correct", correct}};
+}
+
+Evaluation evaluation_of(const json& document) {
+  Evaluation evaluation{
+      .accuracy = document["accuracy"], .interval = {document["interval"][0], document["interval"][1]}, .samples = document["samples"]};
+  for (const char c : document["correct"].get<std::string>()) evaluation.correct.push_back(c == '1');
+  return evaluation;
+}
+
+// The evaluation restricted to its first rows.
+Evaluation first_rows(const Evaluation& evaluation, std::int64_t rows) {
+  if (rows <= 0 || rows >= static_cast<std::int64_t>(evaluation.correct.size())) return evaluation;
+  Evaluation cut = evaluation;
+  cut.correct.resize(static_cast<std::size_t>(rows));
+  const auto right = std::count(cut.correct.begin(), cut.correct.end(), 1);
+  cut.samples = rows;
+  cut.accuracy = static_cast<double>(right) / static_cast<double>(rows);
+  cut.interval = evaluators::wilson_interval(right, rows);
+  return cut;
+}
+
+// One run, stage by stage.
+class SearchRun {
+ public:
+  SearchRun(const ExperimentConfig& config, bool is_resumed, Progress& progress)
+      : progress_(progress),
+        experiment_(config, needs_training_rows(config)),
+        metrics_(experiment_),
+        float_search_(first_rows(experiment_.float_accuracy(Split::kSearch), config.evaluator.rows)),
+        problem_(make_problem(experiment_, metrics_, float_search_)) {
+    check_constraints(experiment_, problem_);
+    directory_ = std::make_unique<RunDirectory>(config.output, is_resumed);
+    store_ = std::make_unique<RunStore>(directory_->store(), is_resumed ? RunStore::Mode::kResume : RunStore::Mode::kCreate,
+                                        trial_settings(config, experiment_.network.sha256));
+    write_atomically(directory_->config(), to_yaml(config));
+    // A user's own program need not answer the same twice: what steers the search is what it said first.
+    float_search_ = evaluation_of(store_->fact("float_accuracy_search", [&] { return to_json(float_search_); }));
+    problem_ = make_problem(experiment_, metrics_, float_search_);
+  }
+
+  SearchOutcome run() {
+    describe();
+    if (config().search.sensitivity) measure_sensitivity();
+    const search::SearchResult found = search();
+    if (found.is_stopped) return {};
+    if (found.trials.empty()) throw UserError("no policy was tried: every proposal of the agents broke a limit of 'constraints'");
+    return conclude(found);
+  }
+
+ private:
+  const ExperimentConfig& config() const { return experiment_.config; }
+  double least_accuracy() const { return float_search_.accuracy - config().constraints.accuracy_loss / 100; }
+
+  void describe() {
+    std::string devices;
+    for (const Target& target : experiment_.targets)
+      devices += (devices.empty() ? "" : ", ") + target.name() + " " + format_significant(target.float_prediction.latency_ms, 3) + " ms";
+    progress_.say(experiment_.network.name + ": " + std::to_string(experiment_.space.layers.size()) + " layers, " +
+                  std::to_string(experiment_.space.groups.size()) + " groups of channels, " +
+                  std::to_string(experiment_.space.decisions.size()) + " decisions; float: " + devices);
+    if (experiment_.dataset) {
+      const evaluators::Dataset& data = *experiment_.dataset;
+      progress_.say(data.name + ": " + std::to_string(data.calibration.size()) + " rows calibrate, " + std::to_string(data.search.size()) +
+                    " steer the search, " + std::to_string(data.test.size()) + " are held out" +
+                    (data.note.empty() ? "" : "; " + data.note));
+    }
+    progress_.say(std::string("float ") + (experiment_.uses_agreement() ? "agreement" : "accuracy") +
+                  " on the search split: " + format_points(float_search_.accuracy));
+  }
+
+  void measure_sensitivity() {
+    const json drops = store_->fact("sensitivity", [&] {
+      progress_.start("sensitivity", 0);
+      evaluators::SensitivityOptions options{.rows = config().search.sensitivity_rows, .threads = experiment_.threads()};
+      json measured = evaluators::measure_sensitivity(
+          experiment_.space, experiment_.evaluator(),
+          [&](const policies::Candidate& candidate) { return experiment_.to_policy(candidate); }, options,
+          [&](int done, int total) { progress_.update(done, "", /*recalled=*/0, total); });
+      progress_.finish();
+      return measured;
+    });
+    problem_.sensitivity = drops.get<std::vector<std::vector<double>>>();
+  }
+
+  search::Measurement measure(const policies::Candidate& candidate) const {
+    const Evaluation evaluation = experiment_.evaluator().evaluate(
+        {.policy = experiment_.to_policy(candidate), .split = Split::kSearch, .rows = config().evaluator.rows});
+    const double p = evaluation.accuracy;
+    const double n = static_cast<double>(std::max<std::int64_t>(1, evaluation.samples));
+    return {.is_ok = evaluation.is_ok,
+            .error = evaluation.error,
+            .value = p,
+            .stddev = std::sqrt(p * (1 - p) / n),
+            .seconds = evaluation.seconds};
+  }
+
+  search::SearchResult search() {
+    std::vector<double> float_latency;
+    for (const Target& target : experiment_.targets) float_latency.push_back(target.float_prediction.latency_ms);
+    BestSoFar best(problem_, float_latency, least_accuracy());
+    std::mutex mutex;  // recalled trials are noted by the controller's thread, new ones by whoever measured them
+    int done = 0, recalled = 0;
+    const auto note = [&](const search::Trial& trial, bool is_recalled) {
+      const std::lock_guard lock(mutex);
+      best.add(trial);
+      ++done;
+      recalled += is_recalled ? 1 : 0;
+      progress_.update(done, best.to_string(), recalled);
+    };
+    search::ControllerCallbacks callbacks{.measure = [&](const policies::Candidate& candidate) { return measure(candidate); },
+                                          .recall =
+                                              [&](std::int64_t id, const policies::Candidate& candidate) {
+                                                std::optional<search::Trial> trial = store_->recall(id, candidate);
+                                                if (trial) note(*trial, /*is_recalled=*/true);
+                                                return trial;
+                                              },
+                                          .record =
+                                              [&](const search::Trial& trial) {
+                                                store_->record(trial);
+                                                note(trial, /*is_recalled=*/false);
+                                              },
+                                          .progress = [&](const std::vector<search::Trial>&) { return !is_interrupted(); }};
+    progress_.start("search", config().search.trials);
+    search::SearchResult found = search::run_search(
+        problem_, config().search.agents,
+        {.trials = config().search.trials, .threads = experiment_.threads(), .round = config().search.round, .seed = config().seed},
+        callbacks);
+    progress_.finish();
+    if (found.is_exhausted) progress_.say("the agents know no further policies: " + std::to_string(found.trials.size()) + " trials");
+    return found;
+  }
+
+  // Numbers policies device by device, the recommended one of each first.
+  std::vector<DeliveredPolicy> choose(const std::vector<search::Trial>& trials) const {
+    std::vector<DeliveredPolicy> chosen;
+    for (std::size_t target = 0; target < experiment_.targets.size(); ++target) {
+      const Recommendation recommendation = recommend(problem_, trials, static_cast<int>(target), float_search_.accuracy,
+                                                      config().constraints.accuracy_loss, config().recover.policies);
+      for (const std::int64_t id : recommendation.trials)
+        chosen.push_back({.number = static_cast<int>(chosen.size()) + 1,
+                          .target = static_cast<int>(target),
+                          .trial = id,
+                          .is_recommended = id == recommendation.trials.front() && recommendation.meets_loss,
+                          .meets_loss = recommendation.meets_loss});
+    }
+    return chosen;
+  }
+
+  // Delivers each different trial once, in parallel.
+  void deliver_all(std::vector<DeliveredPolicy>& chosen, const std::vector<search::Trial>& trials, const Evaluation& float_test) {
+    std::map<std::int64_t, Delivery> deliveries;
+    for (const DeliveredPolicy& policy : chosen) deliveries.try_emplace(policy.trial);
+    std::vector<std::pair<const std::int64_t, Delivery>*> work;
+    for (auto& entry : deliveries) work.push_back(&entry);
+    progress_.start(needs_training_rows(config()) ? "recover and test" : "calibrate and test", static_cast<int>(work.size()));
+    std::atomic<int> done = 0;
+    tbb::task_arena arena(experiment_.threads());
+    arena.execute([&] {
+      tbb::parallel_for(
+          std::size_t{0}, work.size(),
+          [&](std::size_t i) {
+            // Isolated: a thread that waits inside for a part of its own training must not start another delivery meanwhile.
+            tbb::this_task_arena::isolate([&] {
+              const search::Trial& trial =
+                  *std::find_if(trials.begin(), trials.end(), [&](const auto& t) { return t.id == work[i]->first; });
+              work[i]->second =
+                  deliver(experiment_, experiment_.to_policy(trial.candidate), float_test, [&](const evaluators::RecoveryProgress& now) {
+                    progress_.update(done, now.stage);
+                    return !is_interrupted();
+                  });
+            });
+            progress_.update(++done, "");
+          },
+          tbb::simple_partitioner());
+    });
+    progress_.finish();
+    for (DeliveredPolicy& policy : chosen) policy.delivery = deliveries.at(policy.trial);
+  }
+
+  void write_policies(const std::vector<DeliveredPolicy>& chosen) const {
+    for (const DeliveredPolicy& policy : chosen) {
+      write_atomically(directory_->at(RunDirectory::policy_name(policy.number)), policies::to_json(policy.delivery.policy).dump(1) + "\n");
+      if (!policy.delivery.onnx.empty()) write_atomically(directory_->at(RunDirectory::model_name(policy.number)), policy.delivery.onnx);
+    }
+  }
+
+  SearchOutcome conclude(const search::SearchResult& found) {
+    RunResults results{.experiment = experiment_,
+                       .problem = problem_,
+                       .trials = found.trials,
+                       .duplicates = found.duplicates,
+                       .rejected = found.rejected,
+                       .float_search = float_search_};
+    results.float_test =
+        evaluation_of(store_->fact("float_accuracy_test", [&] { return to_json(experiment_.float_accuracy(Split::kTest)); }));
+    results.delivered = choose(found.trials);
+    try {
+      deliver_all(results.delivered, found.trials, results.float_test);
+    } catch (const DeliveryStopped&) {
+      return {};
+    }
+    write_policies(results.delivered);
+    const json document = results_json(results);
+    SearchOutcome outcome{
+        .is_finished = true, .results = document.dump(1) + "\n", .table = results_table(document), .report = directory_->report()};
+    write_atomically(directory_->results(), outcome.results);
+    write_atomically(outcome.report, report_html(document, to_yaml(config())));
+    return outcome;
+  }
+
+  Progress& progress_;
+  Experiment experiment_;
+  DeviceMetrics metrics_;
+  Evaluation float_search_;
+  search::Problem problem_;
+  std::unique_ptr<RunDirectory> directory_;
+  std::unique_ptr<RunStore> store_;
+};
+
+}  // namespace
+
+SearchOutcome run_search_experiment(const ExperimentConfig& config, bool is_resumed, Progress& progress) {
+  RunDirectory::check(config.output, is_resumed);
+  SearchRun run(config, is_resumed, progress);
+  return run.run();
+}
+
+}  // namespace lathe::experiments

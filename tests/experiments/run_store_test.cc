@@ -1,0 +1,159 @@
+// The store of trials: what is recorded is there after kill -9, and resuming refuses what does not fit.
+#include "experiments/run_store.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "models/base/error.h"
+#include "models/base/rng.h"
+
+namespace lathe::experiments {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+class RunStoreTest : public testing::Test {
+ protected:
+  RunStoreTest() : folder_(fs::temp_directory_path() / ("lathe_store_" + std::to_string(getpid()))) { fs::create_directories(folder_); }
+  ~RunStoreTest() override { fs::remove_all(folder_); }
+  std::string path() const { return folder_ / "run.db"; }
+
+  fs::path folder_;
+};
+
+search::Trial make_trial(std::int64_t id) {
+  Rng rng(1, "trial", static_cast<std::uint64_t>(id));
+  search::Trial trial{.id = id, .agent = id % 2 ? "bayes" : "ddpg"};
+  for (int d = 0; d < 5; ++d) trial.candidate.choices.push_back(static_cast<int>(rng.below(7)));
+  // 1/3-like values show whether every bit survives the text form.
+  trial.metrics = {rng.uniform(), 1.0 / 3, 1e-17 * rng.uniform(), 1e300, std::numeric_limits<double>::infinity()};
+  trial.stddev = rng.uniform();
+  trial.seconds = rng.uniform();
+  return trial;
+}
+
+std::string message_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST_F(RunStoreTest, ReadsBackWhatWasRecorded) {
+  {
+    RunStore store(path(), RunStore::Mode::kCreate, {"seed: 0"});
+    for (int id : {2, 0, 1}) store.record(make_trial(id));
+  }
+  const RunStore store(path(), RunStore::Mode::kResume, {"seed: 0"});
+  EXPECT_EQ(store.trials(), (std::vector{make_trial(0), make_trial(1), make_trial(2)}));
+  EXPECT_EQ(store.recall(1, make_trial(1).candidate), make_trial(1));
+  EXPECT_EQ(store.recall(3, make_trial(3).candidate), std::nullopt);
+}
+
+TEST_F(RunStoreTest, KeepsFailedTrials) {
+  RunStore store(path(), RunStore::Mode::kCreate);
+  search::Trial failed = make_trial(0);
+  failed.state = search::TrialState::kFailed;
+  failed.error = "logits are not finite";
+  failed.metrics[0] = std::numeric_limits<double>::quiet_NaN();
+  store.record(failed);
+  const search::Trial read = store.trials().at(0);
+  EXPECT_EQ(read.state, search::TrialState::kFailed);
+  EXPECT_EQ(read.error, failed.error);
+  EXPECT_TRUE(std::isnan(read.metrics[0]));
+}
+
+TEST_F(RunStoreTest, KillNineLosesNothingThatWasAcknowledged) {
+  int acknowledged[2];
+  ASSERT_EQ(pipe(acknowledged), 0);
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    RunStore store(path(), RunStore::Mode::kCreate, {"seed: 0"});
+    for (int id = 0;; ++id) {
+      store.record(make_trial(id));
+      if (write(acknowledged[1], &id, sizeof id) != static_cast<ssize_t>(sizeof id)) _exit(1);
+    }
+  }
+  close(acknowledged[1]);
+  constexpr int kEnough = 40;  // then the next record is under way when the signal comes
+  int last = -1;
+  while (last < kEnough) ASSERT_EQ(read(acknowledged[0], &last, sizeof last), static_cast<ssize_t>(sizeof last));
+  kill(child, SIGKILL);
+  while (read(acknowledged[0], &last, sizeof last) == static_cast<ssize_t>(sizeof last)) {
+  }
+  close(acknowledged[0]);
+  int status = 0;
+  waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFSIGNALED(status));
+
+  RunStore store(path(), RunStore::Mode::kResume, {"seed: 0"});
+  const std::vector<search::Trial> trials = store.trials();
+  ASSERT_GE(trials.size(), static_cast<std::size_t>(last) + 1);
+  for (std::size_t id = 0; id < trials.size(); ++id) EXPECT_EQ(trials[id], make_trial(static_cast<std::int64_t>(id)));
+  store.record(make_trial(static_cast<std::int64_t>(trials.size())));  // and it goes on
+}
+
+TEST_F(RunStoreTest, SecondWriterIsRefusedAndReaderIsNot) {
+  RunStore store(path(), RunStore::Mode::kCreate);
+  store.record(make_trial(0));
+  EXPECT_THAT(message_of([&] { RunStore second(path(), RunStore::Mode::kResume); }), HasSubstr("another process is working on this run"));
+  const RunStore reader(path(), RunStore::Mode::kRead);
+  EXPECT_EQ(reader.trials().size(), 1u);
+}
+
+TEST_F(RunStoreTest, ExistingRunNeedsResume) {
+  { RunStore store(path(), RunStore::Mode::kCreate); }
+  EXPECT_THAT(message_of([&] { RunStore again(path(), RunStore::Mode::kCreate); }), HasSubstr("use --resume"));
+}
+
+TEST_F(RunStoreTest, OtherSettingsAreNamed) {
+  { RunStore store(path(), RunStore::Mode::kCreate, {"seed: 0", "search.trials: 40", "model: a"}); }
+  EXPECT_THAT(message_of([&] {
+                RunStore other(path(), RunStore::Mode::kResume, {"seed: 0", "search.trials: 60", "model: a"});
+              }),
+              HasSubstr("the run was started with another config (search.trials: 40 then, 60 now)"));
+}
+
+TEST_F(RunStoreTest, OtherCandidateOfAStoredTrialIsAnError) {
+  RunStore store(path(), RunStore::Mode::kCreate);
+  store.record(make_trial(0));
+  EXPECT_THAT(message_of([&] { (void)store.recall(0, make_trial(1).candidate); }),
+              HasSubstr("trial 0 is another policy than the stored one"));
+}
+
+TEST_F(RunStoreTest, FilesOfOtherKindsAreRefused) {
+  std::ofstream(path())
+      << "this is no database, but it is long enough to be looked at closely by SQLite, which reads a header of a hundred bytes";
+  EXPECT_THAT(message_of([&] { RunStore store(path(), RunStore::Mode::kResume); }), HasSubstr("cannot be used as the store of trials"));
+}
+
+TEST_F(RunStoreTest, FactsAreMeasuredOnce) {
+  int measured = 0;
+  const auto measure = [&] {
+    ++measured;
+    return nlohmann::json{{"accuracy", 1.0 / 3}};
+  };
+  {
+    RunStore store(path(), RunStore::Mode::kCreate);
+    EXPECT_EQ(store.fact("float", measure)["accuracy"], 1.0 / 3);
+  }
+  RunStore store(path(), RunStore::Mode::kResume);
+  EXPECT_EQ(store.fact("float", measure)["accuracy"], 1.0 / 3);
+  EXPECT_EQ(measured, 1);
+}
+
+}  // namespace
+}  // namespace lathe::experiments
