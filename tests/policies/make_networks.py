@@ -12,6 +12,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "networks"))
 sys.dont_write_bytecode = True
 
+import arithmetic
 import attention
 import composed
 import computed_shapes
@@ -23,7 +24,7 @@ COMPOSED_NETWORKS = 60
 
 
 def patterns():
-    for module in (convolutional, detector, attention, computed_shapes):
+    for module in (arithmetic, convolutional, detector, attention, computed_shapes):
         for name, function in inspect.getmembers(module, inspect.isfunction):
             if function.__module__ == module.__name__ and not inspect.signature(function).parameters:
                 yield name, function
