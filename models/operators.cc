@@ -40,8 +40,8 @@ Ints window_pads(const Node& node, const Shape& input, const Ints& kernel, const
   return split_padding(total, auto_pad == "SAME_UPPER");
 }
 
-// Padding of ConvTranspose that makes the wanted output: `output_shape`, or in * stride for auto_pad SAME_*. Where the output is
-// larger than the transposed convolution gives, the rest becomes output padding.
+// Padding of ConvTranspose that makes the wanted output: `output_shape`, or in * stride for auto_pad SAME_*. Where output_shape is
+// larger than the transposed convolution gives, the rest becomes output padding; SAME_* pads by nothing then (as ONNX Runtime).
 void resolve_transposed_pads(const Node& node, const Shape& input, ConvAttributes& a) {
   const std::size_t axes = a.kernel.size();
   const std::string auto_pad = string_attribute(node, "auto_pad", "NOTSET");
@@ -58,7 +58,7 @@ void resolve_transposed_pads(const Node& node, const Shape& input, ConvAttribute
     const std::int64_t full = a.strides[i] * (input[i + 2] - 1) + a.output_padding[i] + (a.kernel[i] - 1) * a.dilations[i] + 1;
     total[i] = full - (wanted.empty() ? input[i + 2] * a.strides[i] : wanted[i]);
     if (total[i] >= 0) continue;
-    a.output_padding[i] -= total[i];
+    if (!wanted.empty()) a.output_padding[i] -= total[i];
     total[i] = 0;
   }
   a.pads = split_padding(total, auto_pad == "SAME_UPPER");
@@ -122,7 +122,8 @@ PoolAttributes pool_attributes(const Network& network, const Node& node) {
   const std::size_t axes = a.kernel.size();
   a.strides = ints_attribute(node, "strides", Ints(axes, 1));
   a.dilations = ints_attribute(node, "dilations", Ints(axes, 1));
-  a.ceil_mode = int_attribute(node, "ceil_mode", 0) != 0;
+  // SAME_* says what comes out, so that there is nothing left to round.
+  a.ceil_mode = int_attribute(node, "ceil_mode", 0) != 0 && !string_attribute(node, "auto_pad", "NOTSET").starts_with("SAME");
   a.count_include_pad = int_attribute(node, "count_include_pad", 0) != 0;
   a.pads = window_pads(node, input_shape(network, node, 0), a.kernel, a.strides, a.dilations);
   return a;

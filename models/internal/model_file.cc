@@ -89,6 +89,17 @@ void read_external(onnx::TensorProto& tensor, const std::string& directory) {
   tensor.clear_data_location();
 }
 
+// SAME_* says what comes out of a pooling, so that ceil_mode has nothing left to round; shape inference takes it seriously all the same.
+void drop_idle_ceil_mode(onnx::NodeProto& node) {
+  const bool is_same = std::any_of(node.attribute().begin(), node.attribute().end(),
+                                   [](const auto& a) { return a.name() == "auto_pad" && a.s().rfind("SAME", 0) == 0; });
+  if (!is_same) return;
+  auto* attributes = node.mutable_attribute();
+  for (int i = attributes->size(); i-- > 0;) {
+    if (attributes->Get(i).name() == "ceil_mode") attributes->DeleteSubrange(i, 1);
+  }
+}
+
 // The checker looks at fields that say nothing where an exporter leaves them out; give them what they mean.
 void mend_harmless_gaps(onnx::ModelProto& model) {
   if (model.ir_version() > kNewestIrVersion) model.set_ir_version(kNewestIrVersion);
@@ -99,6 +110,7 @@ void mend_harmless_gaps(onnx::ModelProto& model) {
   if (graph.name().empty()) graph.set_name("graph");
   for (auto& node : *graph.mutable_node()) {
     if (node.domain() == "ai.onnx") node.set_domain("");
+    drop_idle_ceil_mode(node);
   }
   // Shapes of outputs and inner values are inferred, so what the file says of them is not needed, and is wrong in some files.
   graph.clear_value_info();

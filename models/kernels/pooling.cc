@@ -3,6 +3,7 @@
 #include <ATen/ops/amax.h>
 #include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/avg_pool3d.h>
+#include <ATen/ops/clamp_min.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/max_pool2d.h>
 #include <ATen/ops/max_pool3d.h>
@@ -41,8 +42,7 @@ bool is_plain(const PoolAttributes& a) {
 }
 
 // The padding of each axis, begins and ends, last axis first, that lets the windows of ONNX's output fit exactly or with a rest.
-// `declared` pads the ends as the node says and no further.
-Ints full_padding(const PoolAttributes& a, at::IntArrayRef extents, bool declared) {
+Ints full_padding(const PoolAttributes& a, at::IntArrayRef extents) {
   const std::size_t axes = a.kernel.size();
   Ints amounts;
   for (std::size_t i = axes; i-- > 0;) {
@@ -51,7 +51,7 @@ Ints full_padding(const PoolAttributes& a, at::IntArrayRef extents, bool declare
     const std::int64_t rest = extent + begin + end - window;
     const std::int64_t steps = a.ceil_mode ? (rest + a.strides[i] - 1) / a.strides[i] : rest / a.strides[i];
     amounts.push_back(begin);
-    amounts.push_back(declared ? end : std::max(end, steps * a.strides[i] + window - extent - begin));
+    amounts.push_back(std::max(end, steps * a.strides[i] + window - extent - begin));
   }
   return amounts;
 }
@@ -78,7 +78,7 @@ Kernel maximum(const Network& network, const Node& node) {
     // Integers of 8 bits are pooled as floats, which hold them exactly.
     at::Tensor x = inputs[0].is_floating_point() ? inputs[0] : inputs[0].to(at::kFloat);
     if (is_one_dimensional) x = x.unsqueeze(-2);
-    if (!plain) x = at::constant_pad_nd(x, full_padding(a, x.sizes(), /*declared=*/false), -std::numeric_limits<double>::infinity());
+    if (!plain) x = at::constant_pad_nd(x, full_padding(a, x.sizes()), std::numeric_limits<float>::lowest());
     at::Tensor y = max_pool(x, a, plain ? begins : none);
     if (is_one_dimensional) y = y.squeeze(-2);
     return Tensors{y.to(inputs[0].scalar_type())};
@@ -97,15 +97,18 @@ Kernel average(const Network& network, const Node& node) {
       y = a.kernel.size() == 2 ? at::avg_pool2d(x, a.kernel, a.strides, begins, false, a.count_include_pad)
                                : at::avg_pool3d(x, a.kernel, a.strides, begins, false, a.count_include_pad);
     } else {
-      // The divisor counts the elements under the window: of the input, and of the declared padding where that counts.
-      const Ints whole = full_padding(a, x.sizes(), /*declared=*/false), own = full_padding(a, x.sizes(), /*declared=*/true);
-      Ints rest = whole;
-      for (std::size_t i = 0; i < rest.size(); ++i) rest[i] -= own[i];
-      Ints extents(x.sizes().begin(), x.sizes().end());
-      extents[0] = extents[1] = 1;
-      at::Tensor counted = at::constant_pad_nd(at::ones(extents, x.options()), own, a.count_include_pad ? 1 : 0);
-      counted = at::constant_pad_nd(counted, rest, 0);
-      y = sum_pool(at::constant_pad_nd(x, whole, 0), a) / sum_pool(counted, a);
+      // With padding counted every window has its full size, also where rounding up lets it reach beyond the padding (as ONNX Runtime
+      // does); else the divisor is the number of input elements under the window.
+      const Ints padding = full_padding(a, x.sizes());
+      const at::Tensor sums = sum_pool(at::constant_pad_nd(x, padding, 0), a);
+      if (a.count_include_pad) {
+        y = sums / static_cast<double>(element_count(a.kernel));
+      } else {
+        Ints extents(x.sizes().begin(), x.sizes().end());
+        extents[0] = extents[1] = 1;
+        const at::Tensor counts = sum_pool(at::constant_pad_nd(at::ones(extents, x.options()), padding, 0), a);
+        y = sums / at::clamp_min(counts, 1);
+      }
     }
     return Tensors{is_one_dimensional ? y.squeeze(-2) : y};
   };
@@ -119,7 +122,7 @@ Kernel lp(const Network& network, const Node& node) {
   const auto p = static_cast<double>(int_attribute(node, "p", 2));
   return [=](const Tensors& inputs, const RunOptions&) {
     at::Tensor x = is_one_dimensional ? inputs[0].unsqueeze(-2) : inputs[0];
-    x = at::constant_pad_nd(x.abs().pow(p), full_padding(a, x.sizes(), /*declared=*/false), 0);
+    x = at::constant_pad_nd(x.abs().pow(p), full_padding(a, x.sizes()), 0);
     const at::Tensor y = sum_pool(x, a).pow(1 / p);
     return Tensors{is_one_dimensional ? y.squeeze(-2) : y};
   };

@@ -117,7 +117,7 @@ at::Tensor slice_axis(const at::Tensor& x, std::int64_t axis, std::int64_t start
     start = std::clamp<std::int64_t>(start, 0, extent);
     return x.slice(axis, start, std::clamp<std::int64_t>(end, start, extent), step);
   }
-  start = std::clamp<std::int64_t>(start, -1, extent - 1);
+  start = std::clamp<std::int64_t>(start, 0, std::max<std::int64_t>(extent - 1, 0));
   end = std::clamp<std::int64_t>(end, -1, extent - 1);
   if (start <= end) return x.slice(axis, 0, 0);
   return at::flip(x.slice(axis, end + 1, start + 1), {axis}).slice(axis, 0, extent, -step);

@@ -79,6 +79,16 @@ void expect_close(const Tensor& computed, const Tensor& expected, const Toleranc
   }
 }
 
+// The shapes that import wrote down are those that come out.
+void expect_declared_shape(const Value& declared, const at::Tensor& computed) {
+  Shape shape(computed.sizes().begin(), computed.sizes().end());
+  ASSERT_EQ(shape.size(), declared.shape.size()) << declared.name;
+  for (std::size_t axis = 0; axis < shape.size(); ++axis) {
+    if (declared.shape[axis] == kDynamic) shape[axis] = kDynamic;
+  }
+  EXPECT_EQ(to_string(shape), to_string(declared.shape)) << declared.name;
+}
+
 class OnnxCase : public testing::Test {
  public:
   OnnxCase(fs::path folder, bool round_trip) : folder_(std::move(folder)), round_trip_(round_trip) {}
@@ -91,7 +101,9 @@ class OnnxCase : public testing::Test {
     std::vector<at::Tensor> inputs;
     for (const Tensor& input : read_tensors(folder_, "input_")) inputs.push_back(to_torch(input));
     const at::NoGradGuard no_grad;
-    const std::vector<at::Tensor> outputs = executor.run(inputs);
+    RunOptions options;
+    options.observer = [&](ValueId id, const at::Tensor& value) { expect_declared_shape(network.value(id), value); };
+    const std::vector<at::Tensor> outputs = executor.run(inputs, options);
     const std::vector<Tensor> expected = read_tensors(folder_, "output_");
     const Tolerance tolerance = read_tolerance(folder_ / "tolerance.txt");
     ASSERT_EQ(outputs.size(), expected.size());
