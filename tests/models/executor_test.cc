@@ -208,6 +208,35 @@ TEST(FakeQuantize, RoundsClampsAndPassesGradientsInsideTheRange) {
   }
 }
 
+// The fast path of inference computes what LibTorch's operators compute, per tensor and per channel.
+TEST(FakeQuantize, IsTheSameWithAndWithoutGradients) {
+  Network network;
+  const ValueId x = network.add_value({"x", DataType::kFloat32, {kDynamic, 3, 4, 4}});
+  const ValueId scale = network.add_constant("scale", Tensor::scalar(0.037f));
+  const ValueId zero = network.add_constant("zero", Tensor::from<std::int32_t>({}, std::vector{11}));
+  const ValueId scales = network.add_constant("scales", Tensor::from<float>({3}, std::vector{0.1f, 0.033f, 0.7f}));
+  const ValueId zeros = network.add_constant("zeros", Tensor::from<std::int32_t>({3}, std::vector{0, 5, 9}));
+  const ValueId a = network.add_value({"a", DataType::kFloat32, {kDynamic, 3, 4, 4}});
+  const ValueId b = network.add_value({"b", DataType::kFloat32, {kDynamic, 3, 4, 4}});
+  network.inputs = {x};
+  network.outputs = {a, b};
+  const auto quantize = [&](const std::string& name, ValueId s, ValueId z, ValueId out, std::int64_t axis) {
+    return Node{.name = name,
+                .op = "FakeQuantize",
+                .domain = kLatheDomain,
+                .inputs = {x, s, z},
+                .outputs = {out},
+                .attributes = {{"axis", axis}, {"quant_min", std::int64_t{0}}, {"quant_max", std::int64_t{15}}, {"bits", std::int64_t{4}}}};
+  };
+  network.nodes = {quantize("a", scale, zero, a, -1), quantize("b", scales, zeros, b, 1)};
+  const Executor executor(network);
+  const at::Tensor input = at::randn({64, 3, 4, 4});
+  const std::vector<at::Tensor> with_gradients = executor.run(std::vector{input});
+  const at::NoGradGuard no_grad;
+  const std::vector<at::Tensor> without = executor.run(std::vector{input});
+  for (std::size_t i = 0; i < 2; ++i) EXPECT_TRUE(with_gradients[i].equal(without[i])) << i;
+}
+
 TEST(FoldBatchNorm, GivesTheSameOutputs) {
   const Network network = classifier();
   const Network folded = fold_batch_norm(network);
