@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
 #include <sstream>
 #include <utility>
 
@@ -16,6 +17,7 @@
 #include "models/internal/model_file.h"
 #include "models/internal/node_inference.h"
 #include "models/internal/onnx_proto.h"
+#include "models/internal/sample_independence.h"
 #include "models/operators.h"
 
 namespace lathe::models {
@@ -27,8 +29,12 @@ using internal::ShapePair;
 
 class Importer {
  public:
-  explicit Importer(const onnx::ModelProto& model)
-      : graph_(model.graph()), opset_(internal::opset_of(model)), builder_(std::max(13, internal::opset_of(model))) {}
+  // opened_batch: inputs whose first extent is this are read as if it were open; 0 = as the file says.
+  explicit Importer(const onnx::ModelProto& model, std::int64_t opened_batch)
+      : graph_(model.graph()),
+        opset_(internal::opset_of(model)),
+        opened_batch_(opened_batch),
+        builder_(std::max(13, internal::opset_of(model))) {}
 
   Network run() {
     for (const auto& tensor : graph_.initializer()) ids_[tensor.name()] = builder_.add_constant(tensor.name(), internal::tensor_of(tensor));
@@ -56,7 +62,8 @@ class Importer {
     ShapePair shapes;
     for (int axis = 0; axis < proto.shape().dim_size(); ++axis) {
       const auto& dim = proto.shape().dim(axis);
-      const bool is_known = dim.has_dim_value() && dim.dim_value() > 0;
+      const bool is_opened = axis == 0 && opened_batch_ > 0 && dim.dim_value() == opened_batch_;
+      const bool is_known = dim.has_dim_value() && dim.dim_value() > 0 && !is_opened;
       if (!is_known && axis > 0) {
         const std::string name = dim.has_dim_param() && !dim.dim_param().empty() ? " ('" + dim.dim_param() + "')" : "";
         throw UserError(Fault{.key = key,
@@ -81,6 +88,7 @@ class Importer {
       return;
     }
     for (const std::string& input : proto.input()) node.inputs.push_back(input.empty() ? kNoValue : id_of(input, node.name));
+    if (opened_batch_ > 0 && node.op == "Reshape") open_target(node);
     internal::check_attributes(node);
     const auto values = internal::infer_node(proto, node.name, node.inputs, builder_, opset_);
     if (can_skip(proto, node, values)) {
@@ -99,6 +107,17 @@ class Importer {
       ids_[output] = node.outputs.back();
     }
     internal::emit_canonical(builder_, std::move(node), opset_);
+  }
+
+  // Where the batch was fixed, an exporter wrote it into the targets of Reshape: there it follows from the other extents.
+  void open_target(Node& node) {
+    if (node.inputs.size() < 2 || node.inputs[0] == kNoValue || !builder_.network().is_constant(node.inputs[1])) return;
+    const ShapePair& shapes = builder_.shapes(node.inputs[0]);
+    std::vector<std::int64_t> target = builder_.network().constants.at(node.inputs[1]).to_int64s();
+    if (shapes[0] == shapes[1] || target.empty() || target[0] != opened_batch_) return;
+    const bool has_free_extent = std::find(target.begin(), target.end(), -1) != target.end();
+    target[0] = has_free_extent ? 0 : -1;
+    node.inputs[1] = builder_.add_int64s(node.name + ".opened_shape", target);
   }
 
   static bool is_same_type_cast(const Node& node, const GraphBuilder& builder, DataType to) {
@@ -169,6 +188,7 @@ class Importer {
 
   const onnx::GraphProto& graph_;
   const int opset_;
+  const std::int64_t opened_batch_;
   GraphBuilder builder_;
   std::vector<std::string> names_;      // of the nodes; empty where the file has none
   std::map<std::string, ValueId> ids_;  // by the file's names; several may share an id where an Identity was taken out
@@ -182,10 +202,41 @@ std::string network_name(const std::string& graph_name, const std::string& label
   return graph_name;
 }
 
+// The first extent of all inputs, where it is one and the same known number; else 0.
+std::int64_t fixed_batch(const onnx::GraphProto& graph) {
+  std::set<std::string> constants;
+  for (const auto& tensor : graph.initializer()) constants.insert(tensor.name());
+  std::int64_t batch = 0;
+  for (const auto& input : graph.input()) {
+    if (constants.contains(input.name())) continue;
+    const auto& shape = input.type().tensor_type().shape();
+    if (shape.dim_size() < 2 || shape.dim(0).dim_value() <= 0 || (batch != 0 && shape.dim(0).dim_value() != batch)) return 0;
+    batch = shape.dim(0).dim_value();
+  }
+  return batch;
+}
+
+// Many files are exported with a batch of one. Where the network treats samples alike its batch is opened.
+Network import(const onnx::ModelProto& model) {
+  if (const std::int64_t batch = fixed_batch(model.graph()); batch > 0) {
+    try {
+      Network network = Importer(model, batch).run();
+      const bool is_open = std::all_of(network.outputs.begin(), network.outputs.end(), [&](ValueId id) {
+        const Shape& shape = network.value(id).shape;
+        return !shape.empty() && shape[0] == kDynamic;
+      });
+      if (is_open && internal::computes_samples_alone(network, batch)) return network;
+    } catch (const UserError&) {
+      // Its shapes hold for the fixed batch alone; if something else is wrong, the second reading says so.
+    }
+  }
+  return Importer(model, 0).run();
+}
+
 Network parse(const std::string& bytes, const std::string& label, const std::string& directory) {
   try {
     const onnx::ModelProto model = internal::load_model(bytes, directory);
-    Network network = Importer(model).run();
+    Network network = import(model);
     network.name = network_name(model.graph().name(), label);
     network.sha256 = sha256(bytes);
     validate(network);

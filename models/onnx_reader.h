@@ -1,5 +1,8 @@
 // ONNX files into Networks: checked by the ONNX checker, shapes by ONNX shape inference, then normalized (see Node) with the
 // arithmetic on shapes folded to constants. Opsets 11 to 17.
+//
+// The batch is the first extent of the inputs. A file that was exported for a fixed batch is opened to any batch where the network
+// computes each sample on its own (this is tried on random inputs); else its batch stays as it is.
 #pragma once
 
 #include <string>

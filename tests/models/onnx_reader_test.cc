@@ -118,6 +118,27 @@ TEST(OnnxReader, NamesNodesByTheFileThenTheWeightThenTheOperator) {
   EXPECT_THAT(names, ElementsAre("Relu_2", "head.fc", "Relu_2_1", "Relu_3"));
 }
 
+TEST(OnnxReader, OpensAFixedBatchWhereSamplesAreAlone) {
+  const Network network = network_from_text(R"(net (float[1, 6, 4] x) => (float[1, 24] y) {
+    target = Constant<value = int64[2] {1, 24}>()
+    y = Reshape(x, target)
+  })");
+  EXPECT_THAT(network.value(network.inputs[0]).shape, ElementsAre(kDynamic, 6, 4));
+  EXPECT_THAT(integers_of(network, network.nodes[0], 1), ElementsAre(-1, 24));
+}
+
+TEST(OnnxReader, KeepsAFixedBatchThatSamplesShare) {
+  // The mean over the batch mixes samples; the second folds the batch into the channels for good.
+  const Network mixed =
+      network_from_text("net (float[2, 6] x) => (float[2, 6] y) { m = ReduceMean<axes = [0], keepdims = 1>(x)  y = Sub(x, m) }");
+  EXPECT_THAT(mixed.value(mixed.inputs[0]).shape, ElementsAre(2, 6));
+  const Network folded = network_from_text(R"(net (float[1, 6, 4] x) => (float[6, 4] y) {
+    target = Constant<value = int64[2] {6, 4}>()
+    y = Reshape(x, target)
+  })");
+  EXPECT_THAT(folded.value(folded.inputs[0]).shape, ElementsAre(1, 6, 4));
+}
+
 TEST(OnnxReader, ListsEveryMissingOperatorInOneError) {
   EXPECT_EQ(message_of("net (float[N, 4] x) => (float[N, 4] y) { a = NonZero(x)  b = NonZero(a)  y = Det(b) }"),
             "test.onnx: node that makes y: operator Det is not supported\n"
