@@ -40,8 +40,10 @@ std::string format_fixed(double value, int digits) {
 
 std::string format_significant(double value, int digits) {
   if (value == 0 || !std::isfinite(value)) return print("%.*f", 0, value);
-  const int before_point = static_cast<int>(std::floor(std::log10(std::abs(value)))) + 1;
-  return print("%.*f", std::max(0, digits - before_point), value);
+  const auto digits_after = [&](double x) { return std::max(0, digits - 1 - static_cast<int>(std::floor(std::log10(std::abs(x))))); };
+  // 0.9997 with three digits is 1.00, not 1.000.
+  const double rounded = std::stod(print("%.*f", digits_after(value), value));
+  return print("%.*f", digits_after(rounded != 0 ? rounded : value), value);
 }
 
 std::string format_bytes(double bytes) {

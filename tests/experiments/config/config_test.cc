@@ -54,7 +54,7 @@ std::vector<std::string> expectations(const fs::path& path) {
 TEST(Config, LeastConfigHasDefaults) {
   const ExperimentConfig config = parse_config(kLeast, kLabel);
   EXPECT_EQ(config.model, fs::canonical(kBad + "/network.onnx"));
-  EXPECT_EQ(config.data.path, fs::canonical(kBad));
+  EXPECT_EQ(config.data.path, fs::current_path());  // the current directory comes before the config's
   EXPECT_THAT(config.devices, ElementsAre("raspberry-pi-4"));
   EXPECT_EQ(config.search.trials, 300);
   EXPECT_THAT(config.objectives, ElementsAre("accuracy", "latency_ms"));
@@ -76,6 +76,17 @@ TEST(Config, SaysEveryFaultOfABadFileInItsWords) {
     EXPECT_THAT(said, testing::UnorderedElementsAreArray(expectations(entry.path())));
   }
   EXPECT_GE(files, 25);
+}
+
+// The list of known devices in the message grows with every device file.
+TEST(Config, UnknownDeviceNamesTheNearest) {
+  const std::vector<Fault> faults =
+      faults_of_text("model: network.onnx\ndata: {kind: idx, path: .}\ndevices: [nvidia-t4, raspbery-pi-4]\n");
+  ASSERT_EQ(faults.size(), 1u);
+  EXPECT_EQ(faults[0].line, 3);
+  EXPECT_EQ(faults[0].key, "devices[1]");
+  EXPECT_THAT(faults[0].expected, testing::StartsWith("unknown device; did you mean 'raspberry-pi-4'?"));
+  EXPECT_EQ(faults[0].got, "raspbery-pi-4");
 }
 
 TEST(Config, MissingFile) {
