@@ -9,6 +9,7 @@
 #include "evaluators/internal/training_loop.h"
 #include "evaluators/internal/weight_scales.h"
 #include "models/base/error.h"
+#include "policies/bias_alignment.h"
 #include "policies/quantize_network.h"
 
 namespace lathe::evaluators {
@@ -72,7 +73,7 @@ RecoveryResult recover(const models::Network& network, const policies::CouplingA
     }};
     auto trained =
         internal::run_training(simulated, dataset.train, training, staged("quantization-aware training", progress), teacher, hooks);
-    simulated = std::move(trained.network);
+    simulated = policies::align_biases(trained.network);  // biases have moved off the grid on which they are delivered
   }
   models::Network delivered = policies::lower_to_qdq(simulated);
   return {.simulated = std::move(simulated), .delivered = std::move(delivered)};
