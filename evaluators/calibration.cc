@@ -43,19 +43,12 @@ std::vector<policies::Range> calibrate_activations(const models::Network& networ
   std::map<models::ValueId, policies::RangeObserver> observers;
   models::RunOptions run;
   for (const auto& point : plan.points) {
-    const bool is_input = std::find(network.inputs.begin(), network.inputs.end(), point.value) != network.inputs.end();
-    if (observers.try_emplace(point.value).second && !is_input) run.observed.push_back(point.value);
+    if (observers.try_emplace(point.value).second) run.observed.push_back(point.value);
   }
-  run.observer = [&](models::ValueId id, const at::Tensor& value) {
-    if (const auto at = observers.find(id); at != observers.end()) observe(at->second, value);
-  };
+  run.observer = [&](models::ValueId id, const at::Tensor& value) { observe(observers.at(id), value); };
   const models::Executor executor(network);
   for_each_batch(rows, batch_size, [&](std::int64_t begin, std::int64_t end) {
-    const auto inputs = internal::as_network_inputs(network, rows.batch(begin, end));
-    for (std::size_t i = 0; i < inputs.size(); ++i) {
-      if (const auto at = observers.find(network.inputs[i]); at != observers.end()) observe(at->second, inputs[i]);
-    }
-    executor.run(inputs, run);
+    executor.run(internal::as_network_inputs(network, rows.batch(begin, end)), run);
   });
   std::vector<policies::Range> ranges;
   for (const auto& point : plan.points) ranges.push_back(observers.at(point.value).range(method, point.bits));

@@ -1,4 +1,5 @@
-// A policy made real on calibration data: prune -> BatchNorm recalibration -> BatchNorm folding -> quantization with calibrated ranges.
+// A policy made real on calibration data: prune -> BatchNorm recalibration with the weights as the policy rounds them -> BatchNorm
+// folding -> quantization with calibrated ranges.
 // The search measures the physically pruned network with FakeQuantize (equal to masks, and faster); delivery is the same network lowered
 // to QuantizeLinear/DequantizeLinear.
 #pragma once
@@ -16,7 +17,7 @@ namespace lathe::evaluators {
 struct CompressionOptions {
   policies::RangeMethod activation_method = policies::RangeMethod::kMse;
   policies::RangeMethod weight_method = policies::RangeMethod::kMse;
-  bool recalibrate_batch_norm = true;  // only where something was pruned
+  bool recalibrate_batch_norm = true;  // only where something was pruned or weights are rounded to less than 8 bits
   std::int64_t batch_norm_rows = 512;  // at most this many calibration rows
   std::int64_t range_rows = 128;
   std::int64_t batch_size = 64;
@@ -26,7 +27,8 @@ struct CompressionOptions {
 // The pruned float network, BatchNormalization recalibrated and still there.
 models::Network compress_float(const models::Network& network, const policies::CouplingAnalysis& analysis, const policies::Policy& policy,
                                const Rows& calibration, const CompressionOptions& options = {});
-// Folds BatchNormalization of a pruned network and inserts FakeQuantize by the policy with ranges calibrated on `calibration`.
+// Recalibrates (for weights of less than 8 bits) and folds BatchNormalization of a pruned network and inserts FakeQuantize by the policy
+// with ranges calibrated on `calibration`.
 models::Network quantize_simulated(const models::Network& pruned, const policies::Policy& policy, const Rows& calibration,
                                    const CompressionOptions& options = {});
 // Both in a row.

@@ -10,6 +10,7 @@
 #include "evaluators/accuracy.h"
 #include "models/base/check.h"
 #include "models/executor.h"
+#include "policies/quantize_network.h"
 
 namespace lathe::evaluators {
 namespace {
@@ -75,7 +76,8 @@ const Evaluation& PolicyEvaluator::reference(Split split) const {
 
 Evaluation PolicyEvaluator::measure(const models::Network& network, Split split, std::int64_t rows) const {
   const AccuracyOptions options{.batch_size = state_->options.batch_size, .rows = rows};
-  return evaluation_of(matches(predict(models::Executor(network), state_->rows(split), options), state_->expected(split)));
+  return evaluation_of(matches(predict(models::Executor(policies::bake_weight_quantization(network)), state_->rows(split), options),
+                               state_->expected(split)));
 }
 
 Evaluation PolicyEvaluator::evaluate(const EvaluationRequest& request) const {

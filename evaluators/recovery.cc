@@ -1,22 +1,33 @@
 #include "evaluators/recovery.h"
 
-#include <ATen/core/Tensor.h>
-#include <c10/core/GradMode.h>
-
 #include <algorithm>
-#include <cmath>
 
 #include "evaluators/internal/training_loop.h"
 #include "evaluators/internal/weight_scales.h"
 #include "models/base/error.h"
+#include "models/operators.h"
 #include "policies/bias_alignment.h"
 #include "policies/quantize_network.h"
+#include "policies/weight_formats.h"
 
 namespace lathe::evaluators {
 namespace {
 
 bool is_quantized(const models::Network& network) {
   return std::any_of(network.nodes.begin(), network.nodes.end(), [](const auto& node) { return node.op == "FakeQuantize"; });
+}
+
+// Weights in 16-bit float formats train in float32; this is what is delivered of them.
+models::Network with_rounded_float_weights(models::Network network, const policies::Policy& policy) {
+  for (const auto& layer : policy.layers) {
+    if (layer.weight_format == "int" || layer.weight_bits >= 32) continue;
+    const auto node = std::find_if(network.nodes.begin(), network.nodes.end(), [&](const auto& n) { return n.name == layer.name; });
+    const int input = node == network.nodes.end() ? -1 : models::weight_input(network, *node);
+    if (input < 0) continue;
+    models::Tensor& weight = network.constants.at(node->inputs[static_cast<std::size_t>(input)]);
+    weight = policies::round_to_format(weight, layer.weight_format, layer.weight_bits);
+  }
+  return network;
 }
 
 TrainCallback staged(const std::string& stage, const std::function<bool(const RecoveryProgress&)>& progress) {
@@ -73,7 +84,8 @@ RecoveryResult recover(const models::Network& network, const policies::CouplingA
     }};
     auto trained =
         internal::run_training(simulated, dataset.train, training, staged("quantization-aware training", progress), teacher, hooks);
-    simulated = policies::align_biases(trained.network);  // biases have moved off the grid on which they are delivered
+    // Training moved biases off the multiples of s_input * s_weight that integer arithmetic can add.
+    simulated = policies::align_biases(with_rounded_float_weights(std::move(trained.network), policy));
   }
   models::Network delivered = policies::lower_to_qdq(simulated);
   return {.simulated = std::move(simulated), .delivered = std::move(delivered)};
