@@ -17,6 +17,7 @@
 #include "models/internal/model_file.h"
 #include "models/internal/node_inference.h"
 #include "models/internal/onnx_proto.h"
+#include "models/internal/operand_checks.h"
 #include "models/internal/sample_independence.h"
 #include "models/operators.h"
 
@@ -89,7 +90,7 @@ class Importer {
     }
     for (const std::string& input : proto.input()) node.inputs.push_back(input.empty() ? kNoValue : id_of(input, node.name));
     if (opened_batch_ > 0 && node.op == "Reshape") open_target(node);
-    internal::check_attributes(node);
+    internal::check_operands(builder_, node);
     const auto values = internal::infer_node(proto, node.name, node.inputs, builder_, opset_);
     if (can_skip(proto, node, values)) {
       ids_[proto.output(0)] = node.inputs[0];

@@ -149,47 +149,7 @@ void normalize_axes(const GraphBuilder& builder, Node& node) {
   }
 }
 
-void check_layer_operands(const GraphBuilder& builder, const Node& node) {
-  const Shape& x = builder.shapes(node.inputs[0])[0];
-  const Shape& w = builder.shapes(node.inputs[1])[0];
-  const std::int64_t group = int_attribute(node, "group", 1);
-  const auto fail = [&](const std::string& what) { throw UserError(Fault{.key = node.name, .expected = node.op + ": " + what}); };
-  const std::string seen = "input " + to_string(builder.network().value(node.inputs[0]).shape) + ", weight " + to_string(w);
-  if (x.size() < 3 || x.size() > 5 || w.size() != x.size()) fail("input and weight must both have 3, 4 or 5 axes: " + seen);
-  const std::int64_t in_channels = node.op == "Conv" ? w[1] * group : w[0];
-  if (x[1] != in_channels || w[0] % group != 0) fail("channels do not fit " + std::to_string(group) + " groups: " + seen);
-  const std::int64_t out_channels = node.op == "Conv" ? w[0] : w[1] * group;
-  if (has_input(node, 2) && builder.shapes(node.inputs[2])[0] != Shape{out_channels})
-    fail("the bias must have one element an output channel");
-  const Ints kernel(w.begin() + 2, w.end());
-  if (ints_attribute(node, "kernel_shape", kernel) != kernel) fail("kernel_shape differs from the weight's: " + seen);
-}
-
-void check_norm_operands(const GraphBuilder& builder, const Node& node) {
-  const Shape& x = builder.shapes(node.inputs[0])[0];
-  for (std::size_t i = 1; i < node.inputs.size(); ++i) {
-    if (x.size() >= 2 && builder.shapes(node.inputs[i])[0] == Shape{x[1]}) continue;
-    throw UserError(Fault{.key = node.name, .expected = node.op + ": parameters must have one element a channel"});
-  }
-}
-
 }  // namespace
-
-void check_attributes(const Node& node) {
-  if (!is_one_of(node.op, {"Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool"})) return;
-  const auto fail = [&](const std::string& name) {
-    throw UserError(Fault{.key = node.name, .expected = node.op + ": attribute '" + name + "' must be positive"});
-  };
-  for (const char* name : {"strides", "dilations", "kernel_shape"}) {
-    const Ints values = ints_attribute(node, name, {});
-    if (std::any_of(values.begin(), values.end(), [](std::int64_t v) { return v <= 0; })) fail(name);
-  }
-  if (int_attribute(node, "group", 1) <= 0) fail("group");
-  const Ints pads = ints_attribute(node, "pads", {});
-  if (std::any_of(pads.begin(), pads.end(), [](std::int64_t v) { return v < 0; })) {
-    throw UserError(Fault{.key = node.name, .expected = node.op + ": attribute 'pads' must not be negative"});
-  }
-}
 
 bool is_identity(const GraphBuilder& builder, const Node& node, const std::vector<std::optional<ShapePair>>& outputs) {
   if (node.op == "Identity" || node.op == "Dropout") return true;
@@ -209,8 +169,6 @@ void emit_canonical(GraphBuilder& builder, Node node, int opset) {
     return;
   }
   normalize_axes(builder, node);
-  if (node.op == "Conv" || node.op == "ConvTranspose") check_layer_operands(builder, node);
-  if (node.op == "BatchNormalization" || node.op == "InstanceNormalization") check_norm_operands(builder, node);
   if (node.op == "Squeeze" || node.op == "Unsqueeze") normalize_squeeze(builder, node);
   if (node.op == "ReduceSum") attribute_to_input(builder, node, "axes");
   if (node.op == "Split") normalize_split(builder, node);

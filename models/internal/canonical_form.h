@@ -20,8 +20,4 @@ void emit_canonical(GraphBuilder& builder, Node node, int opset);
 // any batch, wherever there are such.
 void make_shape_operands_constant(GraphBuilder& builder, Node& node);
 
-// Attributes that ONNX's own checks let through and that would divide by zero later (strides, dilations, kernels, groups below one).
-// Throws UserError.
-void check_attributes(const Node& node);
-
 }  // namespace lathe::models::internal

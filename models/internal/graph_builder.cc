@@ -18,7 +18,7 @@ constexpr std::int64_t kSmallConstant = 1 << 20;
 // Contents that depend on the batch serve as shapes and indices, which are short.
 constexpr std::int64_t kLongestShapeArithmetic = 1 << 16;
 // Beyond any memory; keeps products of extents within 64 bits.
-constexpr std::int64_t kLargestValue = std::int64_t{1} << 42;
+constexpr std::int64_t kLargestValue = std::int64_t{1} << 38;
 
 void check_size(const std::string& name, const Shape& shape) {
   std::int64_t count = 1;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "models/base/rng.h"
+#include "models/batch_shapes.h"
 #include "models/executor.h"
 #include "models/internal/torch_types.h"
 
@@ -17,6 +18,9 @@ namespace {
 
 // Rounding differs where a matrix product takes another path for another batch.
 constexpr double kRelativeTolerance = 1e-3;
+
+// Values beyond this (1 GiB of floats) are not made just to see.
+constexpr std::int64_t kLargestTried = std::int64_t{1} << 28;
 
 // Normal for floats; 0 or 1 for integers, which index a table of any size.
 at::Tensor random_input(const Value& value, std::int64_t batch, Rng& rng) {
@@ -40,6 +44,8 @@ bool is_close(const at::Tensor& a, const at::Tensor& b) {
 }  // namespace
 
 bool computes_samples_alone(const Network& network, std::int64_t batch) {
+  const std::vector<Shape> shapes = shapes_at_batch(network, 2 * batch);
+  if (std::any_of(shapes.begin(), shapes.end(), [](const Shape& shape) { return element_count(shape) > kLargestTried; })) return false;
   try {
     const at::NoGradGuard no_grad;
     const Executor executor(network);

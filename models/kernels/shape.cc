@@ -214,10 +214,11 @@ Kernel space_to_depth(const Network&, const Node& node) {
 }
 
 Kernel eye_like(const Network& network, const Node& node) {
-  const std::int64_t diagonal = int_attribute(node, "k", 0);
+  const std::int64_t wanted = int_attribute(node, "k", 0);
   const at::ScalarType type = internal::execution_type(network.value(node.outputs[0]).type);
   return [=](const Tensors& inputs, const RunOptions&) {
     const std::int64_t rows = inputs[0].size(0), columns = inputs[0].size(1);
+    const std::int64_t diagonal = std::clamp(wanted, -rows, columns);  // beyond these nothing is left
     // Rows of a larger identity, shifted by the diagonal.
     const std::int64_t margin = std::abs(diagonal), side = std::max(rows, columns) + 2 * margin;
     const at::Tensor whole = at::eye(side, at::TensorOptions().dtype(type).device(inputs[0].device()));

@@ -1,11 +1,13 @@
 #include "models/executor.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/tensor.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <tbb/parallel_for.h>
 
 #include <cmath>
 
@@ -158,6 +160,23 @@ TEST(Executor, ComputesTheSameForAnyBatchAndChangesNothing) {
     EXPECT_TRUE(executor.run(std::vector{x.narrow(0, row, 1)})[0].allclose(whole.narrow(0, row, 1), 1e-5, 1e-6));
   }
   EXPECT_EQ(executor.snapshot(), network);
+}
+
+TEST(Executor, RunsInManyTasksAtOnce) {
+  const Executor executor(classifier());
+  const at::Tensor x = fixed_input(8);
+  at::Tensor expected;
+  {
+    const at::NoGradGuard no_grad;
+    expected = executor.run(std::vector{x})[0];
+  }
+  std::vector<at::Tensor> outputs(32);
+  tbb::parallel_for(std::size_t{0}, outputs.size(), [&](std::size_t i) {
+    at::set_num_threads(1);
+    const at::NoGradGuard no_grad;
+    outputs[i] = executor.run(std::vector{x})[0];
+  });
+  for (const at::Tensor& output : outputs) EXPECT_TRUE(output.equal(expected));
 }
 
 TEST(Executor, RefusesInputsOfTheWrongShape) {
