@@ -2,6 +2,7 @@
 // ONNX's official operator cases (generate_node_tests.py), small networks with the patterns that exporters write, and the networks of
 // LATHE_DATA, these two with ONNX Runtime's outputs (generate_small_networks.py, generate_network_tests.py).
 //   onnx_cases_test --list-operators          what the generator asks
+//   onnx_cases_test --export FOLDER OUT       reads each model and writes it to OUT/CASE.onnx, for check_exported.py
 //   onnx_cases_test FOLDER MINIMUM [--round-trip] [gtest flags]    fails where FOLDER has fewer than MINIMUM cases
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
@@ -116,7 +117,7 @@ class OnnxCase : public testing::Test {
   bool round_trip_;
 };
 
-int register_cases(const fs::path& root, bool round_trip) {
+std::vector<fs::path> cases_in(const fs::path& root) {
   std::vector<fs::path> folders;
   if (fs::is_directory(root)) {
     for (const auto& entry : fs::directory_iterator(root)) {
@@ -124,12 +125,23 @@ int register_cases(const fs::path& root, bool round_trip) {
     }
   }
   std::sort(folders.begin(), folders.end());
+  return folders;
+}
+
+int register_cases(const fs::path& root, bool round_trip) {
+  const std::vector<fs::path> folders = cases_in(root);
   for (const fs::path& folder : folders) {
     const std::string suite = round_trip ? "OnnxCaseRoundTrip" : "OnnxCase";
     testing::RegisterTest(suite.c_str(), folder.filename().c_str(), nullptr, nullptr, __FILE__, __LINE__,
                           [=]() -> testing::Test* { return new OnnxCase(folder, round_trip); });
   }
   return static_cast<int>(folders.size());
+}
+
+void export_cases(const fs::path& root, const fs::path& out) {
+  for (const fs::path& folder : cases_in(root)) {
+    write_onnx(read_onnx((folder / "model.onnx").string()), (out / folder.filename()).string() + ".onnx");
+  }
 }
 
 }  // namespace
@@ -141,6 +153,10 @@ int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
   if (argc == 2 && std::string(argv[1]) == "--list-operators") {
     for (const std::string& op : lathe::models::supported_operators()) std::cout << op << '\n';
+    return 0;
+  }
+  if (argc == 4 && std::string(argv[1]) == "--export") {
+    lathe::models::export_cases(argv[2], argv[3]);
     return 0;
   }
   if (argc < 3) {
