@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "models/base/error.h"
+#include "models/internal/allocator.h"
 #include "models/internal/onnx_proto.h"
 #include "models/internal/torch_types.h"
 #include "models/kernels/kernel.h"
@@ -177,6 +178,7 @@ void Executor::State::observe(const Node& node, const std::vector<at::Tensor>& v
 }
 
 Executor::Executor(Network network, const std::string& device) : state_(std::make_unique<State>()) {
+  internal::keep_freed_memory();
   state_->network = std::move(network);
   state_->device = at::Device(device);
   state_->prepare_constants();

@@ -28,7 +28,8 @@ struct RunOptions {
 // Gradients flow when the caller has grad mode on and parameters require them (`trainable` below).
 class Executor {
  public:
-  // device: "cpu" or "cuda". Constants are converted once.
+  // device: "cpu" or "cuda". Constants are converted once. The first executor of a process has glibc keep freed memory for reuse (see
+  // internal/allocator.h).
   explicit Executor(Network network, const std::string& device = "cpu");
   ~Executor();
   Executor(Executor&&) noexcept;
