@@ -40,6 +40,7 @@ evaluators::RecoveryOptions recovery_options(const Experiment& experiment, doubl
 // Calibrated, and recovered where that helps.
 struct Compressed {
   evaluators::RecoveryResult networks;
+  evaluators::Evaluation search;
   bool is_recovered = false;
 };
 
@@ -50,6 +51,7 @@ Compressed compress(const Experiment& experiment, const policies::Policy& policy
                                recovery_options(experiment, epochs_factor), callback);
   };
   Compressed result{.networks = run(/*epochs_factor=*/0, std::function<bool(const evaluators::RecoveryProgress&)>{})};
+  result.search = experiment.builtin()->measure(result.networks.simulated, Split::kSearch);
   if (!needs_training_rows(experiment.config)) return result;
   bool is_stopped = false;
   evaluators::RecoveryResult trained =
@@ -58,9 +60,8 @@ Compressed compress(const Experiment& experiment, const policies::Policy& policy
             return !is_stopped;
           }));
   if (is_stopped) throw DeliveryStopped{};
-  const double before = experiment.builtin()->measure(result.networks.simulated, Split::kSearch).accuracy;
-  const double after = experiment.builtin()->measure(trained.simulated, Split::kSearch).accuracy;
-  if (after >= before) result = {.networks = std::move(trained), .is_recovered = true};
+  const evaluators::Evaluation after = experiment.builtin()->measure(trained.simulated, Split::kSearch);
+  if (after.accuracy >= result.search.accuracy) result = {.networks = std::move(trained), .search = after, .is_recovered = true};
   return result;
 }
 
@@ -117,10 +118,12 @@ Delivery deliver(const Experiment& experiment, const policies::Policy& given, co
   if (experiment.builtin() != nullptr) {
     const Compressed compressed = compress(experiment, delivery.policy, progress);
     delivery.is_recovered = compressed.is_recovered;
+    delivery.search = compressed.search;
     delivery.onnx = models::serialize_onnx(compressed.networks.delivered);
     delivery.test = experiment.builtin()->measure(models::parse_onnx(delivery.onnx, "the compressed network"), Split::kTest);
     metrics.size_bytes = static_cast<std::int64_t>(delivery.onnx.size());
   } else {
+    delivery.search.is_ok = false;
     delivery.test = experiment.evaluator().evaluate({.policy = delivery.policy, .split = Split::kTest});
   }
   if (!delivery.test.is_ok) throw std::runtime_error("the compressed network could not be evaluated: " + delivery.test.error);

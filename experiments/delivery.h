@@ -12,10 +12,11 @@
 namespace lathe::experiments {
 
 struct Delivery {
-  policies::Policy policy;      // with its metrics, accuracy of the delivered file on the test split
-  std::string onnx;             // bytes of the delivered file; "" where there is no data to calibrate it
-  evaluators::Evaluation test;  // of the delivered file (of the simulation for the user's command)
-  bool is_recovered = false;    // training helped on the search split and was kept
+  policies::Policy policy;        // with its metrics, accuracy of the delivered file on the test split
+  std::string onnx;               // bytes of the delivered file; "" where there is no data to calibrate it
+  evaluators::Evaluation search;  // after recovery; is_ok = false for the user's command, which knows no recovery
+  evaluators::Evaluation test;    // of the delivered file (of the simulation for the user's command)
+  bool is_recovered = false;      // training helped on the search split and was kept
 };
 
 // Thrown where the progress callback said stop.

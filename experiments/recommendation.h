@@ -1,25 +1,26 @@
-// Which policies of a device's Pareto set are worth delivering.
+// Which policies of a device's Pareto set are worth delivering, and which of the delivered ones is recommended.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
-#include "experiments/experiment.h"
 #include "search/problem.h"
 #include "search/trial.h"
 
 namespace lathe::experiments {
 
-struct Recommendation {
-  int target = 0;
-  std::vector<std::int64_t> trials;  // the recommended one first, then its neighbours on the front
-  bool meets_loss = true;            // false: no policy loses as little as wanted; the most accurate one stands in
+struct DeliveryWish {
+  double float_accuracy = 0;    // on the rows that the trials were measured on
+  double accuracy_loss = 0.01;  // share that a recommended policy may lose
+  double recoverable_loss = 0;  // that training may win back beyond it; 0 = no training
+  int count = 1;                // policies a device
 };
 
-// The fastest policy of the target's front whose accuracy on the search split is at most `accuracy_loss` points below the float network's
-// (on the same rows); then, up to `count` in all, the policies next to it on the front, slower ones first, since those lose less. Empty
+// Trials of the target's front to deliver. The first is the fastest that loses at most `accuracy_loss` as it is (where none does, the most
+// accurate one). Where training may win accuracy back, the others are faster: spread evenly over the front from there to the fastest that
+// loses at most `recoverable_loss` more. Without training, and where that stretch is too short, they are its slower neighbours. Empty
 // where the front is.
-Recommendation recommend(const search::Problem& problem, const std::vector<search::Trial>& trials, int target, double float_accuracy,
-                         double accuracy_loss, int count);
+std::vector<std::int64_t> choose_deliveries(const search::Problem& problem, const std::vector<search::Trial>& trials, int target,
+                                            const DeliveryWish& wish);
 
 }  // namespace lathe::experiments

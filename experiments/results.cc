@@ -129,6 +129,7 @@ json policy_json(const DeliveredPolicy& delivered, const RunResults& results) {
                 {"energy_mj", energy},
                 {"speed_up", speed_up},
                 {"packed_bytes", *metrics.packed_bytes}};
+  if (delivered.delivery.search.is_ok) document["search_accuracy"] = figure_json(accuracy_figure(delivered.delivery.search, "search"));
   if (metrics.size_bytes) {
     document["size_bytes"] = *metrics.size_bytes;
     document["model"] = RunDirectory::model_name(delivered.number);

@@ -8,7 +8,6 @@
 
 #include "experiments/delivery.h"
 #include "experiments/experiment.h"
-#include "experiments/recommendation.h"
 #include "search/problem.h"
 #include "search/trial.h"
 
@@ -18,7 +17,7 @@ struct DeliveredPolicy {
   int number = 0;  // of policies/NNN.json
   int target = 0;  // the device that it was chosen for
   std::int64_t trial = 0;
-  bool is_recommended = false;
+  bool is_recommended = false;  // the fastest of its device's that meets the loss on the search split
   bool meets_loss = true;
   Delivery delivery;
 };

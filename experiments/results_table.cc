@@ -59,19 +59,19 @@ std::string device_table(const json& results, const json& device) {
   table.add_row({"float", accuracy_text(base["accuracy"]["test"]), "", format_significant(device["float"]["latency_ms"].get<double>(), 3),
                  "1.00x", format_significant(device["float"]["energy_mj"].get<double>(), 3), format_bytes(base["size_bytes"].get<double>()),
                  format_bytes(base["packed_bytes"].get<double>())});
-  bool meets_loss = true, has_policy = false;
+  bool meets_loss = false, has_policy = false;
   for (const json& policy : results["policies"]) {
     if (policy["device"] != name) continue;
     add_policy_row(table, results, policy, name);
     has_policy = true;
-    meets_loss &= policy["meets_loss"].get<bool>();
+    meets_loss |= policy["meets_loss"].get<bool>();
   }
   std::string text = device["title"].get<std::string>() + ": latency and energy predicted" +
                      (device["calibrated"].get<bool>() ? "" : ", uncalibrated") + "; " + std::to_string(device["front"].size()) +
                      " policies on its Pareto front\n" + table.to_string();
-  if (!meets_loss)
+  if (has_policy && !meets_loss)
     text += "No policy loses at most " + format_fixed(results["accuracy_loss"].get<double>(), 2) +
-            " points on the search split; the most accurate one of the front is given instead.\n";
+            " points on the search split; these come nearest.\n";
   else if (!has_policy)
     text += device["front"].empty() ? "No policy was found that this device can run within the limits.\n" : "";
   return text + "\n";
@@ -86,7 +86,7 @@ std::string results_table(const json& results) {
   const std::int64_t rows = results["float"]["accuracy"]["test"].value("samples", std::int64_t{0});
   const std::string samples = rows > 0 ? std::to_string(rows) + " " : "";
   text += "* recommended: the fastest that loses at most " + format_fixed(results["accuracy_loss"].get<double>(), 2) +
-          " points on the search split. Accuracy is measured on " + samples +
+          " points on the search split, after recovery. Accuracy is measured on " + samples +
           "held-out rows with 95 % intervals; the loss is paired with the float network.\n";
   return text;
 }

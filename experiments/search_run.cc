@@ -5,15 +5,19 @@
 #include <oneapi/tbb/task_arena.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "evaluators/sensitivity.h"
 #include "experiments/best_so_far.h"
 #include "experiments/config/config.h"
 #include "experiments/interruption.h"
+#include "experiments/recommendation.h"
 #include "experiments/report.h"
 #include "experiments/results.h"
 #include "experiments/run_directory.h"
@@ -169,20 +173,45 @@ class SearchRun {
     return found;
   }
 
-  // Numbers policies device by device, the recommended one of each first.
   std::vector<DeliveredPolicy> choose(const std::vector<search::Trial>& trials) const {
+    constexpr double kPoints = 100;
+    const DeliveryWish wish{.float_accuracy = float_search_.accuracy,
+                            .accuracy_loss = config().constraints.accuracy_loss / kPoints,
+                            .recoverable_loss = needs_training_rows(config()) ? config().recover.recoverable_loss / kPoints : 0,
+                            .count = config().recover.policies};
     std::vector<DeliveredPolicy> chosen;
     for (std::size_t target = 0; target < experiment_.targets.size(); ++target) {
-      const Recommendation recommendation = recommend(problem_, trials, static_cast<int>(target), float_search_.accuracy,
-                                                      config().constraints.accuracy_loss, config().recover.policies);
-      for (const std::int64_t id : recommendation.trials)
-        chosen.push_back({.number = static_cast<int>(chosen.size()) + 1,
-                          .target = static_cast<int>(target),
-                          .trial = id,
-                          .is_recommended = id == recommendation.trials.front() && recommendation.meets_loss,
-                          .meets_loss = recommendation.meets_loss});
+      for (const std::int64_t id : choose_deliveries(problem_, trials, static_cast<int>(target), wish))
+        chosen.push_back({.target = static_cast<int>(target), .trial = id});
     }
     return chosen;
+  }
+
+  // Marks the fastest of each device's that loses little enough on the search split, now that it is recovered, puts it first, and numbers
+  // all.
+  void rank(std::vector<DeliveredPolicy>& chosen, const std::vector<search::Trial>& trials) const {
+    const double whole_split =
+        experiment_.builtin() != nullptr ? experiment_.float_accuracy(Split::kSearch).accuracy : float_search_.accuracy;
+    constexpr double kRounding = 1e-9;
+    const double loss = config().constraints.accuracy_loss / 100 + kRounding;
+    const auto trial_of = [&](const DeliveredPolicy& policy) -> const search::Trial& {
+      return *std::find_if(trials.begin(), trials.end(), [&](const search::Trial& trial) { return trial.id == policy.trial; });
+    };
+    for (DeliveredPolicy& policy : chosen) {
+      const Evaluation& search = policy.delivery.search;
+      const bool meets_as_tried = trial_of(policy).metrics[kAccuracyMetric] >= float_search_.accuracy - loss;
+      policy.meets_loss = search.is_ok && policy.delivery.is_recovered ? search.accuracy >= whole_split - loss : meets_as_tried;
+    }
+    const auto latency = [&](const DeliveredPolicy& policy) {
+      return trial_of(policy).metrics[static_cast<std::size_t>(latency_metric(policy.target))];
+    };
+    std::stable_sort(chosen.begin(), chosen.end(), [&](const DeliveredPolicy& a, const DeliveredPolicy& b) {
+      return std::tuple(a.target, !a.meets_loss, latency(a)) < std::tuple(b.target, !b.meets_loss, latency(b));
+    });
+    for (std::size_t i = 0; i < chosen.size(); ++i) {
+      chosen[i].number = static_cast<int>(i) + 1;
+      chosen[i].is_recommended = chosen[i].meets_loss && (i == 0 || chosen[i - 1].target != chosen[i].target);
+    }
   }
 
   // Delivers each different trial once, in parallel.
@@ -235,6 +264,7 @@ class SearchRun {
     results.delivered = choose(found.trials);
     try {
       deliver_all(results.delivered, found.trials, results.float_test);
+      rank(results.delivered, found.trials);
     } catch (const DeliveryStopped&) {
       return {};
     }

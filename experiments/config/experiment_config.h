@@ -48,7 +48,8 @@ struct EvaluatorConfig {
 };
 
 struct RecoverConfig {
-  int policies = 1;                      // a device: the recommended one, then its neighbours on the front
+  int policies = 3;                      // delivered a device, from the safe one to faster ones that training may save
+  double recoverable_loss = 10;          // points that training may win back
   evaluators::RecoveryOptions recovery;  // device and seed are set by the run
 };
 

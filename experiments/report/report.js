@@ -87,7 +87,7 @@ function drawSummary() {
     const own = run.policies.filter(policy => policy.device === device.name);
     for (const policy of own) table.append(policyRow(policy, device));
     if (own.length && !own.some(policy => policy.meets_loss))
-      table.append(element('tr', {}, element('td', {colspan: 7, class: 'bad'}, `No policy loses at most ${run.accuracy_loss} points on the search split; the most accurate one is shown.`)));
+      table.append(element('tr', {}, element('td', {colspan: 7, class: 'bad'}, `No policy loses at most ${run.accuracy_loss} points on the search split; these come nearest.`)));
     if (!device.front.length) table.append(element('tr', {}, element('td', {colspan: 7, class: 'bad'}, 'No policy within the limits runs on this device.')));
   }
   const test = float.accuracy.test;

@@ -26,7 +26,7 @@ devices: [raspberry-pi-4, nvidia-t4]
 space: {{keep_ratios: [0.5, 0.75, 1.0]}}
 constraints: {{accuracy_loss: 3}}
 search: {{trials: 20, threads: 2, agents: [quasi_random, nsga2], sensitivity_rows: 60}}
-recover: {{policies: 1, fine_tune_epochs: 1, qat_epochs: 1, batch_size: 64}}
+recover: {{policies: 1, recoverable_loss: 10, fine_tune_epochs: 1, qat_epochs: 1, batch_size: 64}}
 output: {output}
 seed: 5
 """
