@@ -73,6 +73,15 @@ class Comparison {
     }
     std::stable_sort(within.begin(), within.end(), [](const Policy* a, const Policy* b) { return a->accuracy > b->accuracy; });
     if (within.size() > kFinalists) within.resize(kFinalists);
+    // Together, since each takes seconds; `cached` then only looks up.
+    std::vector<const Policy*> unknown;
+    for (const Policy* policy : within) {
+      if (!cache_.contains({policy->candidate, Split::kSearch})) unknown.push_back(policy);
+    }
+    std::vector<Evaluation> measured(unknown.size());
+    tbb::parallel_for(std::size_t{0}, unknown.size(),
+                      [&](std::size_t i) { measured[i] = measure(unknown[i]->candidate, Split::kSearch, 0); });
+    for (std::size_t i = 0; i < unknown.size(); ++i) cache_.insert_or_assign({unknown[i]->candidate, Split::kSearch}, measured[i]);
     std::optional<Policy> best;
     double best_accuracy = -1;
     for (const Policy* policy : within) {
@@ -161,8 +170,7 @@ void print_device(const experiments::Experiment& experiment, Comparison& compari
       const Evaluation& ours = comparison.cached(found->candidate, Split::kTest);
       std::cout << ' ' << 100 * ours.accuracy;
       if (uniform) {
-        const auto difference =
-            evaluators::paired_difference(ours.correct, comparison.cached(uniform->candidate, Split::kTest).correct);
+        const auto difference = evaluators::paired_difference(ours.correct, comparison.cached(uniform->candidate, Split::kTest).correct);
         sum += difference.difference;
         std::cout << std::showpos << " (" << 100 * difference.difference << ", " << 100 * difference.interval.first << " to "
                   << 100 * difference.interval.second << ')' << std::noshowpos;
@@ -187,8 +195,8 @@ int main(int argc, char** argv) {
     const std::vector<Policy> grid = comparison.uniform_grid();
     std::vector<std::vector<Policy>> runs;
     for (int i = 2; i < argc; ++i) runs.push_back(searched(argv[i]));
-    std::cout << "Float network: " << 100 * experiment.float_accuracy(Split::kTest).accuracy << " % on the held-out split; "
-              << grid.size() << " uniform policies; " << runs.size() << " searches of " << runs.front().size() << " trials.\n";
+    std::cout << "Float network: " << 100 * experiment.float_accuracy(Split::kTest).accuracy << " % on the held-out split; " << grid.size()
+              << " uniform policies; " << runs.size() << " searches of " << runs.front().size() << " trials.\n";
     for (int target = 0; target < static_cast<int>(experiment.targets.size()); ++target) {
       print_device(experiment, comparison, target, grid, runs);
     }
