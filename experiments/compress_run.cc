@@ -60,7 +60,7 @@ CompressOutcome run_compression(const ExperimentConfig& config, const policies::
   constexpr int kPercent = 100;
   progress.start("compress", kPercent);
   try {
-    delivery = deliver(experiment, policy, float_test, [&](const evaluators::RecoveryProgress& now) {
+    delivery = deliver(experiment, policy, float_test, Recovery::kAsConfigured, [&](const evaluators::RecoveryProgress& now) {
       const std::int64_t steps = std::max<std::int64_t>(1, now.progress.steps);
       progress.update(static_cast<int>(kPercent * now.progress.step / steps), now.stage);
       return !is_interrupted();

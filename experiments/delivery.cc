@@ -44,7 +44,7 @@ struct Compressed {
   bool is_recovered = false;
 };
 
-Compressed compress(const Experiment& experiment, const policies::Policy& policy,
+Compressed compress(const Experiment& experiment, const policies::Policy& policy, Recovery recovery,
                     const std::function<bool(const evaluators::RecoveryProgress&)>& progress) {
   const auto run = [&](double epochs_factor, const auto& callback) {
     return evaluators::recover(experiment.network, experiment.analysis, policy, *experiment.dataset,
@@ -52,7 +52,7 @@ Compressed compress(const Experiment& experiment, const policies::Policy& policy
   };
   Compressed result{.networks = run(/*epochs_factor=*/0, std::function<bool(const evaluators::RecoveryProgress&)>{})};
   result.search = experiment.builtin()->measure(result.networks.simulated, Split::kSearch);
-  if (!needs_training_rows(experiment.config)) return result;
+  if (recovery == Recovery::kNone || !needs_training_rows(experiment.config)) return result;
   bool is_stopped = false;
   evaluators::RecoveryResult trained =
       run(/*epochs_factor=*/1, std::function<bool(const evaluators::RecoveryProgress&)>([&](const auto& now) {
@@ -109,14 +109,14 @@ void add_predictions(const Experiment& experiment, policies::Policy& policy) {
   }
 }
 
-Delivery deliver(const Experiment& experiment, const policies::Policy& given, const evaluators::Evaluation& float_test,
+Delivery deliver(const Experiment& experiment, const policies::Policy& given, const evaluators::Evaluation& float_test, Recovery recovery,
                  const std::function<bool(const evaluators::RecoveryProgress&)>& progress) {
   Delivery delivery{.policy = with_kept_channels(experiment, given)};
   policies::PolicyMetrics& metrics = delivery.policy.metrics;
   metrics = {};
   add_predictions(experiment, delivery.policy);
   if (experiment.builtin() != nullptr) {
-    const Compressed compressed = compress(experiment, delivery.policy, progress);
+    const Compressed compressed = compress(experiment, delivery.policy, recovery, progress);
     delivery.is_recovered = compressed.is_recovered;
     delivery.search = compressed.search;
     delivery.onnx = models::serialize_onnx(compressed.networks.delivered);

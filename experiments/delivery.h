@@ -19,13 +19,15 @@ struct Delivery {
   bool is_recovered = false;      // training helped on the search split and was kept
 };
 
+enum class Recovery { kAsConfigured, kNone };
+
 // Thrown where the progress callback said stop.
 struct DeliveryStopped {};
 
 // kept channels are filled in. The recovered network is kept only if it is no worse on the search split than the calibrated one: a few
 // epochs can also hurt. The file is read back and run; that is what is measured. Throws std::runtime_error where that fails.
 // predictions: every target's. seed: of the training. Thread-safe.
-Delivery deliver(const Experiment& experiment, const policies::Policy& policy, const evaluators::Evaluation& float_test,
+Delivery deliver(const Experiment& experiment, const policies::Policy& policy, const evaluators::Evaluation& float_test, Recovery recovery,
                  const std::function<bool(const evaluators::RecoveryProgress&)>& progress);
 
 // A measured accuracy with its interval, where the evaluator says how many rows it took.

@@ -269,11 +269,13 @@ class SearchRun {
             tbb::this_task_arena::isolate([&] {
               const search::Trial& trial =
                   *std::find_if(trials.begin(), trials.end(), [&](const auto& t) { return t.id == work[i]->first; });
-              work[i]->second =
-                  deliver(experiment_, experiment_.to_policy(trial.candidate), float_test, [&](const evaluators::RecoveryProgress& now) {
-                    progress_.update(done, now.stage);
-                    return !is_interrupted();
-                  });
+              const bool is_spared = config().recover.only_where_needed && trial.metrics[kAccuracyMetric] >= least_accuracy();
+              const Recovery recovery = is_spared ? Recovery::kNone : Recovery::kAsConfigured;
+              work[i]->second = deliver(experiment_, experiment_.to_policy(trial.candidate), float_test, recovery,
+                                        [&](const evaluators::RecoveryProgress& now) {
+                                          progress_.update(done, now.stage);
+                                          return !is_interrupted();
+                                        });
             });
             progress_.update(++done, "");
           },
