@@ -26,12 +26,10 @@ json value_json(const models::Network& network, models::ValueId id) {
   return {{"name", value.name}, {"type", models::to_string(value.type)}, {"shape", value.shape}};
 }
 
-json model_json(const models::Network& network) {
-  json model{
-      {"name", network.name}, {"sha256", network.sha256}, {"opset", network.opset}, {"inputs", json::array()}, {"outputs", json::array()}};
-  for (const models::ValueId id : network.inputs) model["inputs"].push_back(value_json(network, id));
-  for (const models::ValueId id : network.outputs) model["outputs"].push_back(value_json(network, id));
-  return model;
+json values_json(const models::Network& network, const std::vector<models::ValueId>& values) {
+  json listed = json::array();
+  for (const models::ValueId id : values) listed.push_back(value_json(network, id));
+  return listed;
 }
 
 json group_json(const policies::CouplingGroup& group) {
@@ -124,7 +122,11 @@ json inspection_json(const models::Network& network, const policies::CouplingAna
                       {"quantizable", layer.quantizable},
                       {"reason", layer.reason}});
   }
-  return {{"model", model_json(network)},
+  // "model" is what a policy file holds, so that it can be copied there.
+  return {{"model", {{"name", network.name}, {"sha256", network.sha256}}},
+          {"opset", network.opset},
+          {"inputs", values_json(network, network.inputs)},
+          {"outputs", values_json(network, network.outputs)},
           {"groups", groups},
           {"layers", layers},
           {"macs", models::total_macs(network)},
@@ -132,11 +134,11 @@ json inspection_json(const models::Network& network, const policies::CouplingAna
 }
 
 std::string inspection_text(const json& inspection) {
-  const json& model = inspection["model"];
-  std::string text = model["name"].get<std::string>() + ": " + format_count(inspection["parameters"].get<double>()) + " parameters, " +
-                     format_count(inspection["macs"].get<double>()) + " MACs for a batch of 1, ONNX opset " + model["opset"].dump() + "\n";
+  std::string text = inspection["model"]["name"].get<std::string>() + ": " + format_count(inspection["parameters"].get<double>()) +
+                     " parameters, " + format_count(inspection["macs"].get<double>()) + " MACs for a batch of 1, ONNX opset " +
+                     inspection["opset"].dump() + "\n";
   for (const char* side : {"inputs", "outputs"})
-    for (const json& value : model[side])
+    for (const json& value : inspection[side])
       text += std::string(side, std::string(side).size() - 1) + " " + value["name"].get<std::string>() + " " +
               value["type"].get<std::string>() + " " + shape_text(value["shape"]) + "\n";
   text += "\nLayers\n" + layers_text(inspection["layers"]);

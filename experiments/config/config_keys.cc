@@ -230,6 +230,8 @@ std::vector<ConfigKey> train_keys() {
           "Moving average of the weights; 0 = none."),
       key("train.shards", MEMBER(train.training.shards), {.at_least = 1, .at_most = 256},
           "Parts of a batch that run in parallel; part of the result."),
+      key("train.device", MEMBER(train.training.device), {.choices = {"cpu", "cuda"}},
+          "Where to train; cuda needs a LibTorch that was built for it (LATHE_TORCH_DIR)."),
   };
 }
 
