@@ -18,7 +18,7 @@ class Agent {
   // At most `count` legal candidates; fewer (or none) when the agent has nothing new. `pending`: proposed by any agent and not yet told.
   // Deterministic in (construction arguments, what was told, the calls so far).
   virtual std::vector<policies::Candidate> ask(int count, std::span<const policies::Candidate> pending) = 0;
-  // Every finished trial of every agent exactly once, in id order, failures included.
+  // Every finished trial of every agent exactly once, in id order (of an asynchronous search: within a call), failures included.
   virtual void tell(std::span<const Trial> finished) = 0;
 };
 

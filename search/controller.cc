@@ -11,6 +11,7 @@
 #include <stdexcept>
 
 #include "models/base/check.h"
+#include "search/asynchronous_search.h"
 #include "search/proposer.h"
 
 namespace lathe::search {
@@ -116,6 +117,21 @@ class Controller {
     return result;
   }
 
+  SearchResult run_asynchronously() {
+    std::vector<Trial> known;
+    if (callbacks_.known) known = callbacks_.known();
+    proposer_.adopt(known);
+    const auto measure = [this](Trial& trial) {
+      apply(problem_, callbacks_.measure(trial.candidate), trial);
+      recorder_.add(trial);
+    };
+    SearchResult result =
+        AsynchronousSearch(options_.trials, options_.threads, proposer_, measure, callbacks_.progress).run(std::move(known));
+    result.duplicates = proposer_.duplicates();
+    result.rejected = proposer_.rejected();
+    return result;
+  }
+
  private:
   // Measures a round while the agents, told of the one before, propose the next.
   void run_round(std::vector<Trial>& measuring, const std::vector<Trial>& finished, std::int64_t left, std::vector<Trial>& upcoming) {
@@ -164,7 +180,7 @@ SearchResult run_search(const Problem& problem, const std::vector<AgentOptions>&
   Proposer proposer(problem, agents, options.round, options.seed);
   Controller controller(problem, options, callbacks, proposer);
   tbb::task_arena arena(options.threads);
-  return arena.execute([&] { return controller.run(); });
+  return arena.execute([&] { return options.is_asynchronous ? controller.run_asynchronously() : controller.run(); });
 }
 
 }  // namespace lathe::search

@@ -4,6 +4,9 @@
 // limits are dropped before any accuracy is measured, the rest is measured in parallel on `threads` oneTBB tasks, and every agent is told
 // all results in id order. The next round is proposed while this one is measured, so results reach agents one round late, whatever the
 // thread count: same seed, same trials.
+//
+// Asynchronously: no rounds. Whoever has measured a trial takes the next proposal at once, and agents are told of whatever has come in
+// since they were asked last. Nobody waits for the slowest of a round, and the trials depend on how long each measurement took.
 #pragma once
 
 #include <functional>
@@ -30,6 +33,7 @@ struct ControllerOptions {
   int threads = 2;
   int round = 0;  // proposals a round over all agents; 0 = 4 for each agent
   std::uint64_t seed = 0;
+  bool is_asynchronous = false;
 };
 
 struct ControllerCallbacks {
@@ -39,6 +43,8 @@ struct ControllerCallbacks {
   std::function<std::optional<Trial>(std::int64_t id, const policies::Candidate&)> recall;
   // A trial just became known; serialized, in order of completion. Must store it durably before it returns.
   std::function<void(const Trial&)> record;
+  // What an earlier run of an asynchronous search stored, in id order: it goes on from there. May be empty, also the function.
+  std::function<std::vector<Trial>()> known;
   // Round finished: trials so far in id order; for progress. Return false to stop early.
   std::function<bool(const std::vector<Trial>&)> progress;
 };

@@ -83,6 +83,14 @@ bool Proposer::accept(const policies::Candidate& candidate, const std::string& a
   return true;
 }
 
+void Proposer::adopt(std::span<const Trial> known) {
+  for (const Trial& trial : known) {
+    seen_.insert(trial.candidate);
+    next_id_ = std::max(next_id_, trial.id + 1);
+  }
+  for (Member& member : members_) member.agent->tell(known);
+}
+
 std::vector<Proposal> Proposer::next_round(std::span<const Trial> finished, std::span<const Proposal> pending, int most) {
   const int total = std::min(round_, most);
   const std::vector<int> share = shares(total);

@@ -30,6 +30,9 @@ class Proposer {
   // Call inside the task arena that is to be used. Ids go on from where the last round ended. Empty when nothing new is left.
   std::vector<Proposal> next_round(std::span<const Trial> finished, std::span<const Proposal> pending, int most);
 
+  // Takes the trials of an earlier run as told and seen. Before the first round.
+  void adopt(std::span<const Trial> known);
+
   std::int64_t duplicates() const { return duplicates_; }
   std::int64_t rejected() const { return rejected_; }
 
