@@ -7,6 +7,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "evaluators/evaluation_cache.h"
 #include "evaluators/external_command.h"
 #include "models/base/error.h"
 #include "models/onnx_reader.h"
@@ -89,7 +90,7 @@ models::Network load_network(const std::string& path) {
 
 }  // namespace
 
-Experiment::Experiment(const ExperimentConfig& given, bool load_train)
+Experiment::Experiment(const ExperimentConfig& given, bool load_train, const Distribution& distribution)
     : config(given),
       network(load_network(config.model)),
       model_bytes(static_cast<std::int64_t>(std::filesystem::file_size(config.model))),
@@ -100,6 +101,16 @@ Experiment::Experiment(const ExperimentConfig& given, bool load_train)
       space(make_space(network, analysis, targets, config.space)),
       dataset(load_data(config, network, load_train)) {
   for (Target& target : targets) target.scorer = std::make_unique<hwmodels::PolicyScorer>(builder, space, *target.hardware);
+  make_evaluator();
+  if (distribution.distribute) {
+    evaluator_ = distribution.distribute(std::move(evaluator_));
+    at_once_ = distribution.at_once;
+  }
+  if (!config.evaluator.cache.empty())
+    evaluator_ = std::make_unique<evaluators::CachedEvaluator>(std::move(evaluator_), config.evaluator.cache, evaluation_context());
+}
+
+void Experiment::make_evaluator() {
   if (config.evaluator.kind == "command") {
     evaluator_ = std::make_unique<evaluators::CommandEvaluator>(evaluators::CommandOptions{
         .command = split_command(config.evaluator.command), .timeout_seconds = config.evaluator.timeout_seconds});
@@ -110,6 +121,12 @@ Experiment::Experiment(const ExperimentConfig& given, bool load_train)
       network, analysis, *dataset, evaluators::PolicyEvaluatorOptions{.compression = compression_options(), .search_kind = kind});
   builtin_ = builtin.get();
   evaluator_ = std::move(builtin);
+}
+
+std::string Experiment::evaluation_context() const {
+  return "lathe " LATHE_VERSION "\nmodel " + network.sha256 + "\ndata " + (dataset ? evaluators::content_sha256(*dataset) : "") +
+         "\nmetric " + (uses_agreement() ? "agreement" : "accuracy") + "\ncalibration " + config.evaluator.calibration + "\nevaluator " +
+         config.evaluator.kind + " " + config.evaluator.command;
 }
 
 evaluators::Evaluation Experiment::float_accuracy(evaluators::Split split) const {
@@ -136,6 +153,10 @@ bool Experiment::uses_agreement() const {
 
 int Experiment::threads() const {
   return config.search.threads > 0 ? config.search.threads : oneapi::tbb::info::default_concurrency();
+}
+
+int Experiment::evaluations_at_once() const {
+  return at_once_ > 0 ? at_once_ : threads();
 }
 
 }  // namespace lathe::experiments

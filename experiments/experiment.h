@@ -2,6 +2,7 @@
 // evaluate and compress all start from this.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,11 +29,18 @@ struct Target {
   const std::string& name() const { return hardware->device().name; }
 };
 
+// Evaluations that run elsewhere, on the ranks of an MPI job for one.
+struct Distribution {
+  // Makes the evaluator that hands requests out from the one of this process, which it owns. Empty = measure here.
+  std::function<std::unique_ptr<evaluators::Evaluator>(std::unique_ptr<evaluators::Evaluator>)> distribute;
+  int at_once = 0;
+};
+
 // Parts borrow from each other, so it neither copies nor moves. Const after construction, and thread-safe.
 class Experiment {
  public:
   // Throws UserError for whatever is wrong with the files that the config names. load_train: also the training rows.
-  Experiment(const ExperimentConfig& config, bool load_train);
+  Experiment(const ExperimentConfig& config, bool load_train, const Distribution& distribution = {});
   Experiment(const Experiment&) = delete;
   Experiment& operator=(const Experiment&) = delete;
 
@@ -56,11 +64,17 @@ class Experiment {
   evaluators::CompressionOptions compression_options() const;
   // Whether the search is steered by agreement with the float network, not by labels.
   bool uses_agreement() const;
-  int threads() const;  // the config's, or one a processor
+  int threads() const;              // the config's, or one a processor
+  int evaluations_at_once() const;  // that many threads may wait for evaluator()
 
  private:
+  void make_evaluator();
+  // What an accuracy depends on besides the policy, for the cache.
+  std::string evaluation_context() const;
+
   std::unique_ptr<evaluators::Evaluator> evaluator_;
   const evaluators::PolicyEvaluator* builtin_ = nullptr;
+  int at_once_ = 0;  // of a distribution; 0 = as many as there are threads
 };
 
 }  // namespace lathe::experiments

@@ -1,9 +1,9 @@
-// Ctrl-C and SIGTERM as a question that long work asks now and then.
+// Ctrl-C, SIGTERM and SIGUSR1 (a batch system's word before the time limit) as a question that long work asks now and then.
 #pragma once
 
 namespace lathe::experiments {
 
-// From now on the first SIGINT or SIGTERM only sets a flag; the second one ends the process at once, as always.
+// From now on the first SIGINT, SIGTERM or SIGUSR1 only sets a flag; the second of its kind ends the process at once, as always.
 void watch_for_interruption();
 bool is_interrupted();
 

@@ -20,14 +20,6 @@ namespace fs = std::filesystem;
   throw UserError(Fault{.file = path, .expected = std::string("cannot be written: ") + std::strerror(error)});
 }
 
-void make_folder(const std::string& path) {
-  std::error_code error;
-  fs::create_directories(path, error);
-  if (error) refuse(path, error.value());
-  if (!fs::is_directory(path)) throw UserError(Fault{.file = path, .expected = "expected a folder"});
-  if (access(path.c_str(), W_OK | X_OK) != 0) refuse(path, errno);
-}
-
 std::string numbered(const char* format, int number) {
   std::array<char, 64> text{};
   std::snprintf(text.data(), text.size(), format, number);
@@ -35,6 +27,14 @@ std::string numbered(const char* format, int number) {
 }
 
 }  // namespace
+
+void make_writable_folder(const std::string& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) refuse(path, error.value());
+  if (!fs::is_directory(path)) throw UserError(Fault{.file = path, .expected = "expected a folder"});
+  if (access(path.c_str(), W_OK | X_OK) != 0) refuse(path, errno);
+}
 
 void write_atomically(const std::string& path, const std::string& bytes) {
   const std::string temporary = path + ".tmp";
@@ -74,9 +74,9 @@ void RunDirectory::check(const std::string& path, bool is_resumed) {
 
 RunDirectory::RunDirectory(std::string path, bool is_resumed) : path_(std::move(path)) {
   check(path_, is_resumed);
-  make_folder(path_);
-  make_folder(path_ + "/policies");
-  make_folder(path_ + "/models");
+  make_writable_folder(path_);
+  make_writable_folder(path_ + "/policies");
+  make_writable_folder(path_ + "/models");
 }
 
 std::string RunDirectory::policy_name(int number) {

@@ -8,6 +8,9 @@ namespace lathe::experiments {
 // Writes and flushes to disk. Throws UserError where the place cannot be written.
 void write_atomically(const std::string& path, const std::string& bytes);
 
+// Makes the folder and its parents. Throws UserError where that cannot be, or nothing can be written to it.
+void make_writable_folder(const std::string& path);
+
 class RunDirectory {
  public:
   // Throws UserError where the folder cannot be made or written, or holds something already and is not to be resumed. Changes nothing, so

@@ -1,9 +1,9 @@
 // The trials of a run in SQLite (`run.db`), each on disk before anybody is told of it, so that a kill at any moment loses only what was
 // still being measured. Write-ahead logging with synchronous=FULL: a commit survives a kill and a power cut.
 //
-// Tables: settings(key, value) what steers the trials, line by line; facts(key, value) measurements besides trials, as JSON (the float
-// network's accuracy, sensitivities); trials(id, agent, choices, state, error, metrics, stddev, seconds), arrays as JSON text whose numbers
-// read back to the same bits, NaN as null.
+// Tables: settings(line, text) what steers the trials; facts(key, value) measurements besides trials, as JSON (the float network's
+// accuracy, sensitivities, what is searched); sessions(number, provenance) one for each time that the run was worked on; trials(id, agent,
+// choices, state, error, metrics, stddev, seconds, session), arrays as JSON text whose numbers read back to the same bits, NaN as null.
 #pragma once
 
 #include <cstdint>
@@ -29,12 +29,20 @@ class RunStore {
   RunStore(const std::string& path, Mode mode, const std::vector<std::string>& settings = {});
   ~RunStore();
 
+  // What the world does (disk full, file locked) is thrown by all that follow as std::runtime_error that names the file.
+
+  // From now on trials are noted as this session's. provenance: program, libraries, host.
+  void begin_session(const nlohmann::json& provenance);
   // Durable when it returns. A trial of that id must not be there yet.
   void record(const search::Trial& trial);
   // Throws UserError where the stored trial is of another candidate: then the program or its data have changed since.
   std::optional<search::Trial> recall(std::int64_t id, const policies::Candidate& candidate) const;
   std::vector<search::Trial> trials() const;  // in id order
+  std::int64_t count() const;
+  std::vector<std::string> settings() const;
+  nlohmann::json sessions() const;  // provenance of each
 
+  std::optional<nlohmann::json> known_fact(const std::string& key) const;
   // The stored fact, or else what `measure` gives, stored.
   nlohmann::json fact(const std::string& key, const std::function<nlohmann::json()>& measure);
 

@@ -18,6 +18,8 @@
 #include "experiments/best_so_far.h"
 #include "experiments/config/config.h"
 #include "experiments/interruption.h"
+#include "experiments/problem_record.h"
+#include "experiments/provenance.h"
 #include "experiments/recommendation.h"
 #include "experiments/report.h"
 #include "experiments/results.h"
@@ -63,12 +65,15 @@ Evaluation first_rows(const Evaluation& evaluation, std::int64_t rows) {
   return cut;
 }
 
+// Thrown by a measurement that was not begun because the run is to stop; those that were begun come to their end and are kept.
+struct Stopped {};
+
 // One run, stage by stage.
 class SearchRun {
  public:
-  SearchRun(const ExperimentConfig& config, bool is_resumed, Progress& progress)
+  SearchRun(const ExperimentConfig& config, bool is_resumed, Progress& progress, const Distribution& distribution)
       : progress_(progress),
-        experiment_(config, needs_training_rows(config)),
+        experiment_(config, needs_training_rows(config), distribution),
         metrics_(experiment_),
         float_search_(first_rows(experiment_.float_accuracy(Split::kSearch), config.evaluator.rows)),
         problem_(make_problem(experiment_, metrics_, float_search_)) {
@@ -80,12 +85,19 @@ class SearchRun {
     // A user's own program need not answer the same twice: what steers the search is what it said first.
     float_search_ = evaluation_of(store_->fact("float_accuracy_search", [&] { return to_json(float_search_); }));
     problem_ = make_problem(experiment_, metrics_, float_search_);
+    store_->fact("problem", [&] { return problem_json(problem_); });
+    store_->begin_session(provenance_of(experiment_));
   }
 
   SearchOutcome run() {
     describe();
-    if (config().search.sensitivity) measure_sensitivity();
-    const search::SearchResult found = search();
+    search::SearchResult found;
+    try {
+      if (config().search.sensitivity) measure_sensitivity();
+      found = search();
+    } catch (const Stopped&) {
+      return {};
+    }
     if (found.is_stopped) return {};
     if (found.trials.empty()) throw UserError("no policy was tried: every proposal of the agents broke a limit of 'constraints'");
     return conclude(found);
@@ -115,11 +127,14 @@ class SearchRun {
   void measure_sensitivity() {
     const json drops = store_->fact("sensitivity", [&] {
       progress_.start("sensitivity", 0);
-      evaluators::SensitivityOptions options{.rows = config().search.sensitivity_rows, .threads = experiment_.threads()};
+      evaluators::SensitivityOptions options{.rows = config().search.sensitivity_rows, .threads = experiment_.evaluations_at_once()};
       json measured = evaluators::measure_sensitivity(
           experiment_.space, experiment_.evaluator(),
           [&](const policies::Candidate& candidate) { return experiment_.to_policy(candidate); }, options,
-          [&](int done, int total) { progress_.update(done, "", /*recalled=*/0, total); });
+          [&](int done, int total) {
+            progress_.update(done, "", /*recalled=*/0, total);
+            if (is_interrupted()) throw Stopped{};
+          });
       progress_.finish();
       return measured;
     });
@@ -127,6 +142,7 @@ class SearchRun {
   }
 
   search::Measurement measure(const policies::Candidate& candidate) const {
+    if (is_interrupted()) throw Stopped{};
     const Evaluation evaluation = experiment_.evaluator().evaluate(
         {.policy = experiment_.to_policy(candidate), .split = Split::kSearch, .rows = config().evaluator.rows});
     const double p = evaluation.accuracy;
@@ -163,12 +179,21 @@ class SearchRun {
                                                 store_->record(trial);
                                                 note(trial, /*is_recalled=*/false);
                                               },
+                                          .known =
+                                              [&] {
+                                                std::vector<search::Trial> known = store_->trials();
+                                                for (const search::Trial& trial : known) note(trial, /*is_recalled=*/true);
+                                                return known;
+                                              },
                                           .progress = [&](const std::vector<search::Trial>&) { return !is_interrupted(); }};
     progress_.start("search", config().search.trials);
-    search::SearchResult found = search::run_search(
-        problem_, config().search.agents,
-        {.trials = config().search.trials, .threads = experiment_.threads(), .round = config().search.round, .seed = config().seed},
-        callbacks);
+    search::SearchResult found = search::run_search(problem_, config().search.agents,
+                                                    {.trials = config().search.trials,
+                                                     .threads = experiment_.evaluations_at_once(),
+                                                     .round = config().search.round,
+                                                     .seed = config().seed,
+                                                     .is_asynchronous = config().search.asynchronous},
+                                                    callbacks);
     progress_.finish();
     if (found.is_exhausted) progress_.say("the agents know no further policies: " + std::to_string(found.trials.size()) + " trials");
     return found;
@@ -209,7 +234,7 @@ class SearchRun {
   // Replaces the accuracy of each trial by the float network's less the loss on all search rows. Stored, so that resuming chooses alike.
   void confirm(const std::vector<search::Trial*>& trials) {
     const double float_accuracy = experiment_.float_accuracy(Split::kSearch).accuracy;
-    tbb::task_arena arena(experiment_.threads());
+    tbb::task_arena arena(experiment_.evaluations_at_once());
     arena.execute([&] {
       tbb::parallel_for(
           std::size_t{0}, trials.size(),
@@ -328,9 +353,9 @@ class SearchRun {
 
 }  // namespace
 
-SearchOutcome run_search_experiment(const ExperimentConfig& config, bool is_resumed, Progress& progress) {
+SearchOutcome run_search_experiment(const ExperimentConfig& config, bool is_resumed, Progress& progress, const Distribution& distribution) {
   RunDirectory::check(config.output, is_resumed);
-  SearchRun run(config, is_resumed, progress);
+  SearchRun run(config, is_resumed, progress, distribution);
   return run.run();
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "experiments/config/experiment_config.h"
+#include "experiments/experiment.h"
 #include "experiments/progress.h"
 
 namespace lathe::experiments {
@@ -18,6 +19,7 @@ struct SearchOutcome {
 };
 
 // Writes everything to config.output. Throws UserError for the user's faults, impossible constraints included.
-SearchOutcome run_search_experiment(const ExperimentConfig& config, bool is_resumed, Progress& progress);
+SearchOutcome run_search_experiment(const ExperimentConfig& config, bool is_resumed, Progress& progress,
+                                    const Distribution& distribution = {});
 
 }  // namespace lathe::experiments

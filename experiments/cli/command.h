@@ -17,9 +17,12 @@ void add_devices(CLI::App& app, Action& action);
 void add_evaluate(CLI::App& app, Action& action);
 void add_inspect(CLI::App& app, Action& action);
 void add_latency(CLI::App& app, Action& action);
+void add_merge(CLI::App& app, Action& action);
 void add_report(CLI::App& app, Action& action);
 void add_schema(CLI::App& app, Action& action);
 void add_search(CLI::App& app, Action& action);
+void add_status(CLI::App& app, Action& action);
+void add_sweep(CLI::App& app, Action& action);
 void add_train(CLI::App& app, Action& action);
 void add_validate(CLI::App& app, Action& action);
 

@@ -2,6 +2,7 @@
 // (0 done, 1 the work failed, 2 the user's input is wrong).
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <exception>
 #include <string>
 #include <vector>
@@ -38,9 +39,10 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", LATHE_VERSION);
   app.require_subcommand(1);
   lathe::cli::Action action;
-  for (const auto add : {lathe::cli::add_search, lathe::cli::add_inspect, lathe::cli::add_latency, lathe::cli::add_devices,
-                         lathe::cli::add_evaluate, lathe::cli::add_apply, lathe::cli::add_compress, lathe::cli::add_report,
-                         lathe::cli::add_train, lathe::cli::add_validate, lathe::cli::add_schema})
+  for (const auto add :
+       {lathe::cli::add_search, lathe::cli::add_inspect, lathe::cli::add_latency, lathe::cli::add_devices, lathe::cli::add_evaluate,
+        lathe::cli::add_apply, lathe::cli::add_compress, lathe::cli::add_report, lathe::cli::add_sweep, lathe::cli::add_status,
+        lathe::cli::add_merge, lathe::cli::add_train, lathe::cli::add_validate, lathe::cli::add_schema})
     add(app, action);
   require_known_command(app, argc, argv);
   try {
@@ -57,6 +59,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is a failed write with a message, not the end of the process
   if (runs_networks(argc, argv)) lathe::cli::settle_environment(argv);
   lathe::cli::start_log();
   try {

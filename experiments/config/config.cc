@@ -161,8 +161,8 @@ void put(YAML::Node root, const std::string& path, const YAML::Node& value) {
 }
 
 bool steers_trials(const std::string& key) {
-  return key != "output" && key != "search.threads" && key != "constraints.accuracy_loss" && !key.starts_with("recover.") &&
-         !key.starts_with("train.") && key != "model";
+  return key != "output" && key != "search.threads" && key != "evaluator.cache" && key != "constraints.accuracy_loss" &&
+         !key.starts_with("recover.") && !key.starts_with("train.") && key != "model";
 }
 
 }  // namespace
@@ -194,6 +194,7 @@ std::vector<std::string> trial_settings(const ExperimentConfig& config, const st
   std::vector<std::string> lines{"model: sha256 " + model_sha256};
   for (const ConfigKey& key : config_keys()) {
     if (!steers_trials(key.path)) continue;
+    if (key.path == "search.asynchronous" && !config.search.asynchronous) continue;  // older stores do not know it
     YAML::Emitter emitter;
     emitter << YAML::Flow << key.write(config);
     lines.push_back(key.path + ": " + emitter.c_str());

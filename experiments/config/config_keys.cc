@@ -157,6 +157,8 @@ std::vector<ConfigKey> search_keys() {
       key("search.trials", MEMBER(search.trials), {.at_least = 1, .at_most = 1e7}, "Policies to measure."),
       key("search.threads", MEMBER(search.threads), {.at_least = 0, .at_most = 4096}, "Policies measured at once; 0 = one a processor."),
       key("search.round", MEMBER(search.round), {.at_least = 0, .at_most = 1e6}, "Proposals a round; 0 = 4 for each agent."),
+      key("search.asynchronous", MEMBER(search.asynchronous), {},
+          "No rounds: whoever is free measures the next proposal. No waiting on many ranks; the trials are not the same each time."),
       agents_key(),
       key("search.sensitivity", MEMBER(search.sensitivity), {},
           "Measure each decision alone before the search, as a prior for the agents."),
@@ -173,6 +175,9 @@ std::vector<ConfigKey> search_keys() {
       key("evaluator.rows", MEMBER(evaluator.rows), {.at_least = 0, .at_most = kMany}, "Rows of the search split a trial; 0 = all."),
       key("evaluator.timeout_seconds", MEMBER(evaluator.timeout_seconds), {.at_least = 0.1, .at_most = kMany},
           "kind command: how long one policy may take."),
+      key("evaluator.cache", MEMBER(evaluator.cache), {},
+          "Folder of measured accuracies that searches share, on one machine or many; empty = none. Changes no result of a deterministic "
+          "evaluator."),
   };
 }
 

@@ -34,7 +34,8 @@ struct SearchConfig {
   int threads = 0;  // 0 = as many as the machine has
   int round = 0;    // proposals a round; 0 = 4 for each agent
   std::vector<search::AgentOptions> agents{{"ddpg", "ddpg", {}}, {"bayes", "bayes", {}}, {"nsga2", "nsga2", {}}};
-  bool sensitivity = true;  // measure each decision alone first, as a prior for the agents
+  bool asynchronous = false;  // no rounds: nobody waits, and the trials depend on the measurements' times
+  bool sensitivity = true;    // measure each decision alone first, as a prior for the agents
   std::int64_t sensitivity_rows = 256;
 };
 
@@ -45,6 +46,7 @@ struct EvaluatorConfig {
   std::string calibration = "mse";  // min_max, percentile, mse
   double timeout_seconds = 600;     // kind command: for one policy
   std::int64_t rows = 0;            // of the search split, a trial; 0 = all
+  std::string cache;                // folder of accuracies shared with other searches; "" = none
 };
 
 struct RecoverConfig {

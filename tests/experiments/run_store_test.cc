@@ -1,6 +1,7 @@
 // The store of trials: what is recorded is there after kill -9, and resuming refuses what does not fit.
 #include "experiments/run_store.h"
 
+#include <SQLiteCpp/SQLiteCpp.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -138,6 +139,62 @@ TEST_F(RunStoreTest, FilesOfOtherKindsAreRefused) {
   std::ofstream(path())
       << "this is no database, but it is long enough to be looked at closely by SQLite, which reads a header of a hundred bytes";
   EXPECT_THAT(message_of([&] { RunStore store(path(), RunStore::Mode::kResume); }), HasSubstr("cannot be used as the store of trials"));
+}
+
+// A store as version 1 made it.
+void make_version_one(const std::string& path) {
+  SQLite::Database database(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+  database.exec("PRAGMA journal_mode = WAL");
+  database.exec(
+      "CREATE TABLE settings(line INTEGER PRIMARY KEY, text TEXT NOT NULL);"
+      "CREATE TABLE facts(key TEXT PRIMARY KEY, value TEXT NOT NULL);"
+      "CREATE TABLE trials(id INTEGER PRIMARY KEY, agent TEXT NOT NULL, choices TEXT NOT NULL, state TEXT NOT NULL, error TEXT NOT NULL, "
+      "metrics TEXT NOT NULL, stddev REAL NOT NULL, seconds REAL NOT NULL);"
+      "INSERT INTO settings VALUES(0, 'seed: 0');"
+      "INSERT INTO trials VALUES(0, 'bayes', '[1,2]', 'complete', '', '[0.5]', 0.25, 1.5);"
+      "PRAGMA application_id = 1281455208; PRAGMA user_version = 1");
+}
+
+TEST_F(RunStoreTest, FirstVersionIsReadAndBroughtUpToDateByWriting) {
+  make_version_one(path());
+  {
+    const RunStore store(path(), RunStore::Mode::kRead);
+    EXPECT_EQ(store.count(), 1);
+    EXPECT_EQ(store.known_fact("run_id"), std::nullopt);
+    EXPECT_TRUE(store.sessions().empty());
+  }
+  std::string run_id;
+  {
+    RunStore store(path(), RunStore::Mode::kResume, {"seed: 0"});
+    store.begin_session({{"host", "a"}});
+    store.record(make_trial(1));
+    run_id = store.known_fact("run_id")->get<std::string>();
+    EXPECT_EQ(run_id.size(), 32u);
+  }
+  const RunStore store(path(), RunStore::Mode::kRead);
+  EXPECT_EQ(store.trials().size(), 2u);
+  EXPECT_EQ(store.trials()[0].candidate.choices, (std::vector{1, 2}));
+  EXPECT_EQ(store.trials()[0].seconds, 1.5);
+  EXPECT_EQ(store.known_fact("run_id")->get<std::string>(), run_id);
+  EXPECT_EQ(store.sessions()[0]["host"], "a");
+  EXPECT_EQ(SQLite::Database(path()).execAndGet("PRAGMA user_version").getInt(), 2);
+}
+
+TEST_F(RunStoreTest, StoreOfANewerLatheIsRefused) {
+  make_version_one(path());
+  SQLite::Database(path(), SQLite::OPEN_READWRITE).exec("PRAGMA user_version = 99");
+  for (const RunStore::Mode mode : {RunStore::Mode::kRead, RunStore::Mode::kResume})
+    EXPECT_THAT(message_of([&] { RunStore store(path(), mode, {"seed: 0"}); }),
+                HasSubstr("is of a newer Lathe: expected at most version 2, got '99'"));
+}
+
+TEST_F(RunStoreTest, RunsHaveDifferentIdsAndCopiesTheSame) {
+  { RunStore store(path(), RunStore::Mode::kCreate); }
+  { RunStore store(folder_ / "other.db", RunStore::Mode::kCreate); }
+  fs::copy(path(), folder_ / "copy.db");
+  const auto id = [&](const char* name) { return RunStore(folder_ / name, RunStore::Mode::kRead).known_fact("run_id"); };
+  EXPECT_EQ(id("run.db"), id("copy.db"));
+  EXPECT_NE(id("run.db"), id("other.db"));
 }
 
 TEST_F(RunStoreTest, FactsAreMeasuredOnce) {
