@@ -19,6 +19,7 @@ std::int64_t delivered_bytes(const Experiment& experiment, const policies::Polic
   evaluators::CompressionOptions cheap = experiment.compression_options();
   cheap.activation_method = policies::RangeMethod::kMinMax;
   cheap.weight_method = policies::RangeMethod::kMinMax;
+  cheap.reconstruction = nullptr;
   cheap.recalibrate_batch_norm = false;
   cheap.range_rows = cheap.batch_size = 1;
   const models::Network delivered =

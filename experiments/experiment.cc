@@ -99,6 +99,9 @@ Experiment::Experiment(const ExperimentConfig& given, bool load_train)
       targets(make_targets(config.devices, builder, network, analysis)),
       space(make_space(network, analysis, targets, config.space)),
       dataset(load_data(config, network, load_train)) {
+  if (dataset && !space.groups.empty() && config.evaluator.reconstruction == "least_squares")
+    reconstruction_ = std::make_unique<evaluators::ConsumerReconstruction>(network, analysis, dataset->calibration);
+  if (dataset) batch_norm_reference_ = evaluators::with_calibration_statistics(network, dataset->calibration);
   for (Target& target : targets) target.scorer = std::make_unique<hwmodels::PolicyScorer>(builder, space, *target.hardware);
   if (config.evaluator.kind == "command") {
     evaluator_ = std::make_unique<evaluators::CommandEvaluator>(evaluators::CommandOptions{
@@ -124,7 +127,8 @@ policies::Policy Experiment::to_policy(const policies::Candidate& candidate) con
 }
 
 evaluators::CompressionOptions Experiment::compression_options() const {
-  evaluators::CompressionOptions options;
+  evaluators::CompressionOptions options{.reconstruction = reconstruction_.get(),
+                                         .batch_norm_reference = batch_norm_reference_ ? &*batch_norm_reference_ : nullptr};
   options.activation_method = policies::parse_range_method(config.evaluator.calibration);
   return options;
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "evaluators/compression.h"
+#include "evaluators/consumer_reconstruction.h"
 #include "evaluators/dataset.h"
 #include "evaluators/evaluator.h"
 #include "evaluators/policy_evaluator.h"
@@ -59,6 +60,8 @@ class Experiment {
   int threads() const;  // the config's, or one a processor
 
  private:
+  std::unique_ptr<evaluators::ConsumerReconstruction> reconstruction_;  // null where the config wants none or nothing is pruned
+  std::optional<models::Network> batch_norm_reference_;                 // none without data
   std::unique_ptr<evaluators::Evaluator> evaluator_;
   const evaluators::PolicyEvaluator* builtin_ = nullptr;
 };

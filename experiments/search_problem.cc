@@ -31,7 +31,8 @@ struct Axis {
 
 Axis axis_of(const Experiment& experiment, const std::string& objective, int target, const evaluators::Evaluation& float_accuracy) {
   const hwmodels::Prediction& as_it_is = experiment.targets[static_cast<std::size_t>(target)].float_prediction;
-  if (objective == "accuracy") return {kAccuracyMetric, std::max(0.0, float_accuracy.accuracy - kReferenceAccuracyDrop)};
+  if (objective == "accuracy")
+    return {kAccuracyMetric, std::max(0.0, float_accuracy.accuracy - experiment.config.search.accuracy_range / 100)};
   if (objective == "latency_ms") return {latency_metric(target), as_it_is.latency_ms};
   if (objective == "energy_mj") return {energy_metric(target), as_it_is.energy_mj};
   return {packed_metric(experiment), packed_bytes(experiment, policies::least_compressed(experiment.space))};

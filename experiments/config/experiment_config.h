@@ -36,6 +36,7 @@ struct SearchConfig {
   std::vector<search::AgentOptions> agents{{"ddpg", "ddpg", {}}, {"bayes", "bayes", {}}, {"nsga2", "nsga2", {}}};
   bool sensitivity = true;  // measure each decision alone first, as a prior for the agents
   std::int64_t sensitivity_rows = 256;
+  double accuracy_range = 20;  // points below the float network's that a front covers: its hypervolume's reference
 };
 
 struct EvaluatorConfig {
@@ -43,6 +44,7 @@ struct EvaluatorConfig {
   std::string command;
   std::string metric = "auto";      // accuracy, agreement (with the float network's answers), auto
   std::string calibration = "mse";  // min_max, percentile, mse
+  std::string reconstruction = "least_squares";  // of layers that read pruned channels: least_squares, none
   double timeout_seconds = 600;     // kind command: for one policy
   std::int64_t rows = 0;            // of the search split, a trial; 0 = all
 };
