@@ -23,7 +23,9 @@ bool runs_networks(int argc, char** argv) {
 
 // CLI11 only says that a command is missing.
 void require_known_command(const CLI::App& app, int argc, char** argv) {
-  if (argc < 2 || argv[1][0] == '-') return;
+  if (argc < 2 || app.get_option_no_throw(argv[1]) != nullptr) return;
+  if (argv[1][0] == '-')
+    throw lathe::UserError("unknown option '" + std::string(argv[1]) + "'; a command comes first (lathe --help lists them)");
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands(/*filter=*/{})) names.push_back(command->get_name());
   if (std::find(names.begin(), names.end(), argv[1]) != names.end()) return;
