@@ -67,8 +67,20 @@ def session_of(path):
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
+def reasons(inspection):
+    """Why groups and layers cannot be pruned or quantized; "" where nothing is said."""
+    yield from (group["reason"] for group in inspection["groups"] if not group["prunable"])
+    yield from (layer["prunable_reason"] for layer in inspection["layers"] if not layer["prunable"])
+    yield from (layer["reason"] for layer in inspection["layers"] if not layer["quantizable"])
+
+
 def prunable_groups(lathe, model):
-    groups = [group for group in json.loads(run(lathe, "inspect", model, "--json"))["groups"] if group["prunable"]]
+    """What inspect finds; its table must give the reasons for the rest too."""
+    inspection = json.loads(run(lathe, "inspect", model, "--json"))
+    table = run(lathe, "inspect", model)
+    for reason in reasons(inspection):
+        assert reason and "no: " + reason in table, f"{model}: inspect gives no reason, or its table leaves out '{reason}'"
+    groups = [group for group in inspection["groups"] if group["prunable"]]
     assert groups, f"{model}: no prunable group"
     return groups
 
