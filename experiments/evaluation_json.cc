@@ -16,8 +16,8 @@ json to_json(const Evaluation& evaluation) {
 }
 
 Evaluation evaluation_of(const json& document) {
-  Evaluation evaluation{.is_ok = document.at("is_ok"),
-                        .error = document.at("error"),
+  Evaluation evaluation{.is_ok = document.value("is_ok", true),  // older stores lack it
+                        .error = document.value("error", ""),
                         .accuracy = document.at("accuracy"),
                         .interval = {document.at("interval").at(0), document.at("interval").at(1)},
                         .samples = document.at("samples")};

@@ -34,6 +34,11 @@ void require_known_command(const CLI::App& app, int argc, char** argv) {
                          " (lathe --help lists them)");
 }
 
+// LibTorch writes its stack behind the message.
+std::string without_backtrace(const std::string& message) {
+  return message.substr(0, message.find("\nException raised from"));
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Searches for the best compressed versions of a trained neural network on the devices it is for.", "lathe");
   app.footer("Example:\n  lathe search configs/quickstart.yaml\n\nlathe COMMAND --help says more.");
@@ -67,7 +72,7 @@ int main(int argc, char** argv) {
     for (const lathe::Fault& fault : error.faults()) lathe::cli::log_error("error: " + lathe::to_string(fault));
     return kUserFault;
   } catch (const std::exception& error) {
-    lathe::cli::log_error(std::string("failed: ") + error.what());
+    lathe::cli::log_error("failed: " + without_backtrace(error.what()));
     return kFailed;
   }
 }

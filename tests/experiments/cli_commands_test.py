@@ -243,6 +243,13 @@ class WrongInput(unittest.TestCase):
         policy.write_text(json.dumps(half_policy()))
         self.refuse(["apply", bench.model, "--policy", policy, "--out", "/proc/x.onnx"], "/proc/x.onnx")
 
+    def test_training_that_could_not_end_does_not_begin(self):
+        train = bench.folder / "train.yaml"
+        self.refuse(["train", train, "--out", "/proc/x.onnx"], "/proc/x.onnx", "cannot be written")
+        self.refuse(["train", train, "--out", bench.folder / "no" / "such.onnx"], "such.onnx", "cannot be written")
+        self.refuse(["train", train, "--out", bench.folder], "cannot be written")
+        self.refuse(["train", train, "--out", bench.folder / "gpu.onnx", "--set", "train.device=cuda"], "train.device", "cuda")
+
     def test_output_that_holds_something(self):
         full = bench.folder / "full"
         full.mkdir(exist_ok=True)
@@ -260,7 +267,11 @@ class WrongInput(unittest.TestCase):
     def test_policies_that_do_not_fit(self):
         path = bench.folder / "strange.json"
         path.write_text(json.dumps({"format": "lathe.policy", "version": 1, "groups": [{"name": "nowhere", "keep_ratio": 0.5}], "layers": []}))
-        self.refuse(["apply", bench.model, "--policy", path, "--out", bench.folder / "x.onnx"], "nowhere")
+        self.refuse(["apply", bench.model, "--policy", path, "--out", bench.folder / "x.onnx"], "strange.json", "groups[0].name", "nowhere")
+        layer = json.loads(bench.run("inspect", bench.model, "--json").stdout)["layers"][0]["name"]
+        sparse = {"format": "lathe.policy", "version": 1, "layers": [{"name": layer, "sparsity": 0.5, "pattern": "2:4"}]}
+        path.write_text(json.dumps(sparse))
+        self.refuse(["evaluate", bench.config, "--policy", path], "strange.json", "layers[0].sparsity")
         path.write_text("{")
         self.refuse(["apply", bench.model, "--policy", path, "--out", bench.folder / "x.onnx"], "strange.json")
         self.refuse(["evaluate", bench.config], "--policy", "--stdin")
