@@ -11,6 +11,7 @@
 #include "models/base/error.h"
 #include "models/onnx_reader.h"
 #include "policies/pruning_criterion.h"
+#include "policies/quantized_layers.h"
 
 namespace lathe::experiments {
 namespace {
@@ -58,10 +59,13 @@ policies::SearchSpace make_space(const models::Network& network, const policies:
   policies::SearchSpace space = policies::make_search_space(network, analysis, policies::merge(capabilities), options);
   const bool has_choice =
       std::any_of(space.decisions.begin(), space.decisions.end(), [](const auto& decision) { return decision.values.size() > 1; });
-  if (!has_choice)
-    throw UserError(
-        "the search space is empty: nothing in this network can be pruned or quantized under the config's 'space' and devices; `lathe "
-        "inspect` says why");
+  if (!has_choice) {
+    const bool is_quantized = policies::count_quantized_layers(network) > 0;
+    throw UserError(std::string("the search space is empty: ") +
+                    (is_quantized ? "the network is quantized already (its weights come through DequantizeLinear); take the float network"
+                                  : "nothing in this network can be pruned or quantized under the config's 'space' and devices; `lathe "
+                                    "inspect` says why"));
+  }
   return space;
 }
 

@@ -8,6 +8,9 @@ namespace lathe::experiments {
 // Writes and flushes to disk. Throws UserError where the place cannot be written.
 void write_atomically(const std::string& path, const std::string& bytes);
 
+// Throws UserError where no file can be written at `path`.
+void check_writable_file(const std::string& path);
+
 class RunDirectory {
  public:
   // Throws UserError where the folder cannot be made or written, or holds something already and is not to be resumed. Changes nothing, so

@@ -23,13 +23,20 @@ bool runs_networks(int argc, char** argv) {
 
 // CLI11 only says that a command is missing.
 void require_known_command(const CLI::App& app, int argc, char** argv) {
-  if (argc < 2 || argv[1][0] == '-') return;
+  if (argc < 2 || app.get_option_no_throw(argv[1]) != nullptr) return;
+  if (argv[1][0] == '-')
+    throw lathe::UserError("unknown option '" + std::string(argv[1]) + "'; a command comes first (lathe --help lists them)");
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands(/*filter=*/{})) names.push_back(command->get_name());
   if (std::find(names.begin(), names.end(), argv[1]) != names.end()) return;
   const std::string near = lathe::nearest_spelling(argv[1], names);
   throw lathe::UserError("unknown command '" + std::string(argv[1]) + "'" + (near.empty() ? "" : ", did you mean '" + near + "'?") +
                          " (lathe --help lists them)");
+}
+
+// LibTorch writes its stack behind the message.
+std::string without_backtrace(const std::string& message) {
+  return message.substr(0, message.find("\nException raised from"));
 }
 
 int run(int argc, char** argv) {
@@ -65,7 +72,7 @@ int main(int argc, char** argv) {
     for (const lathe::Fault& fault : error.faults()) lathe::cli::log_error("error: " + lathe::to_string(fault));
     return kUserFault;
   } catch (const std::exception& error) {
-    lathe::cli::log_error(std::string("failed: ") + error.what());
+    lathe::cli::log_error("failed: " + without_backtrace(error.what()));
     return kFailed;
   }
 }

@@ -49,7 +49,7 @@ void add_search(CLI::App& app, Action& action) {
   CLI::App* command = add_command(app, "search", "Search compression policies: the main job",
                                   "lathe search configs/quickstart.yaml --set search.trials=60 --out runs/try");
   options->config.add_to(*command);
-  command->add_option("--out", options->output, "Run directory (else the config's `output`)");
+  command->add_option("--out", options->output, "Run directory (else the config's `output`)")->check(not_empty());
   command->add_flag("--resume", options->is_resumed, "Go on with the run in that directory");
   command->add_option("--seed", options->seed, "Same as --set seed=N");
   command->add_option("--threads", options->threads, "Same as --set search.threads=N; changes no result");

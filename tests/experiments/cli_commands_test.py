@@ -110,6 +110,11 @@ class Commands(unittest.TestCase):
         self.assertAlmostEqual(accuracy, metrics["accuracy"]["value"], delta=3 * (0.25 / metrics["accuracy"]["samples"]) ** 0.5)
         self.assertIn("QuantizeLinear", {node.op_type for node in onnx.load(model).graph.node})
         self.assertEqual(json.loads((out / "policy.json").read_text())["metrics"]["accuracy"], metrics["accuracy"])
+        # What is compressed already is no input for the next search.
+        self.assertIn("note: quantized already", bench.run("inspect", model).stdout)
+        done = bench.run("search", bench.config, "--set", f"model={model}", "--out", bench.folder / "twice")
+        self.assertEqual((done.returncode, len(done.stderr.splitlines())), (2, 1), done.stderr)
+        self.assertIn("quantized already", done.stderr)
 
     def test_users_own_evaluator(self):
         script = bench.folder / "own.py"
@@ -129,6 +134,10 @@ class Commands(unittest.TestCase):
         done = bench.run("validate", bench.config)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("trials: 20", done.stdout)
+        done = bench.run("validate", bench.folder / "train.yaml")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("lathe train", done.stdout.splitlines()[0])
+        self.assertIn("label_smoothing", done.stdout)
 
     def test_every_command_has_help_with_an_example(self):
         listed = bench.run("--help")
@@ -160,6 +169,10 @@ class WrongInput(unittest.TestCase):
         self.refuse(["inspect", "absent.onnx"], "absent.onnx")
         self.refuse(["latency", bench.model, "--device", "raspberry-pi-4", "--policy", "absent.json"], "absent.json")
         self.refuse(["report", bench.folder / "absent"], "absent")
+        strange = bench.folder / "strange_run"
+        strange.mkdir(exist_ok=True)
+        (strange / "pareto.json").write_text("[1]")
+        self.refuse(["report", strange], "pareto.json", "expected the results of a run")
         self.refuse(self.search(bench.write_config("m.yaml", model="absent.onnx")), "m.yaml:1", "model", "absent.onnx")
         self.refuse(self.search(bench.write_config("d.yaml", data="absent")), "d.yaml:4", "data.path", "absent")
 
@@ -173,6 +186,8 @@ class WrongInput(unittest.TestCase):
         self.refuse(["latency", bench.model, "--device", "raspbery-pi-4"], "raspberry-pi-4")
         self.refuse(["devices", "raspbery-pi-4"], "raspberry-pi-4")
         self.refuse(["serach"], "serach")
+        self.refuse(["--trials"], "--trials", "command")
+        self.refuse([], "required")
         self.refuse(["search"], "CONFIG")
         self.refuse(["search", bench.config, "--sett", "x=1"], "--sett")
 
@@ -223,9 +238,17 @@ class WrongInput(unittest.TestCase):
         self.refuse(["search", bench.config, "--out", "/dev/null/run"], "/dev/null/run")
         self.refuse(["search", bench.config, "--out", "/proc/run"], "/proc/run")
         self.refuse(["search", bench.config, "--out", bench.config], str(bench.config))
+        self.refuse(["search", bench.config, "--out", ""], "--out", "expected a path")
         policy = bench.folder / "plain.json"
         policy.write_text(json.dumps(half_policy()))
         self.refuse(["apply", bench.model, "--policy", policy, "--out", "/proc/x.onnx"], "/proc/x.onnx")
+
+    def test_training_that_could_not_end_does_not_begin(self):
+        train = bench.folder / "train.yaml"
+        self.refuse(["train", train, "--out", "/proc/x.onnx"], "/proc/x.onnx", "cannot be written")
+        self.refuse(["train", train, "--out", bench.folder / "no" / "such.onnx"], "such.onnx", "cannot be written")
+        self.refuse(["train", train, "--out", bench.folder], "cannot be written")
+        self.refuse(["train", train, "--out", bench.folder / "gpu.onnx", "--set", "train.device=cuda"], "train.device", "cuda")
 
     def test_output_that_holds_something(self):
         full = bench.folder / "full"
@@ -244,7 +267,11 @@ class WrongInput(unittest.TestCase):
     def test_policies_that_do_not_fit(self):
         path = bench.folder / "strange.json"
         path.write_text(json.dumps({"format": "lathe.policy", "version": 1, "groups": [{"name": "nowhere", "keep_ratio": 0.5}], "layers": []}))
-        self.refuse(["apply", bench.model, "--policy", path, "--out", bench.folder / "x.onnx"], "nowhere")
+        self.refuse(["apply", bench.model, "--policy", path, "--out", bench.folder / "x.onnx"], "strange.json", "groups[0].name", "nowhere")
+        layer = json.loads(bench.run("inspect", bench.model, "--json").stdout)["layers"][0]["name"]
+        sparse = {"format": "lathe.policy", "version": 1, "layers": [{"name": layer, "sparsity": 0.5, "pattern": "2:4"}]}
+        path.write_text(json.dumps(sparse))
+        self.refuse(["evaluate", bench.config, "--policy", path], "strange.json", "layers[0].sparsity")
         path.write_text("{")
         self.refuse(["apply", bench.model, "--policy", path, "--out", bench.folder / "x.onnx"], "strange.json")
         self.refuse(["evaluate", bench.config], "--policy", "--stdin")
