@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <limits>
 #include <mutex>
 #include <utility>
 
@@ -70,27 +71,47 @@ bool needs_no_more(const FoldingOption& a, const FoldingOption& b) {
   return true;
 }
 
+// Rounded up, so that a sum within a limit in floats is within it in truth.
+float float_above(double x) {
+  const auto nearest = static_cast<float>(x);
+  return nearest >= x ? nearest : std::nextafter(nearest, std::numeric_limits<float>::infinity());
+}
+
+void add_level(const std::vector<int>& front, StageOptions& result) {
+  result.level_cycles.push_back(result.options.back().cycles);
+  for (std::size_t i = 0; i < front.size(); ++i) {
+    const std::size_t lane = i % FrontBlock::kWidth;
+    if (lane == 0) {
+      FrontBlock& block = result.blocks.emplace_back();
+      for (auto& resource : block.resources) resource.fill(FrontBlock::kNever);
+    }
+    FrontBlock& block = result.blocks.back();
+    block.option[lane] = static_cast<std::uint32_t>(front[i]);
+    for (std::size_t r = 0; r < kFoldingResources; ++r)
+      block.resources[r][lane] = float_above(result.options[static_cast<std::size_t>(front[i])].resources[r]);
+  }
+  result.level_begin.push_back(static_cast<std::uint32_t>(result.blocks.size()));
+}
+
 // Walks the options by rising cycles, keeping the front of resources: an option that the front covers is beaten in cycles too.
 StageOptions non_dominated_options(std::vector<FoldingOption> all) {
-  std::stable_sort(all.begin(), all.end(), [](const FoldingOption& a, const FoldingOption& b) {
+  std::sort(all.begin(), all.end(), [](const FoldingOption& a, const FoldingOption& b) {
     return a.cycles != b.cycles ? a.cycles < b.cycles : a.resources < b.resources;
   });
   StageOptions result;
   std::vector<int> front;
-  result.front_begin.push_back(0);
-  for (const FoldingOption& option : all) {
-    const auto at = [&](int i) -> const FoldingOption& { return result.options[static_cast<std::size_t>(i)]; };
-    if (std::any_of(front.begin(), front.end(), [&](int i) { return needs_no_more(at(i), option); })) continue;
-    std::erase_if(front, [&](int i) { return needs_no_more(option, at(i)); });
-    front.push_back(static_cast<int>(result.options.size()));
-    ResourceVector lowest = option.resources;
-    if (!result.lowest.empty()) {
-      for (int r = 0; r < kFoldingResources; ++r) lowest[r] = std::min(lowest[r], result.lowest.back()[r]);
+  result.level_begin.push_back(0);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const FoldingOption& option = all[i];
+    const auto at = [&](int j) -> const FoldingOption& { return result.options[static_cast<std::size_t>(j)]; };
+    if (std::none_of(front.begin(), front.end(), [&](int j) { return needs_no_more(at(j), option); })) {
+      std::erase_if(front, [&](int j) { return needs_no_more(option, at(j)); });
+      front.push_back(static_cast<int>(result.options.size()));
+      result.options.push_back(option);
     }
-    result.options.push_back(option);
-    result.lowest.push_back(lowest);
-    result.front.insert(result.front.end(), front.begin(), front.end());
-    result.front_begin.push_back(static_cast<int>(result.front.size()));
+    const bool ends_level = i + 1 == all.size() || all[i + 1].cycles > option.cycles;
+    const bool is_new_level = result.level_cycles.empty() || result.options.back().cycles > result.level_cycles.back();
+    if (ends_level && is_new_level) add_level(front, result);
   }
   return result;
 }

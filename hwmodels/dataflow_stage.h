@@ -12,6 +12,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <shared_mutex>
@@ -65,12 +66,23 @@ struct FoldingOption {
 
 FoldingOption folding_option(const DataflowStage& stage, const Folding& folding, const DataflowParameters& parameters);
 
-// The foldings of a stage that no other one beats in cycles and every resource, by rising cycles.
+// Eight options side by side, so that the cheapest of them at some prices is found without a branch. Resources are rounded up to float.
+struct alignas(64) FrontBlock {
+  static constexpr int kWidth = 8;
+  // A block that is not full ends in options that no price makes the cheapest.
+  static constexpr float kNever = 1e30F;
+  std::array<std::array<float, kWidth>, kFoldingResources> resources;
+  std::array<std::uint32_t, kWidth> option{};  // index into StageOptions::options
+};
+
+// The foldings of a stage that no other one beats in cycles and every resource.
 struct StageOptions {
-  std::vector<FoldingOption> options;
-  std::vector<ResourceVector> lowest;  // [i]: the least of each resource over options 0..i
-  // Of options 0..i, those that no other of them beats in every resource: front[front_begin[i]] .. front[front_begin[i + 1] - 1].
-  std::vector<int> front, front_begin;
+  std::vector<FoldingOption> options;  // by rising cycles, each number of cycles a level
+  std::vector<double> level_cycles;    // rising
+  // Of the options of at most level_cycles[l] cycles, those that no other of them beats in every resource:
+  // blocks[level_begin[l]] .. blocks[level_begin[l + 1] - 1].
+  std::vector<FrontBlock> blocks;
+  std::vector<std::uint32_t> level_begin;
 };
 StageOptions stage_options(const DataflowStage& stage, const DataflowParameters& parameters);
 
