@@ -3,6 +3,7 @@
 #include <benchmark/benchmark.h>
 
 #include <map>
+#include <span>
 
 #include "hwmodels/policy_scorer.h"
 #include "tests/hwmodels/sketched_resnet.h"
@@ -12,7 +13,7 @@ namespace {
 
 constexpr int kBlocks = 9;         // ResNet-56
 constexpr int kCandidates = 1024;  // random, so that no look-up can be foreseen
-constexpr int kUnseen = 10000;     // candidates that are scored once
+constexpr int kUnseen = 1000;      // candidates that are scored once
 
 struct Setting {
   explicit Setting(const char* device)
@@ -52,6 +53,20 @@ void latency_and_energy(benchmark::State& state, const char* device) {
   run(state, setting, [&](const policies::Candidate& candidate) { return setting.scorer.score_cost(candidate); });
 }
 
+// 64 policies a call.
+void latency_and_energy_of_many(benchmark::State& state, const char* device) {
+  constexpr std::size_t kAtATime = 64;
+  const Setting& setting = warm_setting(device);
+  std::vector<DeviceScore> scores(kAtATime);
+  std::size_t first = 0;
+  for (auto _ : state) {
+    setting.scorer.score_costs(std::span(setting.candidates).subspan(first, kAtATime), scores);
+    benchmark::DoNotOptimize(scores.data());
+    first = (first + kAtATime) % kCandidates;
+  }
+  state.counters["policies/s"] = benchmark::Counter(static_cast<double>(state.iterations() * kAtATime), benchmark::Counter::kIsRate);
+}
+
 void with_peak_memory(benchmark::State& state, const char* device) {
   const Setting& setting = warm_setting(device);
   run(state, setting, [&](const policies::Candidate& candidate) { return setting.scorer.score(candidate); });
@@ -82,6 +97,10 @@ BENCHMARK_CAPTURE(latency_and_energy, arm, "raspberry-pi-4");
 BENCHMARK_CAPTURE(latency_and_energy, gpu, "nvidia-t4");
 BENCHMARK_CAPTURE(latency_and_energy, dpu, "xilinx-zcu102-dpu");
 BENCHMARK_CAPTURE(latency_and_energy, bit_serial, "bismo-pynq-z1");
+BENCHMARK_CAPTURE(latency_and_energy_of_many, arm, "raspberry-pi-4");
+BENCHMARK_CAPTURE(latency_and_energy_of_many, gpu, "nvidia-t4");
+BENCHMARK_CAPTURE(latency_and_energy_of_many, dpu, "xilinx-zcu102-dpu");
+BENCHMARK_CAPTURE(latency_and_energy_of_many, bit_serial, "bismo-pynq-z1");
 BENCHMARK_CAPTURE(with_peak_memory, arm, "raspberry-pi-4");
 BENCHMARK_CAPTURE(with_peak_memory, gpu, "nvidia-t4");
 BENCHMARK_CAPTURE(with_peak_memory, dataflow, "finn-zcu104")->Unit(benchmark::kMicrosecond);

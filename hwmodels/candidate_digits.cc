@@ -79,4 +79,23 @@ void CandidateDigits::evaluate(const int* choices, std::size_t count, std::uint3
   }
 }
 
+void CandidateDigits::evaluate_lanes(const std::array<const int*, kLanes>& choices, std::size_t count, float* digits) const {
+  for (std::size_t lane = 0; lane < kLanes; ++lane) {
+    const int* choice = choices[lane];
+    for (std::size_t slot = 0; slot < space_.decisions.size(); ++slot) digits[slot * kLanes + lane] = static_cast<float>(choice[slot]);
+  }
+  const Derived* digit = derived_.data();
+  for (std::size_t slot = space_.decisions.size(); slot < count; ++slot, ++digit) {
+    std::array<float, kLanes> combination{};
+    for (const Term* term = terms_.data() + digit->first_term; term != terms_.data() + digit->end_term; ++term) {
+      const auto stride = static_cast<float>(term->stride);
+      for (std::size_t lane = 0; lane < kLanes; ++lane) combination[lane] += stride * digits[term->slot * kLanes + lane];
+    }
+    const std::uint32_t* classes = classes_.data() + digit->first_class;
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+      digits[slot * kLanes + lane] = static_cast<float>(classes[static_cast<std::int32_t>(combination[lane])]);
+    }
+  }
+}
+
 }  // namespace lathe::hwmodels

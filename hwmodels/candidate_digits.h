@@ -5,6 +5,7 @@
 // memory. What several tables ask is worked out once.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <utility>
@@ -32,6 +33,11 @@ class CandidateDigits {
 
   // choices: of a legal candidate. digits: those of the first `count` slots (all choices at least).
   void evaluate(const int* choices, std::size_t count, std::uint32_t* digits) const;
+
+  // The same of kLanes candidates at a time: digits[slot * kLanes + lane], as floats, whose products every processor computes side by side.
+  // Exact: combinations are far below 2^24.
+  static constexpr std::size_t kLanes = 8;
+  void evaluate_lanes(const std::array<const int*, kLanes>& choices, std::size_t count, float* digits) const;
 
  private:
   struct Term {

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
-#include <limits>
 #include <mutex>
 #include <utility>
 
 #include "hwmodels/op_demand.h"
+#include "models/base/check.h"
 
 namespace lathe::hwmodels {
 namespace {
@@ -71,10 +71,11 @@ bool needs_no_more(const FoldingOption& a, const FoldingOption& b) {
   return true;
 }
 
-// Rounded up, so that a sum within a limit in floats is within it in truth.
-float float_above(double x) {
-  const auto nearest = static_cast<float>(x);
-  return nearest >= x ? nearest : std::nextafter(nearest, std::numeric_limits<float>::infinity());
+bool fits_in_a_block(const FoldingOption& option) {
+  for (std::size_t r = 0; r < kFoldingResources; ++r) {
+    if (std::ceil(option.resources[r] / FrontBlock::kUnits[r]) >= FrontBlock::kNever) return false;
+  }
+  return true;
 }
 
 void add_level(const std::vector<int>& front, StageOptions& result) {
@@ -86,16 +87,19 @@ void add_level(const std::vector<int>& front, StageOptions& result) {
       for (auto& resource : block.resources) resource.fill(FrontBlock::kNever);
     }
     FrontBlock& block = result.blocks.back();
-    block.option[lane] = static_cast<std::uint32_t>(front[i]);
-    for (std::size_t r = 0; r < kFoldingResources; ++r)
-      block.resources[r][lane] = float_above(result.options[static_cast<std::size_t>(front[i])].resources[r]);
+    block.option[lane] = static_cast<std::uint16_t>(front[i]);
+    const ResourceVector& resources = result.options[static_cast<std::size_t>(front[i])].resources;
+    for (std::size_t r = 0; r < kFoldingResources; ++r) {
+      block.resources[r][lane] = static_cast<std::uint16_t>(std::ceil(resources[r] / FrontBlock::kUnits[r]));
+    }
   }
   result.level_begin.push_back(static_cast<std::uint32_t>(result.blocks.size()));
 }
 
 // Walks the options by rising cycles, keeping the front of resources: an option that the front covers is beaten in cycles too.
 StageOptions non_dominated_options(std::vector<FoldingOption> all) {
-  std::sort(all.begin(), all.end(), [](const FoldingOption& a, const FoldingOption& b) {
+  std::erase_if(all, [](const FoldingOption& option) { return !fits_in_a_block(option); });
+  std::stable_sort(all.begin(), all.end(), [](const FoldingOption& a, const FoldingOption& b) {
     return a.cycles != b.cycles ? a.cycles < b.cycles : a.resources < b.resources;
   });
   StageOptions result;
@@ -113,6 +117,7 @@ StageOptions non_dominated_options(std::vector<FoldingOption> all) {
     const bool is_new_level = result.level_cycles.empty() || result.options.back().cycles > result.level_cycles.back();
     if (ends_level && is_new_level) add_level(front, result);
   }
+  LATHE_CHECK_LE(result.options.size(), FrontBlock::kNever) << "options of one stage";
   return result;
 }
 

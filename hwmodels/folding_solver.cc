@@ -23,16 +23,18 @@ constexpr int kMostPasses = 24;
 constexpr int kPassesAtCap = 4;
 constexpr int kRepairPasses = 3;
 // Relative distance of the bounds at which the search is content.
-constexpr double kGap = 0.004;
+constexpr double kGap = 0.01;
 // How the cost falls with the interval, found from random pipelines: cost ~ interval^(-1 / kCostExponent). Base costs do not fall.
 constexpr double kCostExponent = 1.1;
 // A choice that costs more than this is not worth repairing.
 constexpr float kHopelessCost = 1.02F;
 // Relative change of a price by the share of a limit that was used too much: while prices are far off, and later.
 constexpr float kFirstSensitivity = 10, kSensitivity = 3;
-constexpr int kFirstPasses = 2;
+constexpr int kFirstPasses = 1;
 // Stages that choose at the same prices, so that their look-ups overlap.
 constexpr std::size_t kBatch = 4;
+// Sums of floats may be off by their rounding.
+constexpr float kWholeShare = 1 - 1e-5F;
 // What a share over a limit costs, in prices, whose sum is 1.
 constexpr float kPenalty = 1;
 constexpr float kLowestPrice = 1e-3F;
@@ -70,6 +72,18 @@ inline Lane cheapest(const FrontBlock* begin, const FrontBlock* end, const CostO
   return {begin + lane / FrontBlock::kWidth, lane % FrontBlock::kWidth};
 }
 
+// The last level of at most `interval` cycles, which there is. No branch depends on what is read, so searches of many stages overlap.
+std::uint32_t level_of(const StageOptions& stage, double interval) {
+  const double* cycles = stage.level_cycles.data();
+  std::size_t level = 0;
+  for (std::size_t count = stage.level_cycles.size(); count > 1;) {
+    const std::size_t half = count / 2;
+    level += cycles[level + half] <= interval ? half : 0;
+    count -= half;
+  }
+  return static_cast<std::uint32_t>(level);
+}
+
 bool fits(const ResourceVector& used, const ResourceVector& limits) {
   return used[kLut] <= limits[kLut] && used[kBram36] <= limits[kBram36] && used[kDsp] <= limits[kDsp];
 }
@@ -101,7 +115,7 @@ void FoldingSolver::start() {
     cap_ = std::max(cap_, stage->level_cycles.back());
   }
   upper_ = kInfinity;
-  for (std::size_t r = 0; r < kFoldingResources; ++r) share_of_unit_[r] = static_cast<float>(1 / limits_[r]);
+  for (std::size_t r = 0; r < kFoldingResources; ++r) share_of_unit_[r] = static_cast<float>(FrontBlock::kUnits[r] / limits_[r]);
   prices_.fill(1.0F / kFoldingResources);
   if (order_.size() != stages_.size()) order_ = mixed_order(stages_.size());
   level_.assign(stages_.size(), 0);
@@ -110,43 +124,68 @@ void FoldingSolver::start() {
   solution_.chosen.resize(stages_.size());
 }
 
+// Where some of the stages, chosen at the lowest interval, say that the cost of all is 1.
+double FoldingSolver::first_interval() {
+  constexpr std::size_t kSample = 12;
+  if (order_.size() < 2 * kSample) return lowest_;
+  const Use use = choose_by_prices(lowest_, kFirstSensitivity, kSample);
+  return next_interval(lowest_, use.cost * static_cast<double>(order_.size()) / kSample, /*largest_miss=*/lowest_, /*misses=*/0);
+}
+
+// Asks the memory for what the passes near this interval will read, of all stages at once. They would wait for one stage after another.
+void FoldingSolver::fetch_levels(double interval) {
+  constexpr std::uint32_t kNeighbours = 2;  // levels on either side
+  for (std::size_t i = 0; i < stages_.size(); ++i) {
+    const StageOptions& stage = *stages_[i];
+    level_[i] = level_of(stage, interval);
+    const auto levels = static_cast<std::uint32_t>(stage.level_cycles.size());
+    const FrontBlock* end = stage.blocks.data() + stage.level_begin[std::min(level_[i] + 1 + kNeighbours, levels)];
+    for (const FrontBlock* block = stage.blocks.data() + stage.level_begin[level_[i] - std::min(level_[i], kNeighbours)]; block != end;
+         ++block)
+      __builtin_prefetch(block);
+  }
+}
+
 void FoldingSolver::search_by_prices() {
-  double interval = lowest_, largest_miss = 0;
-  int passes_at_cap = 0;
+  double interval = first_interval(), largest_miss = 0;
+  fetch_levels(interval);
+  int passes_at_cap = 0, misses = 0;
   for (int pass = 0; pass < kMostPasses; ++pass) {
-    Use use = choose_by_prices(interval, pass < kFirstPasses ? kFirstSensitivity : kSensitivity);
+    Use use = choose_by_prices(interval, pass < kFirstPasses ? kFirstSensitivity : kSensitivity, order_.size());
     const float cost = use.cost;
-    for (int k = 0; k < kRepairPasses && use.largest() > 1 && cost < kHopelessCost; ++k) repair(use);
-    if (use.largest() <= 1) {
+    for (int k = 0; k < kRepairPasses && use.largest() > kWholeShare && cost < kHopelessCost; ++k) repair(use);
+    if (use.largest() <= kWholeShare) {
       accept_choices();
     } else {
+      ++misses;
       largest_miss = std::max(largest_miss, interval);
       if (interval >= cap_ && ++passes_at_cap == kPassesAtCap) return;
     }
     if (upper_ <= std::max(lowest_, largest_miss * (1 + kGap))) return;
-    interval = next_interval(interval, cost, largest_miss);
+    interval = next_interval(interval, cost, largest_miss, misses);
   }
 }
 
 // Where the cost would be 1, but between the bounds that are known.
-double FoldingSolver::next_interval(double interval, double cost, double largest_miss) const {
+double FoldingSolver::next_interval(double interval, double cost, double largest_miss, int misses) const {
   constexpr double kStep = 0.003;  // away from a bound
   const double root = interval * std::pow(cost, kCostExponent) * (1 + kStep);
   const double least = std::max(lowest_, largest_miss * (1 + kStep));
-  if (upper_ == kInfinity) return std::min(std::max(root, least), cap_);
+  // While nothing has fit, steps grow, so that every network that fits at all ends with a folding.
+  if (upper_ == kInfinity) return std::min(std::max(root, largest_miss * (1 + std::ldexp(kStep, misses))), cap_);
   constexpr double kNear = 1.03;
   if (upper_ < kNear * largest_miss) return std::sqrt(upper_ * largest_miss);
   return std::max(least, std::min(root, upper_ * (1 - 2 * kStep)));
 }
 
 LATHE_VECTOR_VERSIONS
-FoldingSolver::Use FoldingSolver::choose_by_prices(double interval, float sensitivity) {
+FoldingSolver::Use FoldingSolver::choose_by_prices(double interval, float sensitivity, std::size_t count) {
   Use use;
   Shares prices = prices_, sum_of_prices{};
-  for (std::size_t begin = 0; begin < order_.size(); begin += kBatch) {
+  for (std::size_t begin = 0; begin < count; begin += kBatch) {
     const float lut = prices[kLut] * share_of_unit_[kLut], bram = prices[kBram36] * share_of_unit_[kBram36],
                 dsp = prices[kDsp] * share_of_unit_[kDsp];
-    const std::size_t end = std::min(begin + kBatch, order_.size());
+    const std::size_t end = std::min(begin + kBatch, count);
     for (std::size_t at = begin; at < end; ++at) {
       const std::uint32_t i = order_[at];
       const StageOptions& stage = *stages_[i];
@@ -155,11 +194,13 @@ FoldingSolver::Use FoldingSolver::choose_by_prices(double interval, float sensit
       while (level > 0 && stage.level_cycles[level] > interval) --level;
       const Lane best = cheapest(stage.blocks.data() + stage.level_begin[level], stage.blocks.data() + stage.level_begin[level + 1],
                                  [=](const FrontBlock& b, std::uint32_t j) {
-                                   return lut * b.resources[kLut][j] + bram * b.resources[kBram36][j] + dsp * b.resources[kDsp][j];
+                                   return lut * static_cast<float>(b.resources[kLut][j]) +
+                                          bram * static_cast<float>(b.resources[kBram36][j]) +
+                                          dsp * static_cast<float>(b.resources[kDsp][j]);
                                  });
       choices_[i].option = best.block->option[best.at];
       for (std::size_t r = 0; r < kFoldingResources; ++r) {
-        choices_[i].shares[r] = best.block->resources[r][best.at] * share_of_unit_[r];
+        choices_[i].shares[r] = static_cast<float>(best.block->resources[r][best.at]) * share_of_unit_[r];
         use.shares[r] += choices_[i].shares[r];
       }
     }
@@ -180,17 +221,17 @@ FoldingSolver::Use FoldingSolver::choose_by_prices(double interval, float sensit
 LATHE_VECTOR_VERSIONS
 void FoldingSolver::repair(Use& use) {
   for (const std::uint32_t i : order_) {
-    if (use.largest() <= 1) return;
+    if (use.largest() <= kWholeShare) return;
     const StageOptions& stage = *stages_[i];
     Choice& choice = choices_[i];
     Shares over;  // the limits, by all other stages
-    for (std::size_t r = 0; r < kFoldingResources; ++r) over[r] = use.shares[r] - choice.shares[r] - 1;
+    for (std::size_t r = 0; r < kFoldingResources; ++r) over[r] = use.shares[r] - choice.shares[r] - kWholeShare;
     const std::uint32_t level = level_[i];
     const Lane best = cheapest(stage.blocks.data() + stage.level_begin[level], stage.blocks.data() + stage.level_begin[level + 1],
                                [&, units = share_of_unit_, prices = prices_](const FrontBlock& block, std::uint32_t j) {
                                  float cost = 0;
                                  for (std::size_t r = 0; r < kFoldingResources; ++r) {
-                                   const float share = units[r] * block.resources[r][j];
+                                   const float share = units[r] * static_cast<float>(block.resources[r][j]);
                                    const float excess = over[r] + share;
                                    cost += prices[r] * share + kPenalty * (excess > 0 ? excess : 0);
                                  }
@@ -198,22 +239,17 @@ void FoldingSolver::repair(Use& use) {
                                });
     choice.option = best.block->option[best.at];
     for (std::size_t r = 0; r < kFoldingResources; ++r) {
-      choice.shares[r] = best.block->resources[r][best.at] * share_of_unit_[r];
-      use.shares[r] = over[r] + 1 + choice.shares[r];
+      choice.shares[r] = static_cast<float>(best.block->resources[r][best.at]) * share_of_unit_[r];
+      use.shares[r] = over[r] + kWholeShare + choice.shares[r];
     }
   }
 }
 
-// The sums of a pass are floats; what counts is the sum of the options themselves.
+// Looks at no option, only at levels, which are in the cache: `conclude` sums up what was chosen in the end.
 void FoldingSolver::accept_choices() {
-  ResourceVector used{};
   double slowest = least_interval_;
-  for (std::size_t i = 0; i < stages_.size(); ++i) {
-    const FoldingOption& option = stages_[i]->options[choices_[i].option];
-    used = sum(used, option.resources);
-    slowest = std::max(slowest, option.cycles);
-  }
-  if (slowest >= upper_ || !fits(used, limits_)) return;
+  for (std::size_t i = 0; i < stages_.size(); ++i) slowest = std::max(slowest, stages_[i]->level_cycles[level_[i]]);
+  if (slowest >= upper_) return;
   upper_ = slowest;
   for (std::size_t i = 0; i < stages_.size(); ++i) solution_.chosen[i] = static_cast<int>(choices_[i].option);
 }
@@ -244,10 +280,9 @@ bool FoldingSolver::fits_exactly(double interval) {
   rest_.assign(stages_.size() + 1, ResourceVector{});
   for (std::size_t i = stages_.size(); i-- > 0;) {
     const StageOptions& stage = *stages_[i];
-    const auto level = std::upper_bound(stage.level_cycles.begin(), stage.level_cycles.end(), interval) - stage.level_cycles.begin() - 1;
+    level_[i] = level_of(stage, interval);
     ResourceVector least{kInfinity, kInfinity, kInfinity};
-    for (std::uint32_t b = stage.level_begin[static_cast<std::size_t>(level)]; b < stage.level_begin[static_cast<std::size_t>(level) + 1];
-         ++b) {
+    for (std::uint32_t b = stage.level_begin[level_[i]]; b < stage.level_begin[level_[i] + 1]; ++b) {
       const FrontBlock& block = stage.blocks[b];
       for (std::size_t j = 0; j < FrontBlock::kWidth && block.resources[kLut][j] < FrontBlock::kNever; ++j) {
         fronts_[i].push_back(static_cast<int>(block.option[j]));

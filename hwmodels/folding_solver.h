@@ -51,8 +51,11 @@ class FoldingSolver {
 
   void start();
   void search_by_prices();
-  double next_interval(double interval, double cost, double largest_miss) const;
-  Use choose_by_prices(double interval, float sensitivity);
+  double first_interval();
+  void fetch_levels(double interval);
+  double next_interval(double interval, double cost, double largest_miss, int misses) const;
+  // The first `count` stages of order_.
+  Use choose_by_prices(double interval, float sensitivity, std::size_t count);
   void repair(Use& use);
   void accept_choices();
 
@@ -64,7 +67,7 @@ class FoldingSolver {
 
   std::span<const StageOptions* const> stages_;
   ResourceVector limits_{};
-  Shares share_of_unit_{};  // 1 / limit
+  Shares share_of_unit_{};  // FrontBlock::kUnits / limits
   double least_interval_ = 0;
   double lowest_ = 0, cap_ = 0;  // no interval below can fit; at the cap every option may be taken
   double upper_ = 0;             // the smallest interval known to fit

@@ -1,6 +1,7 @@
 #include "hwmodels/policy_scorer.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <optional>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "hwmodels/memory_use.h"
 #include "hwmodels/pipeline_tables.h"
 #include "hwmodels/table_index.h"
+#include "models/base/check.h"
 
 namespace lathe::hwmodels {
 namespace {
@@ -22,6 +24,7 @@ using policies::WorkloadSetting;
 
 // Entries of a table, of 16 bytes and 8 of weights: more than that would not stay in any cache.
 constexpr std::size_t kMostEntries = 1 << 16;
+constexpr std::size_t kLanes = CandidateDigits::kLanes;
 
 struct OpEntry {
   double latency_ms = 0, energy_mj = 0;
@@ -31,6 +34,7 @@ struct OpEntry {
 // What scoring one candidate writes to; kept from call to call.
 struct Scratch {
   std::vector<std::uint32_t> digits;
+  std::vector<float> lane_digits;
   std::vector<std::int64_t> value_bytes, change;
 };
 Scratch& scratch_of_thread() {
@@ -41,7 +45,7 @@ Scratch& scratch_of_thread() {
 // Entries of many operators. Operators of equal entries share them.
 struct OpEntries {
   std::vector<OpEntry> costs;
-  std::vector<std::int64_t> weight_bytes;  // beside `costs`
+  std::vector<std::int64_t> weight_bytes;                   // beside `costs`
   std::vector<std::pair<std::size_t, std::size_t>> blocks;  // first entry, entries
 
   // Where the entries stand.
@@ -141,11 +145,11 @@ struct PolicyScorer::Tables {
   DeviceScore cost(const Candidate& candidate, const std::uint32_t* candidate_digits) const {
     OpEntry sum = constant;
     std::int64_t bytes = has_bytes ? constant_weight_bytes : 0;
-    op_index.for_each(candidate_digits, [&, costs = op_entries.costs.data(), all_bytes = op_entries.weight_bytes.data()](
-                                            std::uint32_t, std::uint32_t entry) {
-      add_entry(costs[entry], sum);
-      if constexpr (has_bytes) bytes += all_bytes[entry];
-    });
+    op_index.for_each(candidate_digits,
+                      [&, costs = op_entries.costs.data(), all_bytes = op_entries.weight_bytes.data()](std::uint32_t, std::uint32_t entry) {
+                        add_entry(costs[entry], sum);
+                        if constexpr (has_bytes) bytes += all_bytes[entry];
+                      });
     if (!direct_ops.empty()) {
       const WorkloadSetting setting = policies::setting_of(builder, space, candidate);
       for (const int op : direct_ops) {
@@ -155,6 +159,24 @@ struct PolicyScorer::Tables {
       }
     }
     return {.latency_ms = sum.latency_ms, .energy_mj = sum.energy_mj, .weight_bytes = bytes};
+  }
+
+  // Up to kLanes candidates.
+  void costs(std::span<const Candidate> candidates, Scratch& scratch, std::span<DeviceScore> scores) const {
+    std::array<const int*, kLanes> choices;
+    for (std::size_t lane = 0; lane < kLanes; ++lane) choices[lane] = candidates[std::min(lane, candidates.size() - 1)].choices.data();
+    scratch.lane_digits.resize(std::max(scratch.lane_digits.size(), digits.size() * kLanes));
+    digits.evaluate_lanes(choices, cost_digits, scratch.lane_digits.data());
+    std::array<OpEntry, kLanes> sums;
+    sums.fill(constant);
+    op_index.for_each_in_lanes(scratch.lane_digits.data(),
+                               [&sums, all = op_entries.costs.data()](std::uint32_t, std::uint32_t first, const auto& entries) {
+                                 const OpEntry* costs = all + first;
+                                 for (std::size_t lane = 0; lane < kLanes; ++lane) add_entry(costs[entries[lane]], sums[lane]);
+                               });
+    for (std::size_t lane = 0; lane < candidates.size(); ++lane) {
+      scores[lane] = {.latency_ms = sums[lane].latency_ms, .energy_mj = sums[lane].energy_mj};
+    }
   }
 
   std::int64_t peak_bytes(const Candidate& candidate, Scratch& scratch) const {
@@ -206,6 +228,18 @@ DeviceScore PolicyScorer::score_cost(const Candidate& candidate) const {
   scratch.digits.resize(std::max(scratch.digits.size(), tables_->digits.size()));
   tables_->digits.evaluate(candidate.choices.data(), tables_->cost_digits, scratch.digits.data());
   return tables_->cost</*has_bytes=*/false>(candidate, scratch.digits.data());
+}
+
+void PolicyScorer::score_costs(std::span<const Candidate> candidates, std::span<DeviceScore> scores) const {
+  LATHE_CHECK_EQ(candidates.size(), scores.size());
+  if (tables_->pipeline || !tables_->direct_ops.empty()) {
+    for (std::size_t i = 0; i < candidates.size(); ++i) scores[i] = score_cost(candidates[i]);
+    return;
+  }
+  for (std::size_t first = 0; first < candidates.size(); first += kLanes) {
+    const std::size_t count = std::min(kLanes, candidates.size() - first);
+    tables_->costs(candidates.subspan(first, count), scratch_of_thread(), scores.subspan(first, count));
+  }
 }
 
 DeviceScore PolicyScorer::score(const Candidate& candidate) const {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 
 #include "hwmodels/hardware_model.h"
 #include "policies/search_space.h"
@@ -33,6 +34,8 @@ class PolicyScorer {
   DeviceScore score(const policies::Candidate& candidate) const;
   // Latency and energy alone, in half the time: bytes stay 0, is_feasible true. Models that are not additive score in full.
   DeviceScore score_cost(const policies::Candidate& candidate) const;
+  // The same of many, about twice as fast a candidate. scores: as many as candidates.
+  void score_costs(std::span<const policies::Candidate> candidates, std::span<DeviceScore> scores) const;
 
  private:
   struct Tables;

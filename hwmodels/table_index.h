@@ -30,7 +30,28 @@ class TableIndex {
   void for_each(const std::uint32_t* digits, const Visit& visit) const {
     [&]<std::size_t... counts>(std::index_sequence<counts...>) {
       (visit_group(std::make_index_sequence<counts>(), groups_[counts], digits, visit), ...);
-    }(std::make_index_sequence<kMostAxes + 1>());
+    }
+    (std::make_index_sequence<kMostAxes + 1>());
+  }
+
+  // Calls visit(id, first_entry, entries) for each table, entries: of each lane, counted from first_entry. digits: see
+  // CandidateDigits::evaluate_lanes.
+  template <typename Visit>
+  void for_each_in_lanes(const float* digits, const Visit& visit) const {
+    for (std::size_t count = 0; count < groups_.size(); ++count) {
+      const ChoiceTable::Axis* axis = groups_[count].axes.data();
+      for (const Table& table : groups_[count].tables) {
+        std::array<float, CandidateDigits::kLanes> sums{};
+        for (const ChoiceTable::Axis* end = axis + count; axis != end; ++axis) {
+          const auto stride = static_cast<float>(axis->stride);
+          const float* digit = digits + axis->slot * CandidateDigits::kLanes;
+          for (std::size_t lane = 0; lane < CandidateDigits::kLanes; ++lane) sums[lane] += stride * digit[lane];
+        }
+        std::array<std::int32_t, CandidateDigits::kLanes> entries;
+        for (std::size_t lane = 0; lane < CandidateDigits::kLanes; ++lane) entries[lane] = static_cast<std::int32_t>(sums[lane]);
+        visit(table.id, table.first_entry, entries);
+      }
+    }
   }
 
  private:

@@ -49,7 +49,8 @@ TEST(ActivationSchedule, EqualsThePeakOfRandomSchedules) {
       const int last = std::min(ops - 1, op + static_cast<int>(rng.below(4)));
       LiveValue value{op, last, 1 + rng.below(100), rng.below(2) == 0 ? 8 : 32};
       for (int v = 1; v < static_cast<int>(workload.values.size()) && value.reuses < 0; ++v) {
-        if (workload.values[static_cast<std::size_t>(v)].last != op || is_reused[static_cast<std::size_t>(v)] || rng.below(2) == 0) continue;
+        if (workload.values[static_cast<std::size_t>(v)].last != op || is_reused[static_cast<std::size_t>(v)] || rng.below(2) == 0)
+          continue;
         value.reuses = v;
         is_reused[static_cast<std::size_t>(v)] = true;
         ++in_place;

@@ -218,7 +218,8 @@ TEST(Folding, ASolverRemembersNothing) {
   const std::vector<const StageOptions*> many(20, &options), few(3, &options);
   FoldingSolver used;
   used.solve(few, {3000, 5, 10}, 0);
-  const FoldingSolution first = used.solve(many, limits, 0), again = used.solve(many, limits, 0), fresh = FoldingSolver().solve(many, limits, 0);
+  const FoldingSolution first = used.solve(many, limits, 0), again = used.solve(many, limits, 0),
+                        fresh = FoldingSolver().solve(many, limits, 0);
   EXPECT_EQ(first.chosen, fresh.chosen);
   EXPECT_EQ(again.chosen, fresh.chosen);
 }

@@ -1,40 +1,9 @@
-// Scoring allocates nothing: counts every call of operator new in this program.
+// Scoring allocates nothing.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
 #include "hwmodels/policy_scorer.h"
+#include "tests/hwmodels/counted_allocations.h"
 #include "tests/hwmodels/sketched_resnet.h"
-
-namespace {
-std::atomic<long> allocations{0};
-}  // namespace
-
-void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-void* operator new(std::size_t size, std::align_val_t alignment) {
-  ++allocations;
-  const auto step = static_cast<std::size_t>(alignment);
-  if (void* memory = std::aligned_alloc(step, (size + step - 1) / step * step)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, std::align_val_t) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
-  std::free(memory);
-}
 
 namespace lathe::hwmodels {
 namespace {
@@ -51,10 +20,11 @@ TEST_P(ScoringAllocatesNothing, OnceItsScratchIsThere) {
   // The first call makes the thread's scratch memory; a dataflow pipeline prepares the stages that it sees for the first time.
   const std::size_t warm = model->is_additive() ? 1 : candidates.size();
   for (std::size_t i = 0; i < warm; ++i) scorer.score(candidates[i]);
-  const long before = allocations;
+  const long before = allocation_count();
   double sum = 0;
-  for (const policies::Candidate& candidate : candidates) sum += scorer.score(candidate).latency_ms + scorer.score_cost(candidate).energy_mj;
-  EXPECT_EQ(allocations, before);
+  for (const policies::Candidate& candidate : candidates)
+    sum += scorer.score(candidate).latency_ms + scorer.score_cost(candidate).energy_mj;
+  EXPECT_EQ(allocation_count(), before);
   EXPECT_GT(sum, 0);
   EXPECT_GT(before, 0) << "the count sees nothing";
 }

@@ -140,7 +140,7 @@ TEST(Workload, PointwiseOperatorsWriteInPlaceAndConcatCopies) {
   const models::ValueId a = sketch.conv("a", sketch.input(), 4), b = sketch.conv("b", sketch.input(), 4);
   const models::ValueId joined = sketch.node("joined", "Concat", {a, b}, {models::kDynamic, 8, 8, 8}, {{"axis", std::int64_t{1}}});
   const models::ValueId c = sketch.conv("c", joined, 8);
-  const models::ValueId sum = sketch.add("sum", joined, c);    // both inputs die here
+  const models::ValueId sum = sketch.add("sum", joined, c);     // both inputs die here
   const models::ValueId again = sketch.add("again", sum, sum);  // rides on `sum`
   const models::ValueId kept = sketch.add("kept", again, sketch.conv("d", again, 8));
   const models::ValueId last = sketch.conv("last", kept, 8);
