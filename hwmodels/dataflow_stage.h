@@ -70,7 +70,7 @@ FoldingOption folding_option(const DataflowStage& stage, const Folding& folding,
 // in kUnits, rounded up: what fits in units fits in truth.
 struct alignas(64) FrontBlock {
   static constexpr int kWidth = 8;
-  static constexpr ResourceVector kUnits{4, 0.5, 1};
+  static constexpr ResourceVector kUnits{8, 0.5, 1};
   // A block that is not full ends in options that no price makes the cheapest.
   static constexpr std::uint16_t kNever = 0xFFFF;
   std::array<std::array<std::uint16_t, kWidth>, kFoldingResources> resources;
@@ -82,7 +82,7 @@ struct StageOptions {
   std::vector<FoldingOption> options;  // by rising cycles, each number of cycles a level
   std::vector<double> level_cycles;    // rising
   // Of the options of at most level_cycles[l] cycles, those that no other of them beats in every resource:
-  // blocks[level_begin[l]] .. blocks[level_begin[l + 1] - 1]. Options too large for the blocks (262,140 look-up tables) are left out.
+  // blocks[level_begin[l]] .. blocks[level_begin[l + 1] - 1]. Options too large for the blocks (524,280 look-up tables) are left out.
   std::vector<FrontBlock> blocks;
   std::vector<std::uint32_t> level_begin;
 };

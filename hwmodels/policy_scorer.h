@@ -34,7 +34,7 @@ class PolicyScorer {
   DeviceScore score(const policies::Candidate& candidate) const;
   // Latency and energy alone, in half the time: bytes stay 0, is_feasible true. Models that are not additive score in full.
   DeviceScore score_cost(const policies::Candidate& candidate) const;
-  // The same of many, about twice as fast a candidate. scores: as many as candidates.
+  // The same of many, eight side by side. scores: as many as candidates.
   void score_costs(std::span<const policies::Candidate> candidates, std::span<DeviceScore> scores) const;
 
  private:
