@@ -28,6 +28,11 @@ std::int64_t peak_activation_bytes(const policies::Workload& workload, const pol
     const int end = std::clamp(value.last + 1, first, ops);
     change[static_cast<std::size_t>(first)] += bytes;
     change[static_cast<std::size_t>(end)] -= bytes;
+    if (value.reuses < 0) continue;
+    // Both are counted alive while the operator runs; what they share is counted once.
+    const std::int64_t shared = std::min(bytes, value_bytes(workload.values[static_cast<std::size_t>(value.reuses)], capabilities));
+    change[static_cast<std::size_t>(value.first)] -= shared;
+    change[static_cast<std::size_t>(value.first) + 1] += shared;
   }
   std::int64_t alive = 0, peak = 0;
   for (int i = 0; i < ops; ++i) {

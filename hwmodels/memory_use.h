@@ -9,7 +9,8 @@
 namespace lathe::hwmodels {
 
 // The largest sum, over the operators in order, of the bytes of all values alive while that operator runs (its inputs, its outputs, and
-// what later operators still need). Widths are those that the device stores.
+// what later operators still need). A result that takes over its input's memory (LiveValue::reuses) is counted as the larger of the two.
+// Widths are those that the device stores. Scratch memory of kernels (im2col, Winograd) is not counted.
 std::int64_t peak_activation_bytes(const policies::Workload& workload, const policies::DeviceCapabilities& capabilities);
 
 // Bytes of one value; whole bytes a value.
