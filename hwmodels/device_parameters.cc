@@ -134,6 +134,12 @@ constexpr DeviceParameter kFpgaDataflow[] = {
     {"static_power_w", true, "idle power of the board with the design loaded"},
 };
 
+constexpr DeviceParameter kLookupTable[] = {
+    {"table_unit_s", true, "seconds that one unit of the table's latency column is (0.001 for milliseconds)"},
+    {"static_power_w", false, "power while a network runs"},
+    {"memory_bytes", false, "memory that a network may fill"},
+};
+
 }  // namespace
 
 std::span<const DeviceParameter> device_parameters(DeviceClass device_class) {
@@ -148,6 +154,8 @@ std::span<const DeviceParameter> device_parameters(DeviceClass device_class) {
       return kFpgaBitSerial;
     case DeviceClass::kFpgaDataflow:
       return kFpgaDataflow;
+    case DeviceClass::kLookupTable:
+      return kLookupTable;
   }
   LATHE_CHECK(false) << "unknown device class";
   return {};
