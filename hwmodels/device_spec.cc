@@ -38,11 +38,12 @@ class DeviceParser {
     const YAML::Node root = load();
     if (!root.IsMap())
       throw UserError(Fault{.file = spec_.file, .line = line_of(root), .expected = "expected a map of name, title, class, ..."});
-    check_keys(root, "", {"name", "title", "class", "calibrated", "capabilities", "parameters", "table"});
+    check_keys(root, "", {"name", "title", "class", "calibrated", "calibration", "capabilities", "parameters", "table"});
     spec_.name = text_at(root, "name", /*is_required=*/true);
     spec_.title = text_at(root, "title", /*is_required=*/false);
     if (spec_.title.empty()) spec_.title = spec_.name;
     read_calibrated(root);
+    read_calibration(root);
     read_capabilities(root);
     if (read_class(root)) {
       read_parameters(root);
@@ -102,6 +103,18 @@ class DeviceParser {
     if (!node.IsScalar() || !YAML::convert<bool>::decode(node, spec_.is_calibrated)) {
       fault(node, "calibrated", "expected true or false", node.IsScalar() ? node.Scalar() : "");
     }
+  }
+
+  void read_calibration(const YAML::Node& root) {
+    const YAML::Node map = root["calibration"];
+    if (!map) return;
+    if (!map.IsMap()) return fault(map, "calibration", "expected a map of source and latency_log_deviation");
+    if (!spec_.is_calibrated) return fault(map, "calibration", "only a device with calibrated: true has a calibration");
+    check_keys(map, "calibration.", {"source", "latency_log_deviation"});
+    spec_.calibration = text_at(map, "source", /*is_required=*/true);
+    const YAML::Node deviation = map["latency_log_deviation"];
+    if (!deviation) return fault(map, "calibration.latency_log_deviation", "missing key");
+    spec_.latency_log_deviation = positive_number(deviation, "calibration.latency_log_deviation").value_or(0);
   }
 
   bool read_class(const YAML::Node& root) {

@@ -12,6 +12,7 @@ namespace lathe::cli {
 using Action = std::function<int()>;
 
 void add_apply(CLI::App& app, Action& action);
+void add_calibrate(CLI::App& app, Action& action);
 void add_compress(CLI::App& app, Action& action);
 void add_devices(CLI::App& app, Action& action);
 void add_evaluate(CLI::App& app, Action& action);

@@ -158,15 +158,17 @@ ParameterFit summarize(const FitResiduals& residuals, const std::vector<double>&
   ParameterFit fit{.device = residuals.device_at(logs.data()), .offset_ms = residuals.offset_ms_at(logs.data())};
   // Laplace's approximation: the inverse of the Gauss-Newton Hessian at the most probable point.
   const Eigen::MatrixXd jacobian = residuals.jacobian(logs.data());
-  const Eigen::MatrixXd covariance = (jacobian.transpose() * jacobian).inverse();
+  fit.covariance = (jacobian.transpose() * jacobian).inverse();
   for (std::size_t i = 0; i < options.parameters.size(); ++i) {
     const auto index = static_cast<Eigen::Index>(i);
-    fit.relative_errors[options.parameters[i].key] = std::sqrt(covariance(index, index));
+    fit.relative_errors[options.parameters[i].key] = std::sqrt(fit.covariance(index, index));
   }
   const std::vector<double> predicted = OperatorCounts(measurements).latencies_ms(fit.device);
   std::vector<double> errors;
   for (std::size_t i = 0; i < measurements.size(); ++i) {
-    errors.push_back(std::abs((predicted[i] + fit.offset_ms) / measurements[i].latency_ms - 1));
+    const double ratio = (predicted[i] + fit.offset_ms) / measurements[i].latency_ms;
+    fit.log_errors.push_back(std::log(ratio));
+    errors.push_back(std::abs(ratio - 1));
   }
   fit.median_error = median(std::move(errors));
   return fit;

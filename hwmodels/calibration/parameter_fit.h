@@ -6,6 +6,7 @@
 // measurements do not bend the fit.
 #pragma once
 
+#include <Eigen/Core>
 #include <map>
 #include <string>
 #include <vector>
@@ -42,6 +43,8 @@ struct ParameterFit {
   DeviceSpec device;                              // with the fitted parameters
   double offset_ms = 0;                           // beside each network
   std::map<std::string, double> relative_errors;  // standard error of each parameter
+  Eigen::MatrixXd covariance;                     // of the parameters' logarithms, in the order of the options; the offset last
+  std::vector<double> log_errors;                 // log(predicted / measured) of each measurement
   double median_error = 0;                        // relative, on the measurements themselves
 };
 
