@@ -22,7 +22,8 @@ std::string shared_field(const std::vector<MeasuredNetwork>& rows, const std::st
     const std::string value = field(row);
     if (value.empty()) continue;
     if (!shared.empty() && value != shared)
-      throw UserError(Fault{.file = file, .line = row.line, .key = key, .expected = "expected the same in all rows, '" + shared + "'", .got = value});
+      throw UserError(
+          Fault{.file = file, .line = row.line, .key = key, .expected = "expected the same in all rows, '" + shared + "'", .got = value});
     shared = value;
   }
   return shared;
@@ -47,8 +48,8 @@ hwmodels::DeviceSpec device_as_measured(const CalibrationJob& job, const std::ve
   return device;
 }
 
-std::vector<CalibrationReport::Proposal> propose(const hwmodels::DeviceCalibration& calibration, const std::vector<MeasuredNetwork>& candidates,
-                                                 int count) {
+std::vector<CalibrationReport::Proposal> propose(const hwmodels::DeviceCalibration& calibration,
+                                                 const std::vector<MeasuredNetwork>& candidates, int count) {
   std::vector<policies::Workload> workloads;
   for (const MeasuredNetwork& candidate : candidates) workloads.push_back(workload_of(candidate));
   std::vector<CalibrationReport::Proposal> proposals;
@@ -92,11 +93,14 @@ std::string calibration_text(const CalibrationReport& report) {
   const hwmodels::DeviceCalibration& calibration = report.calibration;
   TextTable parameters({{"parameter"}, {"before", Align::kRight}, {"after", Align::kRight}, {"standard error", Align::kRight}});
   for (const hwmodels::FittedParameter& parameter : calibration.parameters) {
-    const auto number = [&](const hwmodels::DeviceSpec& device) { return nlohmann::json(std::stod(format_significant(device.at(parameter.key), 4))).dump(); };
-    parameters.add_row({parameter.key, number(report.before), number(calibration.fit.device),
-                        percent(calibration.fit.relative_errors.at(parameter.key))});
+    const auto number = [&](const hwmodels::DeviceSpec& device) {
+      return nlohmann::json(std::stod(format_significant(device.at(parameter.key), 4))).dump();
+    };
+    parameters.add_row(
+        {parameter.key, number(report.before), number(calibration.fit.device), percent(calibration.fit.relative_errors.at(parameter.key))});
   }
-  std::string text = parameters.to_string() + "\n" + report.before.title + ", " + std::to_string(report.measured.size()) + " measurements\n";
+  std::string text =
+      parameters.to_string() + "\n" + report.before.title + ", " + std::to_string(report.measured.size()) + " measurements\n";
   text += "median error, fitted           " + percent(calibration.fit.median_error) + "\n";
   text += "median error, cross-validated  " + percent(calibration.cross_validated_error) + "\n";
   text += "90 % interval of a prediction  " + format_fixed(hwmodels::latency_quantile_factor(calibration.noise, 0.05), 2) + " to " +
@@ -108,8 +112,8 @@ std::string calibration_text(const CalibrationReport& report) {
             format_significant(*row.latency_ms, 3) + " ms\n";
   }
   for (const auto& [network, information] : report.proposals)
-    text += "measure next, line " + std::to_string(network.line) + ": " + network.model + (network.policy.empty() ? "" : ", " + network.policy) +
-            " (" + format_fixed(information, 2) + " nats)\n";
+    text += "measure next, line " + std::to_string(network.line) + ": " + network.model +
+            (network.policy.empty() ? "" : ", " + network.policy) + " (" + format_fixed(information, 2) + " nats)\n";
   return text;
 }
 

@@ -28,8 +28,9 @@ std::map<std::string, DeviceSheet> device_sheets() {
   std::map<std::string, DeviceSheet> sheets;
   for (const measurements::CsvRow& row : measurements::read_csv(LATHE_SOURCE_DIR "/bench/hardware_truth/device_sheets.csv")) {
     DeviceSheet sheet{.device = hwmodels::load_device(row.at("base")), .is_unfused = row.at("unfused") == "1"};
-    if (sheet.is_unfused) sheet.device.parameters[sheet.device.device_class == hwmodels::DeviceClass::kGpu ? "kernel_overhead_s"
-                                                                                                           : "op_overhead_s"] = kEagerDispatchS;
+    if (sheet.is_unfused)
+      sheet.device.parameters[sheet.device.device_class == hwmodels::DeviceClass::kGpu ? "kernel_overhead_s" : "op_overhead_s"] =
+          kEagerDispatchS;
     apply_parameters(row.at("parameters"), sheet.device);
     sheets.emplace(row.at("chip"), std::move(sheet));
   }

@@ -76,8 +76,8 @@ Eigen::MatrixXd block_features(const std::vector<CsvRow>& rows, const std::vecto
     std::stringstream stream(rows[i].at("arch"));
     std::string word;
     for (std::size_t place = 0; place < places.size() && stream >> word; ++place) add_block(parse_block(word), places[place], work);
-    features.row(static_cast<Eigen::Index>(i)) << 1, work.blocks, work.projections, work.grouped, work.additions,
-        work.pointwise_macs / 1e6, work.depthwise_macs / 1e6, work.activations / 1e5, work.weights / 1e5;
+    features.row(static_cast<Eigen::Index>(i)) << 1, work.blocks, work.projections, work.grouped, work.additions, work.pointwise_macs / 1e6,
+        work.depthwise_macs / 1e6, work.activations / 1e5, work.weights / 1e5;
   }
   return features;
 }

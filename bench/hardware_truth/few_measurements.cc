@@ -40,7 +40,8 @@ struct Choice {
 };
 
 // The runtime that is most probable after the measurements.
-Choice calibrate(const MeasuredSpace& space, const MeasuredDevice& device, const HierarchicalPrior& prior, const std::vector<int>& measured) {
+Choice calibrate(const MeasuredSpace& space, const MeasuredDevice& device, const HierarchicalPrior& prior,
+                 const std::vector<int>& measured) {
   Choice best;
   double best_log_probability = -std::numeric_limits<double>::infinity();
   for (const RuntimeHypothesis& runtime : space.runtimes) {

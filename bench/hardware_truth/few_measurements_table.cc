@@ -75,7 +75,8 @@ void add_help_protocol(const SpaceTable& table, SectionResult& result) {
   for (const MeasuredDevice* device : devices_where(*table.space, [](const MeasuredDevice& d) { return !is_training_chip(d.chip); })) {
     result.rows.push_back(device_row(table, *device, training, prior, kHelpProtocol));
   }
-  add_mean_row(first, "unseen", [](const std::string& device) { return is_unseen_chip(chip_of(device)); }, result);
+  add_mean_row(
+      first, "unseen", [](const std::string& device) { return is_unseen_chip(chip_of(device)); }, result);
 }
 
 void add_chip_left_out(const SpaceTable& table, SectionResult& result) {
@@ -91,7 +92,8 @@ void add_chip_left_out(const SpaceTable& table, SectionResult& result) {
     if (!priors.contains(device->chip)) priors[device->chip] = learn_space_prior(*table.space, others, table.options);
     result.rows.push_back(device_row(table, *device, others, priors[device->chip], kChipLeftOut));
   }
-  add_mean_row(first, "measured", [](const std::string&) { return true; }, result);
+  add_mean_row(
+      first, "measured", [](const std::string&) { return true; }, result);
 }
 
 const TruthRow* find_mean(const SectionResult& result, const std::string& protocol) {

@@ -51,11 +51,11 @@ VectorXd decoder_features(const CsvRow& row) {
   const double layers = measurements::number(row, "decoder_layer_num"), width = measurements::number(row, "decoder_embed_dim");
   const double hidden = measurements::number(row, "decoder_ffn_embed_dim_avg");
   const double attended = measurements::number(row, "decoder_arbitrary_ende_attn_avg");
-  return VectorXd{
-      {1, width / 1e3, layers, layers * (6 * kAttentionWidth * width + 2 * width * hidden) / 1e7, layers * attended}};
+  return VectorXd{{1, width / 1e3, layers, layers * (6 * kAttentionWidth * width + 2 * width * hidden) / 1e7, layers * attended}};
 }
 
-LatencyRows latency_rows(const std::vector<CsvRow>& rows, const std::string& column, const std::function<VectorXd(const CsvRow&)>& features) {
+LatencyRows latency_rows(const std::vector<CsvRow>& rows, const std::string& column,
+                         const std::function<VectorXd(const CsvRow&)>& features) {
   const auto count = static_cast<Eigen::Index>(rows.size());
   LatencyRows result{MatrixXd(count, features(rows.front()).size()), VectorXd(count)};
   for (Eigen::Index i = 0; i < count; ++i) {
@@ -86,7 +86,8 @@ std::vector<Task> read_tasks(const DataFolder& data) {
   for (const char* name : kTasks) {
     for (const Hardware& hardware : kHardware) {
       try {
-        tasks.push_back(read_task(data.rows("hat_transformer/" + std::string(name) + "_" + hardware.name + "_dev.csv"), name, hardware.name));
+        tasks.push_back(
+            read_task(data.rows("hat_transformer/" + std::string(name) + "_" + hardware.name + "_dev.csv"), name, hardware.name));
       } catch (const MissingData&) {
         continue;  // not every task was measured on every device
       }

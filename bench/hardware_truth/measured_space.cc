@@ -29,7 +29,7 @@ MeasuredDevice measured_device(const std::vector<measurements::CsvRow>& rows, co
   std::vector<double> latencies;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const double latency_ms = measurements::number(rows[i], name);
-    if (latency_ms <= 0 || !is_used(rows[i])) continue;
+    if (!(latency_ms > 0) || !is_used(rows[i])) continue;
     device.rows.push_back(static_cast<int>(i));
     latencies.push_back(latency_ms);
   }

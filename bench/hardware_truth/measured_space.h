@@ -18,11 +18,11 @@ struct RuntimeHypothesis {
 };
 
 struct MeasuredDevice {
-  std::string name;             // the column
-  std::string chip;             // the column without the batch
-  std::string runtime;          // a hypothesis' name where the source of the data says it; "" where the measurements must tell
-  std::vector<int> rows;        // architectures with a latency, ascending
-  Eigen::VectorXd latency_ms;   // of these rows
+  std::string name;            // the column
+  std::string chip;            // the column without the batch
+  std::string runtime;         // a hypothesis' name where the source of the data says it; "" where the measurements must tell
+  std::vector<int> rows;       // architectures with a latency, ascending
+  Eigen::VectorXd latency_ms;  // of these rows
 };
 
 struct MeasuredSpace {

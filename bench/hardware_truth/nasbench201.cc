@@ -42,12 +42,11 @@ MeasuredSpace read_space(const std::vector<CsvRow>& rows) {
   MeasuredSpace space;
   space.runtimes = {{kEager, 1 - kPrunedProbability, kernel_features(rows, /*is_pruned=*/false)},
                     {kPruned, kPrunedProbability, kernel_features(rows, /*is_pruned=*/true)}};
-  const std::vector<std::string> described = {"index", "arch_str", "e01",  "e02",    "e12",     "e03",
+  const std::vector<std::string> described = {"index", "arch_str", "e01",  "e02",    "e12",      "e03",
                                               "e13",   "e23",      "macs", "params", "graph_id", "connected"};
   for (const std::string& name : device_columns(rows, described)) {
     const bool compiles = is_compiled(parse_device_column(name).chip);
-    MeasuredDevice device =
-        measured_device(rows, name, [&](const CsvRow& row) { return !compiles || row.at("connected") == "1"; });
+    MeasuredDevice device = measured_device(rows, name, [&](const CsvRow& row) { return !compiles || row.at("connected") == "1"; });
     if (compiles) device.runtime = kPruned;
     if (!device.rows.empty()) space.devices.push_back(std::move(device));
   }
@@ -92,8 +91,7 @@ void add_data_sheet_rows(const MeasuredSpace& space, SectionResult& result) {
   }
   if (correlations.empty()) return;
   const double mean = measurements::mean(correlations);
-  result.rows.push_back(
-      {kDataset, "mean of " + std::to_string(correlations.size()) + " measured", kDataSheet, {{kSpearman, mean}}});
+  result.rows.push_back({kDataset, "mean of " + std::to_string(correlations.size()) + " measured", kDataSheet, {{kSpearman, mean}}});
   result.claims.push_back({"mean Spearman, data sheet only", mean, Claim::Bound::kAtLeast, kTargetDataSheet});
 }
 
@@ -111,12 +109,14 @@ SectionResult nasbench201(const DataFolder& data) {
   add_help_protocol(table, result);
   add_chip_left_out(table, result);
   if (const TruthRow* mean = find_mean(result, kHelpProtocol)) {
-    result.claims.push_back({"mean Spearman, unseen devices, 10 measurements", metric(*mean, kSpearman), Claim::Bound::kAtLeast, kTargetSpearman});
+    result.claims.push_back(
+        {"mean Spearman, unseen devices, 10 measurements", metric(*mean, kSpearman), Claim::Bound::kAtLeast, kTargetSpearman});
     result.claims.push_back({"mean of median errors %, unseen devices", metric(*mean, kError), Claim::Bound::kAtMost, kTargetError});
     result.means = {{"Spearman", metric(*mean, kSpearman)}, {"error %", metric(*mean, kError)}};
   }
   add_data_sheet_rows(space, result);
-  result.notes.push_back("Cells whose output does not depend on their input are left out on raspi4 and pixel3, which fold them to a constant.");
+  result.notes.push_back(
+      "Cells whose output does not depend on their input are left out on raspi4 and pixel3, which fold them to a constant.");
   return result;
 }
 

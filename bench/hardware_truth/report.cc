@@ -70,7 +70,8 @@ std::string means_line(const std::vector<NamedResult>& results) {
   for (const auto& [section, result] : results) {
     if (result.means.empty()) continue;
     line += (line.back() == ':' ? " " : "; ") + section;
-    for (const Metric& metric : result.means) line += (&metric == &result.means.front() ? " " : ", ") + metric.name + " " + format(metric.value);
+    for (const Metric& metric : result.means)
+      line += (&metric == &result.means.front() ? " " : ", ") + metric.name + " " + format(metric.value);
   }
   return line + "\n";
 }

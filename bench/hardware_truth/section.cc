@@ -1,11 +1,22 @@
 #include "bench/hardware_truth/section.h"
 
 #include <algorithm>
+#include <charconv>
 #include <set>
 
 namespace lathe::bench {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+bool is_number(const std::string& text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+}  // namespace
 
 fs::path DataFolder::find(const std::string& file) const {
   const fs::path exact = folder_ / file;
@@ -34,9 +45,12 @@ std::vector<std::string> device_columns(const std::vector<measurements::CsvRow>&
   std::vector<std::string> devices;
   for (const auto& [name, field] : rows.front()) {
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-    const bool is_measured =
-        std::any_of(rows.begin(), rows.end(), [&](const measurements::CsvRow& row) { return !row.at(name).empty(); });
-    if (is_measured) devices.push_back(name);
+    int measured = 0, other = 0;
+    for (const measurements::CsvRow& row : rows) {
+      const auto entry = row.find(name);
+      if (entry != row.end() && !entry->second.empty()) ++(is_number(entry->second) ? measured : other);
+    }
+    if (measured > 0 && other == 0) devices.push_back(name);
   }
   return devices;
 }

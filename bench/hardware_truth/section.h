@@ -68,7 +68,7 @@ struct Section {
   SectionResult (*run)(const DataFolder&);
 };
 
-// Names of the columns that hold numbers in some row and are not in `known`: the devices.
+// Names of the columns that hold nothing but numbers, in some row at least, and are not in `known`: the devices.
 std::vector<std::string> device_columns(const std::vector<measurements::CsvRow>& rows, const std::vector<std::string>& known);
 
 }  // namespace lathe::bench

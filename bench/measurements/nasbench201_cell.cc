@@ -14,10 +14,10 @@ constexpr int kNodes = 4, kOutput = 3;
 
 EdgeOp edge_op(const std::string& word) {
   constexpr std::array<std::pair<const char*, EdgeOp>, 5> kWords = {{{"none", EdgeOp::kNone},
-                                                                      {"skip_connect", EdgeOp::kSkip},
-                                                                      {"nor_conv_1x1", EdgeOp::kConv1x1},
-                                                                      {"nor_conv_3x3", EdgeOp::kConv3x3},
-                                                                      {"avg_pool_3x3", EdgeOp::kPool}}};
+                                                                     {"skip_connect", EdgeOp::kSkip},
+                                                                     {"nor_conv_1x1", EdgeOp::kConv1x1},
+                                                                     {"nor_conv_3x3", EdgeOp::kConv3x3},
+                                                                     {"avg_pool_3x3", EdgeOp::kPool}}};
   for (const auto& [name, op] : kWords) {
     if (word == name) return op;
   }

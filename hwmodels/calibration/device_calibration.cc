@@ -69,8 +69,9 @@ void write_provenance(const DeviceSpec& before, const std::string& measured, Dev
     std::array<char, 64> was{};
     std::snprintf(was.data(), was.size(), "%.6g", before.at(parameter.key));
     const auto source = before.sources.find(parameter.key);
-    device.sources[parameter.key] = "fitted to " + measured + ", standard error " + percent(calibration.fit.relative_errors.at(parameter.key)) +
-                                    "; was " + was.data() + ": " + (source == before.sources.end() ? "" : source->second);
+    device.sources[parameter.key] = "fitted to " + measured + ", standard error " +
+                                    percent(calibration.fit.relative_errors.at(parameter.key)) + "; was " + was.data() + ": " +
+                                    (source == before.sources.end() ? "" : source->second);
   }
 }
 
@@ -101,9 +102,9 @@ std::optional<double> data_sheet_log_spread(const std::string& key) {
     double log_spread;
   };
   // Rates at a clock are nearly exact, sustained bandwidths are good to a third, kernels' shares of the peak and overheads are estimates.
-  constexpr Belief kBeliefs[] = {{"clock_hz", 0.05},          {"_macs_per_cycle", 0.1}, {"_weights_per_cycle", 0.5}, {"_per_cycle", 0.3},
-                                 {"_efficiency", 0.4},        {"_overlap", 0.5},        {"_overhead_s", 0.8},        {"_overhead_k", 0.5},
-                                 {"_bytes_per_s", 0.3},       {"_elements_per_s", 0.5}};
+  constexpr Belief kBeliefs[] = {{"clock_hz", 0.05},    {"_macs_per_cycle", 0.1}, {"_weights_per_cycle", 0.5}, {"_per_cycle", 0.3},
+                                 {"_efficiency", 0.4},  {"_overlap", 0.5},        {"_overhead_s", 0.8},        {"_overhead_k", 0.5},
+                                 {"_bytes_per_s", 0.3}, {"_elements_per_s", 0.5}};
   for (const Belief& belief : kBeliefs) {
     if (key.ends_with(belief.ending)) return belief.log_spread;
   }
@@ -118,7 +119,8 @@ std::vector<FittedParameter> fitted_parameters(const DeviceSpec& device) {
   return parameters;
 }
 
-DeviceCalibration calibrate_device(const DeviceSpec& device, const std::vector<LatencyMeasurement>& measurements, const std::string& source) {
+DeviceCalibration calibrate_device(const DeviceSpec& device, const std::vector<LatencyMeasurement>& measurements,
+                                   const std::string& source) {
   ParameterFitOptions options{.parameters = fitted_parameters(device), .noise = kFirstNoise};
   // How far the model is off decides how much the measurements weigh against the data sheet; fewer than a fold each do not tell.
   if (measurements.size() >= kFolds) options.noise = noise_of(cross_validated_log_errors(device, measurements, options));
@@ -128,7 +130,8 @@ DeviceCalibration calibrate_device(const DeviceSpec& device, const std::vector<L
                                 .noise = noise_of(log_errors),
                                 .cross_validated_error = median_relative_error(log_errors)};
   for (std::size_t i = 0; i < measurements.size(); ++i) {
-    if (std::abs(calibration.fit.log_errors[i]) > kOutlierDeviations * calibration.noise) calibration.outliers.push_back(static_cast<int>(i));
+    if (std::abs(calibration.fit.log_errors[i]) > kOutlierDeviations * calibration.noise)
+      calibration.outliers.push_back(static_cast<int>(i));
   }
   write_provenance(device, std::to_string(measurements.size()) + " measurements of " + source, calibration);
   return calibration;

@@ -27,7 +27,8 @@ struct DeviceCalibration {
 };
 
 // Measured on the device, whose model must be additive. At least one measurement. `source` names the measurements in the provenance.
-DeviceCalibration calibrate_device(const DeviceSpec& device, const std::vector<LatencyMeasurement>& measurements, const std::string& source);
+DeviceCalibration calibrate_device(const DeviceSpec& device, const std::vector<LatencyMeasurement>& measurements,
+                                   const std::string& source);
 
 // The networks of `candidates` that tell most about the parameters, best first.
 std::vector<ProposedMeasurement> propose_networks(const DeviceCalibration& calibration, const std::vector<policies::Workload>& candidates,

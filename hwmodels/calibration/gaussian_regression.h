@@ -18,8 +18,7 @@ struct LinearPosterior {
 };
 
 // y = x b + e with b ~ prior and e_i ~ N(0, noise_variance_i). x: a row a measurement. The prior's covariance may be singular.
-LinearPosterior condition(const Gaussian& prior, const Eigen::MatrixXd& x, const Eigen::VectorXd& y,
-                          const Eigen::VectorXd& noise_variance);
+LinearPosterior condition(const Gaussian& prior, const Eigen::MatrixXd& x, const Eigen::VectorXd& y, const Eigen::VectorXd& noise_variance);
 
 // What is believed of the noise's standard deviation before measuring: its logarithm is normal.
 struct NoiseBelief {
@@ -34,9 +33,9 @@ inline constexpr double kOutlierDeviations = 4;
 
 struct RobustPosterior {
   Gaussian coefficients;
-  double noise = 0;  // standard deviation of an ordinary measurement
+  double noise = 0;  // scale of the Student t errors
   double log_evidence = 0;
-  Eigen::VectorXd deviations;  // residuals in units of the noise
+  Eigen::VectorXd deviations;         // residuals in units of the noise
   std::vector<int> outliers() const;  // indices of rows
 };
 

@@ -12,7 +12,7 @@ namespace {
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
 
-constexpr double kScaleSpread = 0.5;   // t: how far off the current scale may be, in its units
+constexpr double kScaleSpread = 0.5;  // t: how far off the current scale may be, in its units
 constexpr int kScaleIterations = 6;
 constexpr double kLargestScaleStep = 2;  // either way
 
@@ -66,7 +66,9 @@ VectorXd CalibratedLatency::predict_ms(const MatrixXd& features) const {
 LatencyEstimate CalibratedLatency::estimate(const VectorXd& features) const {
   const double latency_ms = features.dot(coefficients.mean);
   const double noise_ms = relative_noise * latency_ms;
-  return {latency_ms, std::sqrt(features.dot(coefficients.covariance * features) + noise_ms * noise_ms)};
+  // The variance of a Student t distribution is above the square of its scale.
+  const double noise_variance = noise_ms * noise_ms * kStudentDegrees / (kStudentDegrees - 2);
+  return {latency_ms, std::sqrt(features.dot(coefficients.covariance * features) + noise_variance)};
 }
 
 }  // namespace lathe::hwmodels

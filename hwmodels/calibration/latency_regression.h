@@ -18,7 +18,7 @@ namespace lathe::hwmodels {
 
 // Measurements of one device.
 struct LatencyRows {
-  Eigen::MatrixXd features;  // a row a network; the terms, without coefficients
+  Eigen::MatrixXd features;    // a row a network; the terms, without coefficients
   Eigen::VectorXd latency_ms;  // above 0
 };
 
@@ -32,7 +32,7 @@ struct LatencyEstimate {
 
 struct CalibratedLatency {
   Gaussian coefficients;      // ms a unit of each feature
-  double relative_noise = 0;  // standard deviation of an ordinary measurement over its latency
+  double relative_noise = 0;  // scale of the Student t error of a measurement over its latency
   double log_evidence = 0;    // to compare hypotheses about the features
   std::vector<int> outliers;  // measurements that the model disbelieves
 
