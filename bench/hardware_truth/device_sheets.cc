@@ -9,8 +9,7 @@
 namespace lathe::bench {
 namespace {
 
-// Host time to dispatch an operator of an eager framework. PyTorch takes about 10 us through Python for the cheapest (K. Wu et al.,
-// PyGraph, 2025, section 2, give 5 to 10 us a launch).
+// Host time to dispatch an operator of an eager framework from Python: about 10 us (assumption, the order of magnitude is well known).
 constexpr double kEagerDispatchS = 1e-5;
 
 void apply_parameters(const std::string& text, hwmodels::DeviceSpec& device) {

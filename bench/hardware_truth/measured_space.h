@@ -44,7 +44,7 @@ MeasuredDevice measured_device(const std::vector<measurements::CsvRow>& rows, co
 // Rows of `m`.
 Eigen::MatrixXd rows_of(const Eigen::MatrixXd& m, const std::vector<int>& rows);
 
-// Roles in the protocol of HELP (H. Lee et al., Hardware-adaptive efficient latency prediction, NeurIPS 2021, section 4.1): devices that
+// Roles in the protocol of HELP (H. Lee et al., Hardware-adaptive efficient latency prediction, NeurIPS 2021): devices that
 // teach the predictor, and devices that it is judged on.
 bool is_training_chip(const std::string& chip);
 bool is_unseen_chip(const std::string& chip);

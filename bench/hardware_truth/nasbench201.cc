@@ -33,7 +33,7 @@ Eigen::MatrixXd kernel_features(const std::vector<CsvRow>& rows, bool is_pruned)
   return features;
 }
 
-// HW-NAS-Bench (C. Li et al., ICLR 2021, section 3.2) ran these under TensorFlow Lite.
+// HW-NAS-Bench (C. Li et al., ICLR 2021) ran these under TensorFlow Lite.
 bool is_compiled(const std::string& chip) {
   return chip == "raspi4" || chip == "pixel3";
 }
