@@ -1,5 +1,5 @@
-// Data sheets of the chips in the published tables (device_sheets.csv): a device file of ours for the kind of core, and what differs. Bandwidths of
-// second-level caches are estimates, all else is as the makers publish it.
+// Data sheets of the chips in the published tables (device_sheets.csv): a device file of ours for the kind of core, and what differs.
+// Bandwidths of second-level caches are estimates, all else is as the makers publish it.
 #pragma once
 
 #include <map>
