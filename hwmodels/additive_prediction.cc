@@ -40,6 +40,7 @@ Prediction predict_additive(const DeviceSpec& device, const policies::Workload& 
                             const std::function<OpEstimate(const policies::OpWorkload&)>& estimate) {
   Prediction prediction;
   prediction.is_calibrated = device.is_calibrated;
+  prediction.latency_log_deviation = device.latency_log_deviation;
   prediction.notes = width_notes(device, workload);
   for (const policies::OpWorkload& op : workload.ops) {
     if (op.is_fused) continue;

@@ -66,6 +66,7 @@ class FpgaDataflowModel final : public HardwareModel {
     prediction.energy_mj = figures.energy_mj;
     prediction.average_power_w = figures.latency_ms > 0 ? figures.energy_mj / figures.latency_ms : planner_.static_power_w();
     prediction.is_calibrated = device_.is_calibrated;
+    prediction.latency_log_deviation = device_.latency_log_deviation;
     prediction.notes = width_notes(device_, workload);
     prediction.weight_bytes = weight_bytes(workload, device_.capabilities);
     prediction.peak_activation_bytes = peak_activation_bytes(workload, device_.capabilities);

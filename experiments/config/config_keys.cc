@@ -253,6 +253,8 @@ std::vector<ConfigKey> all_keys() {
        key("constraints.accuracy_loss", MEMBER(constraints.accuracy_loss), {.at_least = 0, .at_most = 100},
            "Points of accuracy that a recommended policy may lose (1 = one row in a hundred)."),
        limit_key("constraints.latency_ms", &ConstraintsConfig::latency_ms, "At most; one number, or one a device."),
+       key("constraints.latency_quantile", MEMBER(constraints.latency_quantile), {.at_least = 0.01, .at_most = 0.999},
+           "The probability with which the true latency keeps to constraints.latency_ms, on devices with a calibrated error bar."),
        limit_key("constraints.energy_mj", &ConstraintsConfig::energy_mj, "At most; one number, or one a device."),
        optional_key("constraints.packed_bytes", MEMBER(constraints.packed_bytes), {.at_least = 1}, "Weights at their widths, at most.")});
   append(search_keys());

@@ -1,0 +1,9 @@
+#include "bench/hardware_truth/sections.h"
+
+namespace lathe::bench {
+
+SectionResult ncnn(const DataFolder&) {
+  throw MissingData("this comparison is not written yet");
+}
+
+}  // namespace lathe::bench
