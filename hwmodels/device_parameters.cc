@@ -134,6 +134,31 @@ constexpr DeviceParameter kFpgaDataflow[] = {
     {"static_power_w", true, "idle power of the board with the design loaded"},
 };
 
+constexpr DeviceParameter kX86Cpu[] = {
+    {"clock_hz", true, "clock of the cores under load"},
+    {"threads", true, "cores that work together"},
+    {"fp32_macs_per_cycle", true, "peak multiply-accumulates of one core"},
+    {"int8_macs_per_cycle", true, "the same in int8 (VNNI: four times fp32)"},
+    {"int8_reduction_granule", true, "input values that one int8 instruction reduces"},
+    {"channel_block", true, "output channels are padded to this many"},
+    {"fp32_efficiency", true, "share of the peak that fp32 products sustain"},
+    {"int8_efficiency", true, "share of the peak that int8 products sustain"},
+    {"fp32_depthwise_efficiency", true, "share of the peak that fp32 depthwise convolutions sustain"},
+    {"int8_depthwise_efficiency", true, "share of the peak that int8 depthwise convolutions sustain"},
+    {"tile_overhead_k", true, "cost of starting and storing a register tile, in multiply-accumulates an output"},
+    {"last_level_cache_bytes", true, "last cache that the cores share"},
+    {"cache_bytes_per_s", true, "bandwidth of that cache, all cores of this device"},
+    {"dram_bytes_per_s", true, "sustained bandwidth of the memory"},
+    {"op_overhead_s", true, "time to start an operator"},
+    {"thread_overhead_s", true, "time to fork and join the threads for an operator"},
+    {"fp32_pj_per_mac", true, "energy of a multiply-accumulate with its instructions"},
+    {"int8_pj_per_mac", true, "the same in int8"},
+    {"cache_pj_per_byte", true, "energy of a byte from the last-level cache"},
+    {"dram_pj_per_byte", true, "energy of a byte from memory"},
+    {"static_power_w", true, "power of the idle machine, this device's share"},
+    {"memory_bytes", true, "memory that a network may fill"},
+};
+
 constexpr DeviceParameter kLookupTable[] = {
     {"table_unit_s", true, "seconds that one unit of the table's latency column is (0.001 for milliseconds)"},
     {"static_power_w", false, "power while a network runs"},
@@ -154,6 +179,8 @@ std::span<const DeviceParameter> device_parameters(DeviceClass device_class) {
       return kFpgaBitSerial;
     case DeviceClass::kFpgaDataflow:
       return kFpgaDataflow;
+    case DeviceClass::kX86Cpu:
+      return kX86Cpu;
     case DeviceClass::kLookupTable:
       return kLookupTable;
   }
