@@ -1,7 +1,6 @@
 #include "hwmodels/x86_cpu_model.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "hwmodels/additive_prediction.h"
@@ -12,10 +11,12 @@ namespace {
 
 using policies::OpWorkload;
 
+// The kernels of one arithmetic type.
 struct X86Type {
   ComputeType type;
-  double product_efficiency, depthwise_efficiency;
   double reduction_granule;  // input channels that one instruction reduces
+  double product_efficiency, depthwise_efficiency;
+  double vector_elements_per_s, op_overhead_s;
 };
 
 struct X86Parameters {
@@ -27,23 +28,28 @@ struct X86Parameters {
         last_level_cache_bytes(d.at("last_level_cache_bytes")),
         cache_bytes_per_s(d.at("cache_bytes_per_s")),
         dram_bytes_per_s(d.at("dram_bytes_per_s")),
-        overhead_s(d.at("op_overhead_s") + (threads > 1 ? d.at("thread_overhead_s") : 0)),
+        thread_overhead_s(d.at("thread_overhead_s")),
         cache_pj_per_byte(d.at("cache_pj_per_byte")),
         dram_pj_per_byte(d.at("dram_pj_per_byte")),
         static_power_w(d.at("static_power_w")),
         memory_bytes(d.at("memory_bytes")),
-        types{
-            {{{8, d.at("int8_macs_per_cycle"), d.at("int8_pj_per_mac")},
-              d.at("int8_efficiency"),
-              d.at("int8_depthwise_efficiency"),
-              d.at("int8_reduction_granule")},
-             {{32, d.at("fp32_macs_per_cycle"), d.at("fp32_pj_per_mac")}, d.at("fp32_efficiency"), d.at("fp32_depthwise_efficiency"), 1}}} {
-  }
+        int8{.type = {8, d.at("int8_macs_per_cycle"), d.at("int8_pj_per_mac")},
+             .reduction_granule = d.at("int8_reduction_granule"),
+             .product_efficiency = d.at("int8_efficiency"),
+             .depthwise_efficiency = d.at("int8_depthwise_efficiency"),
+             .vector_elements_per_s = d.at("int8_elements_per_s"),
+             .op_overhead_s = d.at("int8_op_overhead_s")},
+        fp32{.type = {32, d.at("fp32_macs_per_cycle"), d.at("fp32_pj_per_mac")},
+             .reduction_granule = 1,
+             .product_efficiency = d.at("fp32_efficiency"),
+             .depthwise_efficiency = d.at("fp32_depthwise_efficiency"),
+             .vector_elements_per_s = d.at("fp32_elements_per_s"),
+             .op_overhead_s = d.at("op_overhead_s")} {}
 
   double clock_hz, threads, channel_block, tile_overhead_k;
-  double last_level_cache_bytes, cache_bytes_per_s, dram_bytes_per_s, overhead_s;
+  double last_level_cache_bytes, cache_bytes_per_s, dram_bytes_per_s, thread_overhead_s;
   double cache_pj_per_byte, dram_pj_per_byte, static_power_w, memory_bytes;
-  std::array<X86Type, 2> types;
+  X86Type int8, fp32;
 };
 
 struct KernelWork {
@@ -68,14 +74,9 @@ class X86CpuModel final : public HardwareModel {
     const OpWorkload op = at_device_widths(policy_op, device_.capabilities);
     const OpDemand demand = op_demand(op);
     const OpBytes bytes = op_bytes(op, device_.capabilities);
-    if (demand.kernel == KernelClass::kVector) return finish(vector_kernel(demand, bytes), bytes, p_.types.back().type);
-    OpEstimate best{.latency_s = -1};
-    for (const X86Type& type : p_.types) {
-      if (type.type.bits < required_bits(op)) continue;
-      const OpEstimate candidate = finish(product_kernel(demand, bytes, type), bytes, type.type);
-      if (best.latency_s < 0 || candidate.latency_s < best.latency_s) best = candidate;
-    }
-    return best;
+    const X86Type& type = required_bits(op) <= p_.int8.type.bits ? p_.int8 : p_.fp32;
+    if (demand.kernel == KernelClass::kVector) return finish(vector_kernel(demand, bytes, type), bytes, type);
+    return finish(product_kernel(demand, bytes, type), bytes, type);
   }
 
   KernelWork product_kernel(const OpDemand& demand, const OpBytes& bytes, const X86Type& type) const {
@@ -83,31 +84,31 @@ class X86CpuModel final : public HardwareModel {
     // Vector lanes hold output channels; a depthwise convolution has one in each group.
     const double channels =
         is_depthwise ? round_up(demand.groups * demand.n, p_.channel_block) : demand.groups * round_up(demand.n, p_.channel_block);
-    const double k = is_depthwise ? demand.k : round_up(demand.k, type.reduction_granule);
+    const double k = is_depthwise ? demand.k : round_up(demand.k, type.reduction_granule) + p_.tile_overhead_k;
     const double efficiency = is_depthwise ? type.depthwise_efficiency : type.product_efficiency;
     const bool copies_windows = type.type.bits == 8 && !is_depthwise && demand.window > 1;
-    KernelWork work;
-    work.macs = demand.m * channels * k;
-    work.compute_s = demand.m * channels * (k + p_.tile_overhead_k) / (type.type.macs_per_cycle * efficiency * p_.clock_hz * p_.threads);
-    work.cache_bytes = bytes.input + bytes.output + bytes.weights + (copies_windows ? 2 * demand.expansion * bytes.input : 0);
-    return work;
+    return {.compute_s = demand.m * channels * k / (type.type.macs_per_cycle * efficiency * p_.clock_hz * p_.threads),
+            .macs = demand.m * channels * k,
+            .cache_bytes = bytes.input + bytes.output + bytes.weights + (copies_windows ? 2 * demand.expansion * bytes.input : 0)};
   }
 
-  KernelWork vector_kernel(const OpDemand& demand, const OpBytes& bytes) const {
-    const X86Type& fp32 = p_.types.back();
-    return {.compute_s = demand.vector_ops / (fp32.type.macs_per_cycle * fp32.depthwise_efficiency * p_.clock_hz * p_.threads),
+  KernelWork vector_kernel(const OpDemand& demand, const OpBytes& bytes, const X86Type& type) const {
+    return {.compute_s = demand.vector_ops / (type.vector_elements_per_s * p_.threads),
             .macs = demand.vector_ops,
             .cache_bytes = bytes.input + bytes.output + bytes.weights};
   }
 
-  OpEstimate finish(const KernelWork& work, const OpBytes& bytes, const ComputeType& type) const {
+  OpEstimate finish(const KernelWork& work, const OpBytes& bytes, const X86Type& type) const {
     const double dram_bytes = std::max(0.0, bytes.weights + bytes.input + bytes.output - p_.last_level_cache_bytes);
     OpEstimate estimate;
     estimate.compute_s = work.compute_s;
     estimate.memory_s = std::max(work.cache_bytes / p_.cache_bytes_per_s, dram_bytes / p_.dram_bytes_per_s);
-    estimate.overhead_s = p_.overhead_s;
-    estimate.latency_s = std::max(estimate.compute_s, estimate.memory_s) + estimate.overhead_s;
-    estimate.dynamic_j = (work.macs * type.pj_per_mac + work.cache_bytes * p_.cache_pj_per_byte + dram_bytes * p_.dram_pj_per_byte) * 1e-12;
+    estimate.overhead_s = type.op_overhead_s + (p_.threads > 1 ? p_.thread_overhead_s : 0);
+    // int8 operators copy and requantize in passes of their own.
+    estimate.latency_s = (type.type.bits == 8 ? estimate.compute_s + estimate.memory_s : std::max(estimate.compute_s, estimate.memory_s)) +
+                         estimate.overhead_s;
+    estimate.dynamic_j =
+        (work.macs * type.type.pj_per_mac + work.cache_bytes * p_.cache_pj_per_byte + dram_bytes * p_.dram_pj_per_byte) * 1e-12;
     return estimate;
   }
 

@@ -25,8 +25,9 @@ namespace {
 
 constexpr int kMeasurements = 20, kDraws = 5;
 constexpr int kPoliciesOfEachKind = 3;  // a network, in float and in int8
-// A busy machine only ever slows a run down: the tenth percentile of many short ones is nearest to what the machine can do.
-constexpr hwmodels::TimingOptions kTiming{.warm_up_s = 0.1, .rounds = 25, .burst_s = 0.02};
+// Others keep the machine busy: processor time of the one thread, and of many runs the tenth percentile, since company in the caches only
+// ever slows a run down.
+constexpr hwmodels::TimingOptions kTiming{.source = hwmodels::TimeSource::kCallingThread, .warm_up_s = 0.1, .rounds = 25, .burst_s = 0.02};
 
 struct Variant {
   std::string network;
@@ -36,12 +37,16 @@ struct Variant {
 };
 
 policies::Policy random_policy(const models::Network& network, const policies::CouplingAnalysis& analysis, bool is_int8, bool is_pruned,
-                               Rng& rng) {
+                               int granularity, Rng& rng) {
   policies::Policy policy;
   for (const policies::CouplingGroup& group : analysis.groups) {
-    if (is_pruned && group.prunable && group.channels >= 8) {
-      policy.groups.push_back({.name = group.name, .keep_ratio = rng.uniform(0.3, 1.0)});
-    }
+    if (!is_pruned || !group.prunable) continue;
+    // As a search for this device would: multiples of its granularity.
+    const std::int64_t granules =
+        std::max<std::int64_t>(1, std::lround(static_cast<double>(group.channels) * rng.uniform(0.3, 1.0) / granularity));
+    const std::int64_t channels = std::min(group.channels, granules * granularity);
+    policy.groups.push_back(
+        {.name = group.name, .keep_ratio = static_cast<double>(channels) / static_cast<double>(group.channels), .channels = channels});
   }
   for (const policies::LayerInfo& layer : policies::describe_layers(network)) {
     if (!is_int8 || !layer.quantizable) continue;
@@ -57,14 +62,14 @@ struct Jobs {
   std::vector<std::function<void()>> work;
 };
 
-void add_network(const std::string& file, const hwmodels::OnnxRuntime& runtime, Jobs& jobs) {
+void add_network(const std::string& file, const hwmodels::OnnxRuntime& runtime, int granularity, Jobs& jobs) {
   const models::Network network = policies::prepare_for_pruning(models::read_onnx(file));
   const policies::CouplingAnalysis analysis = policies::analyze_coupling(network);
   const policies::WorkloadBuilder builder(network, analysis, /*batch=*/1);
   for (const bool is_int8 : {false, true}) {
     for (int number = 0; number <= kPoliciesOfEachKind; ++number) {
       Rng rng(0, "host cpu " + network.name + (is_int8 ? " int8" : " float"), static_cast<std::uint64_t>(number));
-      const policies::Policy policy = random_policy(network, analysis, is_int8, /*is_pruned=*/number > 0, rng);
+      const policies::Policy policy = random_policy(network, analysis, is_int8, /*is_pruned=*/number > 0, granularity, rng);
       Variant variant{.network = network.name, .is_int8 = is_int8};
       variant.measured.workload = policies::workload_of(builder, network, analysis, policy);
       jobs.work.push_back(runtime.make_job(models::serialize_onnx(experiments::timed_network(network, policy)), {.label = file}));
@@ -73,10 +78,10 @@ void add_network(const std::string& file, const hwmodels::OnnxRuntime& runtime, 
   }
 }
 
-std::vector<Variant> measure(const std::vector<std::string>& files, const hwmodels::OnnxRuntime& runtime) {
+std::vector<Variant> measure(const std::vector<std::string>& files, const hwmodels::OnnxRuntime& runtime, int granularity) {
   hwmodels::pin_to_processors(1);
   Jobs jobs;
-  for (const std::string& file : files) add_network(file, runtime, jobs);
+  for (const std::string& file : files) add_network(file, runtime, granularity, jobs);
   const std::vector<hwmodels::Timing> timings = hwmodels::time_jobs(jobs.work, kTiming);
   for (std::size_t i = 0; i < timings.size(); ++i) {
     jobs.variants[i].measured.latency_ms = timings[i].p10_ms;
@@ -88,7 +93,7 @@ std::vector<Variant> measure(const std::vector<std::string>& files, const hwmode
 hwmodels::ParameterFitOptions fit_options() {
   hwmodels::ParameterFitOptions options;
   for (const char* key : {"fp32_efficiency", "int8_efficiency", "fp32_depthwise_efficiency", "int8_depthwise_efficiency", "tile_overhead_k",
-                          "cache_bytes_per_s", "op_overhead_s"}) {
+                          "cache_bytes_per_s", "int8_elements_per_s", "op_overhead_s", "int8_op_overhead_s"}) {
     options.parameters.push_back({key, 0.7});
   }
   return options;
@@ -165,9 +170,10 @@ void add_rows(const std::vector<Variant>& variants, const hwmodels::DeviceSpec& 
 SectionResult host_cpu(const DataFolder&) {
   try {
     const hwmodels::OnnxRuntime runtime;
-    const std::vector<Variant> variants = measure(model_files(LATHE_SOURCE_DIR), runtime);
+    const hwmodels::DeviceSpec device = hwmodels::load_device("x86-avx512");
+    const std::vector<Variant> variants = measure(model_files(LATHE_SOURCE_DIR), runtime, device.capabilities.channel_granularity);
     SectionResult result;
-    add_rows(variants, hwmodels::load_device("x86-avx512"), result);
+    add_rows(variants, device, result);
     std::vector<double> spreads;
     for (const Variant& variant : variants) spreads.push_back(100 * variant.spread);
     result.notes.push_back("ONNX Runtime " + runtime.version() + ", one thread, batch 1; " + hwmodels::machine_notes(1) +
