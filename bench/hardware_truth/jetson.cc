@@ -18,7 +18,8 @@ constexpr Board kBoards[] = {{"jetson_nano", "jetson-nano"}, {"jetson_agx_xavier
 // Each network by a calibration on all others of the board: they are few.
 std::vector<double> left_out_errors(const std::vector<GpuMeasurement>& rows, const hwmodels::DeviceSpec& device) {
   hwmodels::ParameterFitOptions options;
-  for (const char* key : {"math_efficiency", "direct_efficiency", "kernel_overhead_s", "dram_bytes_per_s"})
+  for (const char* key : {"math_efficiency", "direct_efficiency", "kernel_overhead_s", "convolution_overhead_s", "step_latency_s",
+                          "tile_overhead_s", "dram_bytes_per_s"})
     options.parameters.push_back({key, 0.5});
   std::vector<double> errors;
   for (const GpuMeasurement& unseen : rows) {
