@@ -48,11 +48,13 @@ constexpr DeviceParameter kGpu[] = {
     {"int4_macs_per_cycle", false, "tensor cores in int4"},
     {"math_efficiency", true, "share of the tensor-core peak in the main loop of a tuned kernel"},
     {"simt_efficiency", true, "share of the peak outside of tensor cores (fp32 kernels)"},
-    {"attention_efficiency", true, "share of the tensor-core peak in products of two activations (fused attention)"},
+    {"attention_efficiency", true, "share of the peak in products of two activations (fused attention)"},
     {"winograd_efficiency", true, "share of the fp32 peak in the products of Winograd's algorithm"},
     {"direct_efficiency", true, "share of the fp32 peak in depthwise and grouped convolution"},
-    {"copy_efficiency", true, "share of the bandwidth in concatenation, transposition and other copies"},
-    {"reduction_efficiency", true, "share of the bandwidth in normalization, softmax and other reductions"},
+    {"product_simt_efficiency", true, "share of the peak outside of tensor cores in products that are no convolution"},
+    {"copied_elements_per_s", true, "elements that copies, and operators with a number for each channel, index a second"},
+    {"pooled_elements_per_s", true, "input elements that pooling reads a second"},
+    {"reduced_rows_per_s", true, "rows that normalization, softmax and other reductions take a second"},
     {"step_latency_s", true, "shortest time of a step of the main loop on tensor cores: loads on their way"},
     {"simt_step_latency_s", true, "the same outside of tensor cores"},
     {"channel_alignment_bytes", true, "channels are padded to this many bytes for tensor cores"},
@@ -63,6 +65,7 @@ constexpr DeviceParameter kGpu[] = {
     {"l2_bytes_per_s", true, "its bandwidth"},
     {"dram_bytes_per_s", true, "sustained bandwidth of the memory"},
     {"kernel_overhead_s", true, "time between two dependent kernels in a graph of kernels"},
+    {"convolution_overhead_s", true, "the same before a convolution on tiles"},
     {"fp32_pj_per_mac", true, "energy of a multiply-accumulate with its instructions"},
     {"tf32_pj_per_mac", false, "the same in TF32 on tensor cores"},
     {"fp16_pj_per_mac", true, "the same in fp16 on tensor cores"},
@@ -134,6 +137,34 @@ constexpr DeviceParameter kFpgaDataflow[] = {
     {"static_power_w", true, "idle power of the board with the design loaded"},
 };
 
+constexpr DeviceParameter kX86Cpu[] = {
+    {"clock_hz", true, "clock of the cores under load"},
+    {"threads", true, "cores that work together"},
+    {"fp32_macs_per_cycle", true, "peak multiply-accumulates of one core"},
+    {"int8_macs_per_cycle", true, "the same in int8 (VNNI: four times fp32)"},
+    {"int8_reduction_granule", true, "input values that one int8 instruction reduces"},
+    {"channel_block", true, "output channels are padded to this many"},
+    {"fp32_efficiency", true, "share of the peak that fp32 products sustain"},
+    {"int8_efficiency", true, "share of the peak that int8 products sustain"},
+    {"fp32_depthwise_efficiency", true, "share of the peak that fp32 depthwise convolutions sustain"},
+    {"int8_depthwise_efficiency", true, "share of the peak that int8 depthwise convolutions sustain"},
+    {"fp32_elements_per_s", true, "elements that a core adds, pools or moves a second in fp32"},
+    {"int8_elements_per_s", true, "the same in int8, where every result is requantized"},
+    {"tile_overhead_k", true, "cost of starting and storing a register tile, in multiply-accumulates an output"},
+    {"last_level_cache_bytes", true, "last cache that the cores share"},
+    {"cache_bytes_per_s", true, "bandwidth of that cache, all cores of this device"},
+    {"dram_bytes_per_s", true, "sustained bandwidth of the memory"},
+    {"op_overhead_s", true, "time to start an operator in fp32"},
+    {"int8_op_overhead_s", true, "the same in int8"},
+    {"thread_overhead_s", true, "time to fork and join the threads for an operator"},
+    {"fp32_pj_per_mac", true, "energy of a multiply-accumulate with its instructions"},
+    {"int8_pj_per_mac", true, "the same in int8"},
+    {"cache_pj_per_byte", true, "energy of a byte from the last-level cache"},
+    {"dram_pj_per_byte", true, "energy of a byte from memory"},
+    {"static_power_w", true, "power of the idle machine, this device's share"},
+    {"memory_bytes", true, "memory that a network may fill"},
+};
+
 constexpr DeviceParameter kLookupTable[] = {
     {"table_unit_s", true, "seconds that one unit of the table's latency column is (0.001 for milliseconds)"},
     {"static_power_w", false, "power while a network runs"},
@@ -154,6 +185,8 @@ std::span<const DeviceParameter> device_parameters(DeviceClass device_class) {
       return kFpgaBitSerial;
     case DeviceClass::kFpgaDataflow:
       return kFpgaDataflow;
+    case DeviceClass::kX86Cpu:
+      return kX86Cpu;
     case DeviceClass::kLookupTable:
       return kLookupTable;
   }

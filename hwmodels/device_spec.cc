@@ -16,8 +16,8 @@
 namespace lathe::hwmodels {
 namespace {
 
-constexpr DeviceClass kClasses[] = {DeviceClass::kArmCpu,        DeviceClass::kGpu,          DeviceClass::kFpgaDpu,
-                                    DeviceClass::kFpgaBitSerial, DeviceClass::kFpgaDataflow, DeviceClass::kLookupTable};
+constexpr DeviceClass kClasses[] = {DeviceClass::kArmCpu,       DeviceClass::kGpu,    DeviceClass::kFpgaDpu,    DeviceClass::kFpgaBitSerial,
+                                    DeviceClass::kFpgaDataflow, DeviceClass::kX86Cpu, DeviceClass::kLookupTable};
 
 std::string joined(const std::vector<std::string>& words) {
   std::string text;
@@ -267,6 +267,8 @@ const char* to_string(DeviceClass device_class) {
       return "fpga_bit_serial";
     case DeviceClass::kFpgaDataflow:
       return "fpga_dataflow";
+    case DeviceClass::kX86Cpu:
+      return "x86_cpu";
     case DeviceClass::kLookupTable:
       return "lookup_table";
   }

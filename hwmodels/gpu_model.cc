@@ -25,7 +25,7 @@ constexpr double kPartialSumBytes = 4;
 // Outside of tensor cores a step of the main loop takes 8 elements of the reduction (cuBLAS and CUTLASS SIMT kernels).
 constexpr double kSimtStepK = 8;
 // Winograd's F(2x2, 3x3): 16 products a tile of 4 outputs in place of 36 (A. Lavin and S. Gray, CVPR 2016, section 4.1).
-constexpr double kWinogradOutputs = 4, kWinogradProducts = 16;
+constexpr double kWinogradOutputs = 4, kWinogradProducts = 16, kWinogradTransforms = 3;
 
 struct GpuType {
   ComputeType type;
@@ -41,8 +41,10 @@ struct GpuParameters {
         attention_efficiency(d.at("attention_efficiency")),
         winograd_efficiency(d.at("winograd_efficiency")),
         direct_efficiency(d.at("direct_efficiency")),
-        copy_efficiency(d.at("copy_efficiency")),
-        reduction_efficiency(d.at("reduction_efficiency")),
+        product_simt_efficiency(d.at("product_simt_efficiency")),
+        copied_elements_per_s(d.at("copied_elements_per_s")),
+        pooled_elements_per_s(d.at("pooled_elements_per_s")),
+        reduced_rows_per_s(d.at("reduced_rows_per_s")),
         step_latency_s(d.at("step_latency_s")),
         simt_step_latency_s(d.at("simt_step_latency_s")),
         alignment_bytes(d.at("channel_alignment_bytes")),
@@ -53,6 +55,7 @@ struct GpuParameters {
         l2_bytes_per_s(d.at("l2_bytes_per_s")),
         dram_bytes_per_s(d.at("dram_bytes_per_s")),
         overhead_s(d.at("kernel_overhead_s")),
+        convolution_overhead_s(d.at("convolution_overhead_s")),
         l2_pj_per_byte(d.at("l2_pj_per_byte")),
         dram_pj_per_byte(d.at("dram_pj_per_byte")),
         static_power_w(d.at("static_power_w")),
@@ -71,10 +74,10 @@ struct GpuParameters {
 
   double clock_hz, multiprocessors;
   double math_efficiency, simt_efficiency, attention_efficiency, winograd_efficiency, direct_efficiency;
-  double copy_efficiency, reduction_efficiency;
+  double product_simt_efficiency, copied_elements_per_s, pooled_elements_per_s, reduced_rows_per_s;
   double step_latency_s, simt_step_latency_s;
   double alignment_bytes, step_bytes, shared_bytes_per_s, tile_overhead_s;
-  double l2_bytes, l2_bytes_per_s, dram_bytes_per_s, overhead_s;
+  double l2_bytes, l2_bytes_per_s, dram_bytes_per_s, overhead_s, convolution_overhead_s;
   double l2_pj_per_byte, dram_pj_per_byte, static_power_w, memory_bytes;
   ComputeType simt;
   std::vector<GpuType> types;  // ascending in bits
@@ -84,14 +87,15 @@ struct KernelWork {
   double compute_s = 0;
   double macs = 0;      // really executed, padding included, for energy
   double l2_bytes = 0;  // through the second-level cache
-  double kernels = 1;
-  double bandwidth_share = 1;  // of the caches and the memory that the kernel reaches
+  double overhead_s = 0;
 };
 
 // One way to compute a product: arithmetic type, share of its peak, shortest time of a step of the main loop.
 struct MatrixKernel {
   ComputeType type;
   double efficiency, step_latency_s, step_k, alignment;
+  double overhead_s;
+  bool may_split = false;  // the reduction, over thread blocks; a second kernel adds the parts up
 };
 
 class GpuModel final : public HardwareModel {
@@ -110,14 +114,12 @@ class GpuModel final : public HardwareModel {
     const OpWorkload op = at_device_widths(policy_op, device_.capabilities);
     const OpDemand demand = op_demand(op);
     const OpBytes bytes = op_bytes(op, device_.capabilities);
-    if (demand.kernel == KernelClass::kVector) return finish(vector_kernel(op.kind, demand, bytes), bytes, p_.simt);
-    if (demand.kernel == KernelClass::kDepthwise) return finish(direct_kernel(demand, bytes), bytes, p_.simt);
+    if (demand.kernel == KernelClass::kVector) return finish(vector_kernel(op, demand, bytes), bytes, p_.simt);
+    const OpEstimate direct = finish(direct_kernel(op, demand, bytes), bytes, p_.simt);
+    if (demand.kernel == KernelClass::kDepthwise) return direct;
     OpEstimate best = quickest_product(op, demand, bytes);
-    if (op.kind == OpKind::kConv && demand.groups > 1) take_quicker(finish(direct_kernel(demand, bytes), bytes, p_.simt), best);
-    if (demand.is_winograd_able) {
-      const MatrixKernel kernel{p_.simt, p_.winograd_efficiency, p_.simt_step_latency_s, kSimtStepK, 1};
-      take_quicker(quickest_tile(winograd_demand(demand), bytes, kernel, /*may_split=*/false), best);
-    }
+    if (op.kind == OpKind::kConv && demand.groups > 1) take_quicker(direct, best);
+    if (demand.is_winograd_able) take_quicker(quickest_tile(winograd_demand(demand), bytes, winograd_kernel()), best);
     return best;
   }
 
@@ -128,25 +130,42 @@ class GpuModel final : public HardwareModel {
   // The quickest over all types that are wide enough.
   OpEstimate quickest_product(const OpWorkload& op, const OpDemand& demand, const OpBytes& bytes) const {
     const int bits = required_bits(op);
-    const bool is_attention = op.kind == OpKind::kMatMul;
-    const bool may_split = op.kind == OpKind::kGemm || is_attention;
     OpEstimate best{.latency_s = -1};
     for (const GpuType& gpu_type : p_.types) {
       // The last type is 32 bits wide, so there is always one that is wide enough. Attention kernels have no TF32 path.
-      if (gpu_type.type.bits < bits || (is_attention && gpu_type.is_tensor_core && gpu_type.type.bits == 32)) continue;
-      take_quicker(quickest_tile(demand, bytes, matrix_kernel(gpu_type, is_attention), may_split), best);
+      if (gpu_type.type.bits < bits || (op.kind == OpKind::kMatMul && gpu_type.is_tensor_core && gpu_type.type.bits == 32)) continue;
+      take_quicker(quickest_tile(demand, bytes, matrix_kernel(gpu_type, op.kind)), best);
     }
     return best;
   }
 
-  MatrixKernel matrix_kernel(const GpuType& gpu_type, bool is_attention) const {
-    if (!gpu_type.is_tensor_core) return {gpu_type.type, p_.simt_efficiency, p_.simt_step_latency_s, kSimtStepK, 1};
+  MatrixKernel matrix_kernel(const GpuType& gpu_type, OpKind kind) const {
+    const bool is_product = kind == OpKind::kGemm || kind == OpKind::kMatMul;
+    MatrixKernel kernel{.type = gpu_type.type,
+                        .efficiency = gpu_type.is_tensor_core ? p_.math_efficiency
+                                      : is_product            ? p_.product_simt_efficiency
+                                                              : p_.simt_efficiency,
+                        .step_latency_s = p_.simt_step_latency_s,
+                        .step_k = kSimtStepK,
+                        .alignment = 1,
+                        .overhead_s = is_product ? p_.overhead_s : p_.convolution_overhead_s,
+                        .may_split = is_product};
+    if (kind == OpKind::kMatMul) kernel.efficiency = p_.attention_efficiency;
+    if (!gpu_type.is_tensor_core) return kernel;
     const double element_bytes = gpu_type.type.bits / 8.0;
-    return {.type = gpu_type.type,
-            .efficiency = is_attention ? p_.attention_efficiency : p_.math_efficiency,
-            .step_latency_s = p_.step_latency_s,
-            .step_k = p_.step_bytes / element_bytes,
-            .alignment = p_.alignment_bytes / element_bytes};
+    kernel.step_latency_s = p_.step_latency_s;
+    kernel.step_k = p_.step_bytes / element_bytes;
+    kernel.alignment = p_.alignment_bytes / element_bytes;
+    return kernel;
+  }
+
+  MatrixKernel winograd_kernel() const {
+    return {.type = p_.simt,
+            .efficiency = p_.winograd_efficiency,
+            .step_latency_s = p_.simt_step_latency_s,
+            .step_k = kSimtStepK,
+            .alignment = 1,
+            .overhead_s = p_.convolution_overhead_s + kWinogradTransforms * p_.overhead_s};
   }
 
   static OpDemand winograd_demand(OpDemand demand) {
@@ -157,13 +176,13 @@ class GpuModel final : public HardwareModel {
     return demand;
   }
 
-  OpEstimate quickest_tile(const OpDemand& demand, const OpBytes& bytes, const MatrixKernel& kernel, bool may_split) const {
+  OpEstimate quickest_tile(const OpDemand& demand, const OpBytes& bytes, const MatrixKernel& kernel) const {
     OpEstimate best{.latency_s = -1};
     for (const Tile& tile : kTiles) {
       const double tiles = demand.groups * ceil_div(demand.m, tile.m) * ceil_div(demand.n, tile.n);
       for (const double split : kSplits) {
         // Where no multiprocessor is idle there is none to give a part to.
-        if (split > 1 && (!may_split || tiles >= p_.multiprocessors)) break;
+        if (split > 1 && (!kernel.may_split || tiles >= p_.multiprocessors)) break;
         take_quicker(finish(tiled_product(demand, bytes, kernel, tile, split), bytes, kernel.type), best);
       }
     }
@@ -180,26 +199,33 @@ class GpuModel final : public HardwareModel {
                                     (tile.m + tile.n) * step_bytes / p_.shared_bytes_per_s, kernel.step_latency_s});
     KernelWork work;
     work.compute_s = ceil_div(tiles * split, p_.multiprocessors) * (steps * step_s + p_.tile_overhead_s);
-    work.kernels = split > 1 ? 2 : 1;  // a second one adds up the parts
+    work.overhead_s = kernel.overhead_s + (split > 1 ? p_.overhead_s : 0);
     work.macs = tiles * tile.m * tile.n * split * steps * kernel.step_k;
     work.l2_bytes = tiles * (tile.m + tile.n) * split * steps * step_bytes + bytes.output +
                     (split > 1 ? 2 * split * demand.groups * demand.m * demand.n * kPartialSumBytes : 0);
     return work;
   }
 
-  // Every output by itself, without tiles in shared memory: depthwise and grouped convolution. The caches see each byte once.
-  KernelWork direct_kernel(const OpDemand& demand, const OpBytes& bytes) const {
-    return {.compute_s = demand.macs / (p_.simt.macs_per_cycle * p_.direct_efficiency * p_.clock_hz * p_.multiprocessors),
+  // Every output by itself, without tiles in shared memory: depthwise and grouped convolution, fp16 twice as quick as fp32. The caches see
+  // each byte once.
+  KernelWork direct_kernel(const OpWorkload& op, const OpDemand& demand, const OpBytes& bytes) const {
+    const double macs_per_cycle = p_.simt.macs_per_cycle * (required_bits(op) <= 16 ? 2 : 1);
+    return {.compute_s = demand.macs / (macs_per_cycle * p_.direct_efficiency * p_.clock_hz * p_.multiprocessors),
             .macs = demand.macs,
-            .l2_bytes = bytes.input + bytes.output + bytes.weights};
+            .l2_bytes = bytes.input + bytes.output + bytes.weights,
+            .overhead_s = p_.overhead_s};
   }
 
-  KernelWork vector_kernel(OpKind kind, const OpDemand& demand, const OpBytes& bytes) const {
-    KernelWork work = direct_kernel(demand, bytes);
-    work.macs = demand.vector_ops;
-    work.compute_s = demand.vector_ops / (p_.simt.macs_per_cycle * p_.simt_efficiency * p_.clock_hz * p_.multiprocessors);
-    if (kind == OpKind::kDataMovement) work.bandwidth_share = p_.copy_efficiency;
-    if (kind == OpKind::kReduction) work.bandwidth_share = p_.reduction_efficiency;
+  // Bound by memory, or where every element needs its indices (copies, a number for each channel) or every row a reduction, by those.
+  KernelWork vector_kernel(const OpWorkload& op, const OpDemand& demand, const OpBytes& bytes) const {
+    KernelWork work{.macs = demand.vector_ops, .l2_bytes = bytes.input + bytes.output + bytes.weights, .overhead_s = p_.overhead_s};
+    const auto elements = static_cast<double>(std::max(op.input_elements, op.output_elements));
+    const bool has_channel_values = op.kind == OpKind::kElementwise && op.table_elements > 0;
+    if (op.kind == OpKind::kDataMovement || has_channel_values) work.compute_s = elements / p_.copied_elements_per_s;
+    if (op.kind == OpKind::kPool) work.compute_s = elements / p_.pooled_elements_per_s;
+    if (op.kind == OpKind::kReduction) {
+      work.compute_s = static_cast<double>(op.batch * op.out_height * op.out_width) / p_.reduced_rows_per_s;
+    }
     return work;
   }
 
@@ -207,8 +233,8 @@ class GpuModel final : public HardwareModel {
     const double dram_bytes = bytes.weights + std::max(0.0, bytes.input + bytes.output - p_.l2_bytes);
     OpEstimate estimate;
     estimate.compute_s = work.compute_s;
-    estimate.memory_s = std::max(work.l2_bytes / p_.l2_bytes_per_s, dram_bytes / p_.dram_bytes_per_s) / work.bandwidth_share;
-    estimate.overhead_s = work.kernels * p_.overhead_s;
+    estimate.memory_s = std::max(work.l2_bytes / p_.l2_bytes_per_s, dram_bytes / p_.dram_bytes_per_s);
+    estimate.overhead_s = work.overhead_s;
     estimate.latency_s = std::max(estimate.compute_s, estimate.memory_s) + estimate.overhead_s;
     estimate.dynamic_j = (work.macs * type.pj_per_mac + work.l2_bytes * p_.l2_pj_per_byte + dram_bytes * p_.dram_pj_per_byte) * 1e-12;
     return estimate;

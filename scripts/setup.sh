@@ -11,7 +11,8 @@ packages=(
   libcli11-dev nlohmann-json3-dev libspdlog-dev libfmt-dev zlib1g-dev libssl-dev libstb-dev
   libjs-chart.js dataset-fashion-mnist
 )
-test_packages=(libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv python3-onnx python3-numpy python3-pil)
+test_packages=(libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv python3-onnx python3-numpy python3-pil
+  g++-aarch64-linux-gnu qemu-user)  # lathe-profile for boards
 
 with_tests=false
 [ "${1:-}" = --tests ] && with_tests=true && packages+=("${test_packages[@]}")

@@ -45,12 +45,20 @@ void NetworkBuilder::conv(const Convolution& c) {
   workload_.ops.push_back(std::move(op));
   shape_ = out;
   // cuDNN's convolution has no bias in PyTorch; it is added by a kernel of its own.
-  if (c.has_bias) pointwise(1, /*rides_on_producer=*/true);
+  if (c.has_bias) pointwise({.values_a_channel = 1});
 }
 
 void NetworkBuilder::batch_norm() {
   parameters_ += 2 * shape_.channels;
-  pointwise(1, /*rides_on_producer=*/true);
+  // Before it normalizes, PyTorch computes 1 / sqrt(variance + epsilon) by two kernels over the channels alone.
+  for (int kernel = 0; kernel < 2; ++kernel) {
+    OpWorkload op = base("inverse_deviation", OpKind::kElementwise, {shape_.channels, 1, 1}, {shape_.channels, 1, 1});
+    op.batch = 1;
+    op.input_elements = op.output_elements = shape_.channels;
+    op.is_fused = setting_.is_fused;
+    workload_.ops.push_back(std::move(op));
+  }
+  pointwise({.values_a_channel = 4});
 }
 
 void NetworkBuilder::conv_block(const Convolution& convolution, bool has_activation) {
@@ -59,10 +67,11 @@ void NetworkBuilder::conv_block(const Convolution& convolution, bool has_activat
   if (has_activation) activation();
 }
 
-void NetworkBuilder::pointwise(std::int64_t inputs, bool rides_on_producer) {
+void NetworkBuilder::pointwise(const Pointwise& operation) {
   OpWorkload op = base("pointwise", OpKind::kElementwise, shape_, shape_);
-  op.input_elements *= inputs;
-  op.is_fused = rides_on_producer && setting_.is_fused;
+  op.input_elements *= operation.inputs;
+  op.table_elements = operation.values_a_channel * shape_.channels;
+  op.is_fused = setting_.is_fused;
   workload_.ops.push_back(std::move(op));
 }
 

@@ -41,12 +41,12 @@ class NetworkBuilder {
 
   void conv(const Convolution& convolution);
   void batch_norm();
-  void activation() { pointwise(1, /*rides_on_producer=*/true); }
+  void activation() { pointwise({.inputs = 1}); }
   // conv, BatchNormalization and, where `has_activation`, an activation.
   void conv_block(const Convolution& convolution, bool has_activation = true);
-  void add() { pointwise(2, /*rides_on_producer=*/true); }             // of two values of the current shape
-  void scale_channels() { pointwise(1, /*rides_on_producer=*/true); }  // by a factor a channel
-  void concat(std::int64_t channels);                                  // makes a value of `channels`; reads and writes all of it
+  void add() { pointwise({.inputs = 2}); }                                    // of two values of the current shape
+  void scale_channels() { pointwise({.inputs = 1, .values_a_channel = 1}); }  // by a factor a channel
+  void concat(std::int64_t channels);                                         // makes a value of `channels`; reads and writes all of it
   void copy() { movement(elements(shape_)); }
   void pool(std::int64_t kernel, std::int64_t stride, std::int64_t padding = 0, bool ceil_mode = false);
   void global_pool();  // leaves [batch, channels, 1, 1]
@@ -63,7 +63,11 @@ class NetworkBuilder {
  private:
   policies::OpWorkload base(const char* name, policies::OpKind kind, const ValueShape& in, const ValueShape& out) const;
   std::int64_t elements(const ValueShape& shape) const { return setting_.batch * shape.channels * shape.height * shape.width; }
-  void pointwise(std::int64_t inputs, bool rides_on_producer);
+  // Element-wise, with so many inputs of the current shape and numbers for each channel.
+  struct Pointwise {
+    std::int64_t inputs = 1, values_a_channel = 0;
+  };
+  void pointwise(const Pointwise& operation);
   void movement(std::int64_t elements);
 
   Setting setting_;

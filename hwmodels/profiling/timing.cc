@@ -1,25 +1,28 @@
 #include "hwmodels/profiling/timing.h"
 
 #include <algorithm>
-#include <chrono>
+#include <ctime>
 
 #include "models/base/check.h"
 
 namespace lathe::hwmodels {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
+double now_s(TimeSource source) {
+  timespec time{};
+  clock_gettime(source == TimeSource::kWall ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
-void run_burst(const std::function<void()>& job, double burst_s, int most_runs, std::vector<double>& times_ms) {
-  const Clock::time_point start = Clock::now();
-  for (int runs = 0; runs < most_runs && (runs == 0 || seconds_since(start) < burst_s); ++runs) {
-    const Clock::time_point run_start = Clock::now();
+// At least one run, however short the burst.
+void run_burst(const std::function<void()>& job, TimeSource source, double burst_s, int most_runs, std::vector<double>& times_ms) {
+  const double start_s = now_s(source);
+  double end_s = start_s;
+  for (int runs = 0; runs < most_runs && (runs == 0 || end_s - start_s < burst_s); ++runs) {
+    const double run_start_s = now_s(source);
     job();
-    times_ms.push_back(seconds_since(run_start) * 1e3);
+    end_s = now_s(source);
+    times_ms.push_back((end_s - run_start_s) * 1e3);
   }
 }
 
@@ -27,11 +30,11 @@ void run_burst(const std::function<void()>& job, double burst_s, int most_runs, 
 
 std::vector<Timing> time_jobs(const std::vector<std::function<void()>>& jobs, const TimingOptions& options) {
   std::vector<double> ignored;
-  for (const auto& job : jobs) run_burst(job, options.warm_up_s, options.most_runs, ignored);
+  for (const auto& job : jobs) run_burst(job, options.source, options.warm_up_s, options.most_runs, ignored);
   std::vector<std::vector<double>> times_ms(jobs.size());
   const int most_runs_a_round = std::max(1, options.most_runs / std::max(1, options.rounds));
   for (int round = 0; round < std::max(1, options.rounds); ++round) {
-    for (std::size_t i = 0; i < jobs.size(); ++i) run_burst(jobs[i], options.burst_s, most_runs_a_round, times_ms[i]);
+    for (std::size_t i = 0; i < jobs.size(); ++i) run_burst(jobs[i], options.source, options.burst_s, most_runs_a_round, times_ms[i]);
   }
   std::vector<Timing> timings;
   for (std::vector<double>& times : times_ms) timings.push_back(summarize_times(std::move(times)));

@@ -7,7 +7,15 @@
 
 namespace lathe::hwmodels {
 
+enum class TimeSource {
+  kWall,
+  // Processor time of the calling thread: for jobs of one thread on a machine that others keep busy, where a run of more than a few
+  // milliseconds is always interrupted. Waiting, copies to other devices and helper threads do not show.
+  kCallingThread,
+};
+
 struct TimingOptions {
+  TimeSource source = TimeSource::kWall;
   double warm_up_s = 0.05;  // a job, before anything counts
   int rounds = 15;          // each job has one burst a round
   double burst_s = 0.03;    // at least one run
