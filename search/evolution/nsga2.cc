@@ -90,8 +90,17 @@ class Nsga2 final : public Agent {
 
   policies::Candidate offspring(const std::vector<Individual>& population) {
     policies::Candidate child = tournament(population).candidate;
-    if (rng_.uniform() < crossover_) child = crossed(child, tournament(population).candidate, rng_);
+    if (rng_.uniform() < crossover_) child = mated(child, tournament(population).candidate);
     mutate(child);
+    return child;
+  }
+
+  policies::Candidate mated(const policies::Candidate& a, const policies::Candidate& b) {
+    policies::Candidate child = crossed(a, b, rng_);
+    for (std::size_t d = 0; d < child.choices.size(); ++d) {
+      const int values = static_cast<int>(problem_.space.decisions[d].values.size());
+      if (is_fine(values)) child.choices[d] = sbx_choice(a.choices[d], b.choices[d], values, rng_);
+    }
     return child;
   }
 
@@ -105,7 +114,8 @@ class Nsga2 final : public Agent {
     const std::size_t certain = movable[static_cast<std::size_t>(rng_.below(static_cast<std::int64_t>(movable.size())))];
     for (const std::size_t d : movable) {
       if (d != certain && rng_.uniform() * static_cast<double>(movable.size()) >= mutations_) continue;
-      child.choices[d] = moved_choice(child.choices[d], static_cast<int>(problem_.space.decisions[d].values.size()), rng_);
+      const int values = static_cast<int>(problem_.space.decisions[d].values.size());
+      child.choices[d] = is_fine(values) ? polynomial_choice(child.choices[d], values, rng_) : moved_choice(child.choices[d], values, rng_);
     }
   }
 

@@ -127,6 +127,19 @@ TEST(Kernel, MovingOneDecisionEqualsComputingAnew) {
   EXPECT_NEAR(kernel.value(moved), kernel.value(kernel.sums(a, b)), 1e-12);
 }
 
+// Evenly spaced values share a table by their difference; it must say the same as one for each pair, gradient included.
+TEST(Kernel, EvenlySpacedValuesHaveTheFormulasCovariance) {
+  std::vector<double> even;
+  for (int v = 0; v <= 100; ++v) even.push_back(v / 100.0);
+  KernelParameters parameters{std::log(0.4), std::log(0.6), Eigen::VectorXd::Constant(1, std::log(0.3))};
+  const Kernel kernel({even}, parameters);
+  const auto matern = [](double u) { return (1 + std::sqrt(5.0) * u + 5 * u * u / 3) * std::exp(-std::sqrt(5.0) * u); };
+  for (const auto& [a, b] : {std::pair{0, 100}, {37, 12}, {5, 5}}) {
+    const std::vector<int> x{a}, y{b};
+    EXPECT_NEAR(kernel.value(kernel.sums(x, y)), matern(std::abs(a - b) / 100.0 / 0.3), 1e-12);
+  }
+}
+
 // Two identical rows without noise make a singular matrix: the ladder must rescue it and say so.
 TEST(GaussianProcess, AddsJitterWhereTheMatrixIsSingular) {
   GpData data{CandidateRows(2), Eigen::VectorXd(2), Eigen::VectorXd::Zero(2)};
