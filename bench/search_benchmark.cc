@@ -69,8 +69,7 @@ void Hypervolume(benchmark::State& state) {
 // Told all observations at once, so that everything is fitted, then asked for one point: two measured objectives (DTLZ2). Arguments:
 // observations, variables.
 void BayesStep(benchmark::State& state) {
-  const StandardProblem made =
-      make_standard_problem("dtlz2", {.dims = static_cast<int>(state.range(1)), .objectives = 2});
+  const StandardProblem made = make_standard_problem("dtlz2", {.dims = static_cast<int>(state.range(1)), .objectives = 2});
   CandidateStream stream(made.problem, lathe::Rng(1, "bayes_step"));
   std::vector<Trial> trials;
   for (std::int64_t i = 0; i < state.range(0); ++i) {

@@ -81,8 +81,7 @@ TEST(FrontAcquisition, ExactMetricsNeedNoModel) {
   const std::vector<Posterior> posteriors = posteriors_of(made, trials_of(made, 30));
   EXPECT_EQ(posteriors.size(), 1U);
   const FrontAcquisition acquisition(made.problem, made.problem.fronts[0], posteriors);
-  EXPECT_FALSE(acquisition.exact_metrics({{0, 0}})) << "breaks the first constraint: (x1 - 5)^2 + x2^2 <= 25 only with equality at 0"
-                                                    << " but for rounding";
+  EXPECT_FALSE(acquisition.exact_metrics({{0, 100}})) << "x = (0, 3) breaks (x1 - 5)^2 + x2^2 <= 25";
   const auto exact = acquisition.exact_metrics({{20, 20}});
   ASSERT_TRUE(exact);
   EXPECT_NEAR((*exact)[0], 4 * 1 + 4 * 0.36, 1e-12);  // x = (1, 0.6)
