@@ -25,7 +25,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 INITIAL = 16
 QUALITY = [("zdt1", 6), ("zdt2", 6), ("zdt3", 6), ("dtlz2", 6), ("welded_beam", 4), ("truss2d", 3), ("carside", 7),
            ("zdt1", 30), ("zdt2", 30), ("zdt3", 30), ("dtlz2", 30)]
-EVOLUTION_TRIALS = (100, 1000, 3000)
+EVOLUTION_TRIALS = (100, 1000)
 REFERENCE_POINTS = {"zdt1": (11, 11), "zdt2": (11, 11), "zdt3": (11, 11), "dtlz2": (1.1, 1.1, 1.1), "welded_beam": (40, 0.015),
                     "truss2d": (0.06, 1e5), "carside": (42.8, 4, 12.5)}
 
