@@ -15,7 +15,7 @@
 namespace lathe::hwmodels {
 namespace {
 
-constexpr DeviceClass kClasses[] = {DeviceClass::kArmCpu, DeviceClass::kGpu, DeviceClass::kFpgaDpu, DeviceClass::kFpgaBitSerial,
+constexpr DeviceClass kClasses[] = {DeviceClass::kArmCpu, DeviceClass::kArmMcu, DeviceClass::kGpu, DeviceClass::kFpgaDpu, DeviceClass::kFpgaBitSerial,
                                     DeviceClass::kFpgaDataflow};
 
 std::string joined(const std::vector<std::string>& words) {
@@ -233,6 +233,8 @@ const char* to_string(DeviceClass device_class) {
   switch (device_class) {
     case DeviceClass::kArmCpu:
       return "arm_cpu";
+    case DeviceClass::kArmMcu:
+      return "arm_mcu";
     case DeviceClass::kGpu:
       return "gpu";
     case DeviceClass::kFpgaDpu:

@@ -64,7 +64,7 @@ struct PolicyScorer::Tables {
     for (int op = 0; op < builder.op_count(); ++op) add_op(maker, op);
     for (int value = 0; value < builder.value_count(); ++value) add_value(maker, value);
     if (!model.is_additive()) add_stages(maker);
-    memory_limit_bytes = model.device().value_or("memory_bytes", std::numeric_limits<double>::infinity());
+    limits = memory_limits(model.device());
   }
 
   OpEntry entry_of(const OpWorkload& op) const {
@@ -204,7 +204,7 @@ struct PolicyScorer::Tables {
   const policies::SearchSpace& space;
   const HardwareModel& model;
   const policies::DeviceCapabilities& capabilities;
-  double memory_limit_bytes = 0;
+  MemoryLimits limits = std::numeric_limits<double>::infinity();
 
   ChoiceIndex op_index;
   std::vector<OpEntry> op_entries;
@@ -245,8 +245,7 @@ DeviceScore PolicyScorer::score(const Candidate& candidate) const {
   if (!tables_->model.is_additive()) {
     tables_->add_pipeline(candidate, score);
   } else {
-    const double used = static_cast<double>(score.weight_bytes) + static_cast<double>(score.peak_activation_bytes);
-    score.is_feasible = used <= tables_->memory_limit_bytes;
+    score.is_feasible = fits(tables_->limits, score.weight_bytes, score.peak_activation_bytes);
   }
   return score;
 }
