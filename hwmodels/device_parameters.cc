@@ -28,7 +28,7 @@ constexpr DeviceParameter kArmCpu[] = {
     {"core_dram_bytes_per_s", true, "the same for one core"},
     {"memory_overlap", true, "share of the memory time that hides behind arithmetic (1 = all)"},
     {"op_overhead_s", true, "time to start an operator"},
-    {"thread_overhead_s", true, "time to fork and join two threads for an operator; the barrier is a tree, so n threads take log2(n) times this"},
+    {"thread_overhead_s", true, "time to fork and join two threads for an operator; n threads take log2(n) times this"},
     {"fp32_pj_per_mac", true, "energy of a multiply-accumulate with its instructions"},
     {"fp16_pj_per_mac", false, "the same in fp16"},
     {"int8_pj_per_mac", true, "the same in int8"},
@@ -71,12 +71,19 @@ constexpr DeviceParameter kGpu[] = {
     {"int8_macs_per_cycle", true, "tensor cores in int8 or fp8"},
     {"int4_macs_per_cycle", false, "tensor cores in int4"},
     {"math_efficiency", true, "share of the tensor-core peak in the main loop of a tuned kernel"},
-    {"simt_efficiency", true, "share of the peak outside of tensor cores (fp32 kernels, depthwise)"},
+    {"simt_efficiency", true, "share of the peak outside of tensor cores (fp32 kernels)"},
+    {"attention_efficiency", true, "share of the tensor-core peak in products of two activations (fused attention)"},
+    {"winograd_efficiency", true, "share of the fp32 peak in the products of Winograd's algorithm"},
+    {"direct_efficiency", true, "share of the fp32 peak in depthwise and grouped convolution"},
+    {"copy_efficiency", true, "share of the bandwidth in concatenation, transposition and other copies"},
+    {"reduction_efficiency", true, "share of the bandwidth in normalization, softmax and other reductions"},
+    {"step_latency_s", true, "shortest time of a step of the main loop on tensor cores: loads on their way"},
+    {"simt_step_latency_s", true, "the same outside of tensor cores"},
     {"channel_alignment_bytes", true, "channels are padded to this many bytes for tensor cores"},
     {"tile_step_bytes", true, "bytes of the reduction axis that a step of the main loop takes"},
     {"shared_bytes_per_cycle", true, "bandwidth of one multiprocessor's shared memory"},
     {"tile_overhead_s", true, "prologue and epilogue of a tile"},
-    {"l2_bytes", true, "second-level cache"},
+    {"l2_bytes", true, "what the second-level cache still holds of an operator's input and output"},
     {"l2_bytes_per_s", true, "its bandwidth"},
     {"dram_bytes_per_s", true, "sustained bandwidth of the memory"},
     {"kernel_overhead_s", true, "time between two dependent kernels in a graph of kernels"},
@@ -151,6 +158,12 @@ constexpr DeviceParameter kFpgaDataflow[] = {
     {"static_power_w", true, "idle power of the board with the design loaded"},
 };
 
+constexpr DeviceParameter kLookupTable[] = {
+    {"table_unit_s", true, "seconds that one unit of the table's latency column is (0.001 for milliseconds)"},
+    {"static_power_w", false, "power while a network runs"},
+    {"memory_bytes", false, "memory that a network may fill"},
+};
+
 }  // namespace
 
 std::span<const DeviceParameter> device_parameters(DeviceClass device_class) {
@@ -167,6 +180,8 @@ std::span<const DeviceParameter> device_parameters(DeviceClass device_class) {
       return kFpgaBitSerial;
     case DeviceClass::kFpgaDataflow:
       return kFpgaDataflow;
+    case DeviceClass::kLookupTable:
+      return kLookupTable;
   }
   LATHE_CHECK(false) << "unknown device class";
   return {};

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <filesystem>
 #include <functional>
 #include <optional>
 
@@ -15,8 +16,9 @@
 namespace lathe::hwmodels {
 namespace {
 
-constexpr DeviceClass kClasses[] = {DeviceClass::kArmCpu, DeviceClass::kArmMcu, DeviceClass::kGpu, DeviceClass::kFpgaDpu, DeviceClass::kFpgaBitSerial,
-                                    DeviceClass::kFpgaDataflow};
+constexpr DeviceClass kClasses[] = {DeviceClass::kArmCpu,     DeviceClass::kArmMcu,        DeviceClass::kGpu,
+                                    DeviceClass::kFpgaDpu,    DeviceClass::kFpgaBitSerial, DeviceClass::kFpgaDataflow,
+                                    DeviceClass::kLookupTable};
 
 std::string joined(const std::vector<std::string>& words) {
   std::string text;
@@ -37,13 +39,16 @@ class DeviceParser {
     const YAML::Node root = load();
     if (!root.IsMap())
       throw UserError(Fault{.file = spec_.file, .line = line_of(root), .expected = "expected a map of name, title, class, ..."});
-    check_keys(root, "", {"name", "title", "class", "calibrated", "capabilities", "parameters"});
+    check_keys(root, "", {"name", "title", "class", "calibrated", "capabilities", "parameters", "table"});
     spec_.name = text_at(root, "name", /*is_required=*/true);
     spec_.title = text_at(root, "title", /*is_required=*/false);
     if (spec_.title.empty()) spec_.title = spec_.name;
     read_calibrated(root);
     read_capabilities(root);
-    if (read_class(root)) read_parameters(root);
+    if (read_class(root)) {
+      read_parameters(root);
+      read_table(root);
+    }
     if (!faults_.empty()) throw UserError(std::move(faults_));
     return std::move(spec_);
   }
@@ -211,6 +216,15 @@ class DeviceParser {
     }
   }
 
+  void read_table(const YAML::Node& root) {
+    const YAML::Node node = root["table"];
+    const bool is_lookup_table = spec_.device_class == DeviceClass::kLookupTable;
+    if (!node && !is_lookup_table) return;
+    if (!is_lookup_table) return fault(node, "table", "only a device of class lookup_table has a table");
+    const std::string file = text_at(root, "table", /*is_required=*/true);
+    if (!file.empty()) spec_.table_file = (std::filesystem::path(spec_.file).parent_path() / file).string();
+  }
+
   void read_parameter(const YAML::Node& map, const std::string& path, const std::string& key) {
     const auto value = sourced_value(map, path, key);
     if (!value) return;
@@ -243,6 +257,8 @@ const char* to_string(DeviceClass device_class) {
       return "fpga_bit_serial";
     case DeviceClass::kFpgaDataflow:
       return "fpga_dataflow";
+    case DeviceClass::kLookupTable:
+      return "lookup_table";
   }
   LATHE_CHECK(false) << "unknown device class";
   return "";

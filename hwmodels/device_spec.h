@@ -26,7 +26,7 @@ class Node;
 
 namespace lathe::hwmodels {
 
-enum class DeviceClass { kArmCpu, kArmMcu, kGpu, kFpgaDpu, kFpgaBitSerial, kFpgaDataflow };
+enum class DeviceClass { kArmCpu, kArmMcu, kGpu, kFpgaDpu, kFpgaBitSerial, kFpgaDataflow, kLookupTable };
 const char* to_string(DeviceClass device_class);  // as in the file: "arm_cpu"
 
 struct DeviceSpec {
@@ -38,6 +38,7 @@ struct DeviceSpec {
   std::map<std::string, double> parameters;    // by the key of the file, in the unit that ends the key (clock_hz, dram_bytes_per_s)
   std::map<std::string, std::string> sources;  // where each number comes from, by the same key (or that of the capability)
   std::string file;
+  std::string table_file;  // of a lookup_table device: the file of its latency table, found beside the device file
 
   // A parameter that the class requires; that it is there was checked on loading.
   double at(const std::string& key) const;

@@ -6,6 +6,7 @@
 #include "hwmodels/arm_model.h"
 #include "hwmodels/fpga_model.h"
 #include "hwmodels/gpu_model.h"
+#include "hwmodels/lookup_table_model.h"
 #include "models/base/check.h"
 
 namespace lathe::hwmodels {
@@ -24,6 +25,8 @@ std::unique_ptr<HardwareModel> make_hardware_model(DeviceSpec device) {
       return make_fpga_bit_serial_model(std::move(device));
     case DeviceClass::kFpgaDataflow:
       return make_fpga_dataflow_model(std::move(device));
+    case DeviceClass::kLookupTable:
+      return make_lookup_table_model(std::move(device));
   }
   LATHE_CHECK(false) << "unknown device class";
   return nullptr;

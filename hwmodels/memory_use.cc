@@ -67,7 +67,8 @@ std::string shortage(const MemoryLimits& limits, std::int64_t weight_bytes, std:
   if (weights > limits.weight_bytes) {
     return "weights take " + bytes(weights) + " bytes of flash, the runtime leaves " + bytes(limits.weight_bytes);
   }
-  return "weights and activations take " + bytes(weights + activations) + " bytes of memory, the device has " + bytes(limits.together_bytes);
+  return "weights and activations take " + bytes(weights + activations) + " bytes of memory, the device has " +
+         bytes(limits.together_bytes);
 }
 
 }  // namespace lathe::hwmodels

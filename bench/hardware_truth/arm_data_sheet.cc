@@ -104,7 +104,8 @@ std::vector<ArmCluster> ArmDataSheets::clusters_of(const std::string& title) con
 
 const ArmDataSheets::Chip* ArmDataSheets::chip_of(const std::string& title) const {
   const std::string text = lower(title);
-  const auto found = std::find_if(chips_.begin(), chips_.end(), [&](const Chip& chip) { return text.find(chip.pattern) != std::string::npos; });
+  const auto found =
+      std::find_if(chips_.begin(), chips_.end(), [&](const Chip& chip) { return text.find(chip.pattern) != std::string::npos; });
   return found == chips_.end() ? nullptr : &*found;
 }
 
@@ -117,8 +118,8 @@ ArmBoard ArmDataSheets::board(const std::string& title) const {
 }
 
 ArmRun run_on(const ArmBoard& board, int threads, CoreChoice choice) {
-  const auto [slowest_clock, fastest_clock] =
-      std::minmax_element(board.clusters.begin(), board.clusters.end(), [](const ArmCluster& a, const ArmCluster& b) { return a.clock_hz < b.clock_hz; });
+  const auto [slowest_clock, fastest_clock] = std::minmax_element(
+      board.clusters.begin(), board.clusters.end(), [](const ArmCluster& a, const ArmCluster& b) { return a.clock_hz < b.clock_hz; });
   // As ncnn: a core is big where its clock is nearer to the fastest's.
   const double middle = (slowest_clock->clock_hz + fastest_clock->clock_hz) / 2;
   std::vector<ArmCluster> usable;
@@ -139,7 +140,8 @@ hwmodels::DeviceSpec device_of(const ArmBoard& board, const ArmRun& run) {
   // The kernels' constants; all that the data sheet says replaces those of this board.
   hwmodels::DeviceSpec device = hwmodels::load_device("raspberry-pi-4");
   const ArmCore& core = run.slowest.core;
-  constexpr double kDotProductGain = 4, kWideningGain = 4.0 / 3;  // int8 over fp32: hwmodels/arm_model.h
+  // int8 over fp32: SDOT does four times the products, of which loads and requantization leave three; without it see hwmodels/arm_model.h.
+  constexpr double kDotProductGain = 3, kWideningGain = 4.0 / 3;
   std::map<std::string, double>& p = device.parameters;
   p["clock_hz"] = run.slowest.clock_hz;
   p["threads"] = run.threads;

@@ -14,7 +14,7 @@ struct ArmCore {
   std::string name;  // "Cortex-A73"
   double fp32_macs_per_cycle = 4;
   bool has_fp16 = false, has_dot_product = false;
-  double out_of_order = 0;  // 0 in order, 1 out of order, between: narrow windows
+  double out_of_order = 0;      // 0 in order, 1 out of order, between: narrow windows
   double dram_bytes_per_s = 0;  // that one core sustains
   double last_level_cache_bytes = 0;
 };

@@ -31,8 +31,7 @@ struct DpuCore {
 
 class DpuDataSheets {
  public:
-  DpuDataSheets()
-      : rows_(measurements::read_csv(std::string(LATHE_SOURCE_DIR) + "/bench/hardware_truth/dpu_data_sheets/cores.csv")) {}
+  DpuDataSheets() : rows_(measurements::read_csv(std::string(LATHE_SOURCE_DIR) + "/bench/hardware_truth/dpu_data_sheets/cores.csv")) {}
 
   DpuCore core_of(const CsvRow& row) const {
     const std::string& name = row.at("dpu");
@@ -84,7 +83,6 @@ class DpuReader {
   struct Line {
     double log_measured, log_predicted, log_operations, pruned;
     Eigen::RowVector3d network;
-    Eigen::RowVector4d hardware;
   };
 
   void add(const CsvRow& row, const DpuCore& core, bool is_many, double images_per_s) {
@@ -96,14 +94,11 @@ class DpuReader {
                           (core.has_embedded_host ? kEmbeddedImage_s : kServerImage_s);
     const double predicted_s = ideal_s / kArrayEfficiency + host_s;
     const double log_operations = std::log(gops), log_pixels = std::log(pixels / 5e4);
-    const double log_peak = std::log(core.operations_per_s * engines / 1e12);
     lines_.push_back({.log_measured = -std::log(images_per_s),
                       .log_predicted = std::log(predicted_s),
                       .log_operations = log_operations,
                       .pruned = -std::log1p(-pruned_ratio),
-                      .network = {(log_operations - 1.5) / 2, log_pixels / 2, ideal_s / predicted_s - 0.5},
-                      .hardware = {core.has_embedded_host ? 0.5 : -0.5, core.is_ai_engine ? 0.5 : -0.5, is_many ? 0.5 : -0.5,
-                                   log_peak / 2 - 0.5}});
+                      .network = {(log_operations - 1.5) / 2, log_pixels / 2, ideal_s / predicted_s - 0.5}});
     name(row, core, is_many, std::lround(10 * log_operations));
   }
 
@@ -111,7 +106,7 @@ class DpuReader {
     const auto number_of = [](std::map<std::string, int>& numbers, const std::string& key) {
       return numbers.try_emplace(key, static_cast<int>(numbers.size())).first->second;
     };
-    const std::string board = row.at("board") + "|" + row.at("dpu") + "|" + row.at("dpu_cores");
+    const std::string board = row.at("board") + ", " + row.at("dpu_cores") + " x " + row.at("dpu");
     table_.family.push_back(row.at("family"));
     table_.model.push_back(row.at("model"));
     table_.board.push_back(board);
@@ -119,6 +114,7 @@ class DpuReader {
     table_.board_id.push_back(number_of(boards_, board));
     table_.setting_id.push_back(number_of(settings_, board + (is_many ? "|many" : "|one")));
     table_.architecture_id.push_back(number_of(architectures_, core.architecture));
+    table_.fabric_id.push_back(core.is_ai_engine ? 1 : 0);
     table_.host_id.push_back(core.has_embedded_host ? 1 : 0);
     table_.threads_id.push_back(is_many ? 1 : 0);
     table_.variant_id.push_back(number_of(variants_, row.at("family") + "|" + std::to_string(size) + "|" + row.at("pruned_ratio")));
@@ -126,9 +122,9 @@ class DpuReader {
 
   DpuTable finish() {
     const auto count = static_cast<Eigen::Index>(lines_.size());
-    for (Eigen::VectorXd* column : {&table_.log_measured, &table_.log_predicted, &table_.log_operations, &table_.pruned}) column->resize(count);
+    for (Eigen::VectorXd* column : {&table_.log_measured, &table_.log_predicted, &table_.log_operations, &table_.pruned})
+      column->resize(count);
     table_.network.resize(count, 3);
-    table_.hardware.resize(count, 4);
     for (Eigen::Index i = 0; i < count; ++i) {
       const Line& line = lines_[static_cast<std::size_t>(i)];
       table_.log_measured[i] = line.log_measured;
@@ -136,7 +132,6 @@ class DpuReader {
       table_.log_operations[i] = line.log_operations;
       table_.pruned[i] = line.pruned;
       table_.network.row(i) = line.network;
-      table_.hardware.row(i) = line.hardware;
     }
     return std::move(table_);
   }

@@ -126,8 +126,9 @@ SectionResult mlperf_tiny(const DataFolder& data) {
     result.claims.push_back({"MLPerf Tiny, energy, chip left out, 1 measurement: median error %", energy_error, Claim::Bound::kAtMost, 30});
     result.means.push_back({"energy error %", energy_error});
   }
-  result.notes.push_back(std::to_string(left_out) +
-                         " rows left out: the open division's own networks, FPGA designs built for one network each, unknown cores or clocks.");
+  result.notes.push_back(
+      std::to_string(left_out) +
+      " rows left out: the open division's own networks, FPGA designs built for one network each, unknown cores or clocks.");
   return result;
 }
 

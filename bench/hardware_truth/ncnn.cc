@@ -183,7 +183,8 @@ class NcnnStudy {
   }
 
   // Measures five of `measurable`, predicts `asked`; all that were not measured where that is empty.
-  void predict_run(const RunBelief& run, const std::vector<int>& measurable, const std::vector<int>& asked, int draws, Errors& errors) const {
+  void predict_run(const RunBelief& run, const std::vector<int>& measurable, const std::vector<int>& asked, int draws,
+                   Errors& errors) const {
     if (static_cast<int>(measurable.size()) <= kMeasured) return;
     for (int draw = 0; draw < draws; ++draw) {
       Rng rng(static_cast<std::uint64_t>(draw), "ncnn", static_cast<std::uint64_t>(run.rows.front()));
@@ -246,7 +247,10 @@ class NcnnStudy {
 
 void add_rows(const std::string& protocol, const Errors& errors, bool by_chip, SectionResult& result) {
   const auto add = [&](const std::string& device, const std::vector<double>& values) {
-    result.rows.push_back({"ncnn", device, protocol, {{"median error %", measurements::median(values)}, {"predictions", static_cast<double>(values.size())}}});
+    result.rows.push_back({"ncnn",
+                           device,
+                           protocol,
+                           {{"median error %", measurements::median(values)}, {"predictions", static_cast<double>(values.size())}}});
   };
   if (by_chip) {
     for (const auto& [chip, values] : errors.by_chip) add(chip, values);
@@ -272,7 +276,8 @@ SectionResult ncnn(const DataFolder& data) {
   result.claims = {{"ncnn, chip left out, 5 measurements: median error %", chip_error, Bound::kAtMost, 12},
                    {"ncnn, the same over the baseline board factor x network identity", chip_error / identity_error, Bound::kAtMost, 0.9},
                    {"ncnn, chip and network left out: median error %", both_error, Bound::kAtMost, 20}};
-  result.means = {{"chip left out error %", chip_error}, {"chip and network left out error %", both_error}, {"baseline error %", identity_error}};
+  result.means = {
+      {"chip left out error %", chip_error}, {"chip and network left out error %", both_error}, {"baseline error %", identity_error}};
   result.notes.push_back("Five random rows of a run (board, threads, cores) are measured, the run's others predicted; " +
                          std::to_string(study.table().rows()) + " rows, a network leaves with its int8 twin, a chip with all its boards.");
   return result;

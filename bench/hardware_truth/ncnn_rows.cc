@@ -34,16 +34,16 @@ NcnnKernel kernel_of(const OpWorkload& op) {
     case OpKind::kConv:
     case OpKind::kConvTranspose: {
       const bool is_pointwise = op.kernel_height == 1 && op.kernel_width == 1;
-      if (is_int8) return is_pointwise ? kInt8Pointwise : kInt8Windowed;
+      const bool is_winograd_able = op.kernel_height == 3 && op.kernel_width == 3 && op.stride_height == 1;
+      if (is_int8) return is_pointwise ? kInt8Pointwise : is_winograd_able ? kInt8Winograd : kInt8Windowed;
       if (op.groups > 1) return kGrouped;
-      if (is_pointwise) return kPointwise;
-      return op.kernel_height == 3 && op.kernel_width == 3 && op.stride_height == 1 ? kWinograd : kWindowed;
+      return is_pointwise ? kPointwise : is_winograd_able ? kWinograd : kWindowed;
     }
     case OpKind::kGemm:
     case OpKind::kMatMul:
       return op.out_height > 1 ? kAttention : kDense;
     default:
-      return kVector;
+      return op.input_bits != op.output_bits ? kQuantization : kVector;
   }
 }
 
@@ -153,10 +153,9 @@ class NcnnReader {
     table.shares.row(i) = kernels / kernels.sum();
     table.hardware.row(i) = hardware_row(board, run);
     table.soc.push_back(row.at("soc_group"));
-    table.board.push_back(row.at("device"));
     table.network.push_back(network);
     table.soc_id.push_back(number_of(row.at("soc_group"), socs_));
-    table.run_id.push_back(number_of(row.at("run"), runs_));
+    table.run_id.push_back(number_of(row.at("device") + "|" + row.at("run"), runs_));
     table.network_id.push_back(number_of(network, network_numbers_));
     table.family_id.push_back(number_of(family_of(network), families_));
   }

@@ -12,25 +12,27 @@ namespace lathe::bench {
 
 // Where the predicted time goes: the columns of NcnnTable::shares.
 enum NcnnKernel {
-  kPointwise,   // 1x1 convolutions
-  kWindowed,    // convolutions without a fast algorithm
-  kWinograd,    // 3x3 convolutions of stride 1
+  kPointwise,  // 1x1 convolutions
+  kWindowed,   // convolutions without a fast algorithm
+  kWinograd,   // 3x3 convolutions of stride 1
   kDepthwise,
   kGrouped,
-  kDense,       // products of one row
-  kAttention,   // products of many rows
+  kDense,      // products of one row
+  kAttention,  // products of many rows
   kVector,
+  kQuantization,  // floats to bytes before an int8 layer
   kInt8Pointwise,
   kInt8Windowed,
+  kInt8Winograd,
   kInt8Depthwise,
-  kMemory,      // waiting for caches and DRAM
-  kOverhead,    // starting operators, joining threads
+  kMemory,    // waiting for caches and DRAM
+  kOverhead,  // starting operators, joining threads
   kNcnnKernels
 };
 
 // One row a measurement; all members have as many.
 struct NcnnTable {
-  std::vector<std::string> soc, board, network;
+  std::vector<std::string> soc, network;
   std::vector<int> soc_id, run_id, network_id, family_id;  // family: a network in float and int8
   Eigen::VectorXd log_measured, log_predicted;             // of seconds
   Eigen::MatrixXd shares;                                  // x kNcnnKernels; rows add up to 1

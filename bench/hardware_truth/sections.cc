@@ -12,6 +12,7 @@ constexpr Section kSections[] = {
     {"dpu", "DPU", dpu},
     {"mlperf_tiny", "MLPerf Tiny", mlperf_tiny},
     {"h200", "H200", h200},
+    {"haq_lut", "Look-up table of HAQ", haq_lut},
     {"host_cpu", "Host CPU", host_cpu},
 };
 

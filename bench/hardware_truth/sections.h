@@ -15,6 +15,7 @@ SectionResult ncnn(const DataFolder& data);
 SectionResult dpu(const DataFolder& data);
 SectionResult mlperf_tiny(const DataFolder& data);
 SectionResult h200(const DataFolder& data);
+SectionResult haq_lut(const DataFolder& data);
 SectionResult host_cpu(const DataFolder& data);
 
 std::span<const Section> sections();

@@ -52,9 +52,9 @@ TinyKernel kernel_of(const OpWorkload& op) {
 
 // The device file with the same core.
 const char* file_of_core(const std::string& core) {
-  static const std::map<std::string, const char*> files = {{"m0", "stm32g0b1"},  {"m3", "stm32g0b1"},      {"m4", "stm32l4r5"},
-                                                           {"m7", "stm32f746"},  {"m33", "stm32u575"},     {"m23", "stm32g0b1"},
-                                                           {"m52", "cortex-m55-mps3"}, {"m55", "cortex-m55-mps3"}, {"m85", "cortex-m55-mps3"}};
+  static const std::map<std::string, const char*> files = {
+      {"m0", "stm32g0b1"},  {"m3", "stm32g0b1"},        {"m4", "stm32l4r5"},        {"m7", "stm32f746"},       {"m33", "stm32u575"},
+      {"m23", "stm32g0b1"}, {"m52", "cortex-m55-mps3"}, {"m55", "cortex-m55-mps3"}, {"m85", "cortex-m55-mps3"}};
   const auto found = files.find(core);
   return found == files.end() ? nullptr : found->second;
 }
@@ -158,7 +158,8 @@ class TinyReader {
   }
 
   void add_names(const CsvRow& row, TinyTable& table) {
-    const std::string release = lower(row.at("framework").empty() ? row.at("system").substr(0, row.at("system").find('/')) : row.at("framework"));
+    const std::string release =
+        lower(row.at("framework").empty() ? row.at("system").substr(0, row.at("system").find('/')) : row.at("framework"));
     const auto number_of = [&](std::map<std::string, int>& numbers, const std::string& name) {
       return numbers.try_emplace(name, static_cast<int>(numbers.size())).first->second;
     };

@@ -17,6 +17,7 @@ void add_devices(CLI::App& app, Action& action);
 void add_evaluate(CLI::App& app, Action& action);
 void add_inspect(CLI::App& app, Action& action);
 void add_latency(CLI::App& app, Action& action);
+void add_profile(CLI::App& app, Action& action);
 void add_report(CLI::App& app, Action& action);
 void add_schema(CLI::App& app, Action& action);
 void add_search(CLI::App& app, Action& action);

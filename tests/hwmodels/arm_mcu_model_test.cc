@@ -66,9 +66,9 @@ TEST(ArmMcuModel, FloatsAreSlowerThanBytesAndFourBitWeightsAreNot) {
 
 TEST(ArmMcuModel, CoresAreInTheOrderOfTheirInstructionSets) {
   const OpWorkload op = eight_bits({.in = 32, .out = 32, .size = 16});
-  EXPECT_GT(cycles_of("stm32g0b1", op), 3 * cycles_of("stm32l4r5", op));       // no SIMD against SMLAD
-  EXPECT_GT(cycles_of("stm32l4r5", op), 1.3 * cycles_of("stm32f746", op));     // dual issue
-  EXPECT_GT(cycles_of("stm32f746", op), 3 * cycles_of("cortex-m55-mps3", op)); // Helium
+  EXPECT_GT(cycles_of("stm32g0b1", op), 3 * cycles_of("stm32l4r5", op));        // no SIMD against SMLAD
+  EXPECT_GT(cycles_of("stm32l4r5", op), 1.3 * cycles_of("stm32f746", op));      // dual issue
+  EXPECT_GT(cycles_of("stm32f746", op), 3 * cycles_of("cortex-m55-mps3", op));  // Helium
 }
 
 TEST(ArmMcuModel, EnergyIsOfCyclesMacsAndFlash) {
@@ -84,7 +84,8 @@ TEST(ArmMcuModel, EnergyIsOfCyclesMacsAndFlash) {
 
 TEST(ArmMcuModel, SramAndFlashAreHardLimits) {
   DeviceSpec device = load_device("stm32l4r5");
-  const policies::Workload workload{.ops = {eight_bits({.in = 64, .out = 64, .size = 32})}, .values = {{-1, 0, 64 * 32 * 32, 8}, {0, 0, 64 * 32 * 32, 8}}};
+  const policies::Workload workload{.ops = {eight_bits({.in = 64, .out = 64, .size = 32})},
+                                    .values = {{-1, 0, 64 * 32 * 32, 8}, {0, 0, 64 * 32 * 32, 8}}};
   EXPECT_TRUE(make_hardware_model(device)->predict(workload).is_feasible);
   device.parameters["sram_bytes"] = device.at("runtime_sram_bytes") + 2 * 64 * 32 * 32 - 1;
   const Prediction short_of_sram = make_hardware_model(device)->predict(workload);

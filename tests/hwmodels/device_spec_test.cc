@@ -98,9 +98,11 @@ TEST(DeviceSpec, EveryNumberNeedsASource) {
 }
 
 TEST(DeviceSpec, UnknownClassListsTheClasses) {
-  EXPECT_THAT(error_of(replaced(bit_serial_text(), "fpga_bit_serial", "fpga_bitserial")),
-              HasSubstr("mine.yaml:3: class: expected one of arm_cpu, arm_mcu, gpu, fpga_dpu, fpga_bit_serial, fpga_dataflow (did you mean "
-                        "'fpga_bit_serial'?), got 'fpga_bitserial'"));
+  EXPECT_THAT(
+      error_of(replaced(bit_serial_text(), "fpga_bit_serial", "fpga_bitserial")),
+      HasSubstr(
+          "mine.yaml:3: class: expected one of arm_cpu, arm_mcu, gpu, fpga_dpu, fpga_bit_serial, fpga_dataflow, lookup_table (did you mean "
+          "'fpga_bit_serial'?), got 'fpga_bitserial'"));
 }
 
 TEST(DeviceSpec, RepeatedKeysAndBrokenYamlAreErrors) {
@@ -152,8 +154,8 @@ TEST(DeviceFiles, AllLoadAndSayWhereEachNumberComesFrom) {
 }
 
 TEST(DeviceParameters, KeysAreUniqueAndExplained) {
-  for (const DeviceClass device_class :
-       {DeviceClass::kArmCpu, DeviceClass::kArmMcu, DeviceClass::kGpu, DeviceClass::kFpgaDpu, DeviceClass::kFpgaBitSerial, DeviceClass::kFpgaDataflow}) {
+  for (const DeviceClass device_class : {DeviceClass::kArmCpu, DeviceClass::kArmMcu, DeviceClass::kGpu, DeviceClass::kFpgaDpu,
+                                         DeviceClass::kFpgaBitSerial, DeviceClass::kFpgaDataflow}) {
     std::vector<std::string> keys;
     for (const DeviceParameter& parameter : device_parameters(device_class)) {
       EXPECT_THAT(std::string(parameter.help), Not(IsEmpty()));
