@@ -81,10 +81,11 @@ const ArmCore* ArmDataSheets::find_core(const std::string& word) const {
   return longest;
 }
 
-// Clocks belong to the core named last before them; a GPU's clock to none.
+// Clocks belong to the core named last before them; a GPU's clock to none. Kryo is a core of its own without a number ("Kryo 2.35GHz");
+// Kryo 485 and its like are Cortex cores, which the chip says.
 std::vector<ArmCluster> ArmDataSheets::clusters_of(const std::string& title) const {
   static const std::regex pattern(
-      "((?:cortex|neoverse)[- ]?[anvx]\\d+|ftc\\d*|taishan|denver|carmel|mongoose|oryon|kryo(?=\\s\\d)|apple[- ](?:a\\d+|m\\d|e))"
+      "((?:cortex|neoverse)[- ]?[anvx]\\d+|ftc\\d*|taishan|denver|carmel|mongoose|oryon|kryo(?=\\s\\d\\.)|apple[- ](?:a\\d+|m\\d|e))"
       "|(mali|adreno|videocore|ampere|powervr|vulkan)"
       "|(\\d+(?:\\.\\d+)?)\\s*([gm]hz)?(?:\\s*[x*]\\s*(\\d+))?");
   const std::string text = lower(title);
