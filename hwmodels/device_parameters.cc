@@ -28,7 +28,7 @@ constexpr DeviceParameter kArmCpu[] = {
     {"core_dram_bytes_per_s", true, "the same for one core"},
     {"memory_overlap", true, "share of the memory time that hides behind arithmetic (1 = all)"},
     {"op_overhead_s", true, "time to start an operator"},
-    {"thread_overhead_s", true, "time to fork and join the threads for an operator"},
+    {"thread_overhead_s", true, "time to fork and join two threads for an operator; n threads take log2(n) times this"},
     {"fp32_pj_per_mac", true, "energy of a multiply-accumulate with its instructions"},
     {"fp16_pj_per_mac", false, "the same in fp16"},
     {"int8_pj_per_mac", true, "the same in int8"},
@@ -36,6 +36,30 @@ constexpr DeviceParameter kArmCpu[] = {
     {"dram_pj_per_byte", true, "energy of a byte from memory"},
     {"static_power_w", true, "power of the idle board"},
     {"memory_bytes", true, "memory that a network may fill"},
+};
+
+constexpr DeviceParameter kArmMcu[] = {
+    {"clock_hz", true, "clock of the core"},
+    {"int8_cycles_per_mac", true, "cycles of a multiply-accumulate in the int8 matrix kernel, loads and widening included"},
+    {"int16_cycles_per_mac", true, "the same for 16-bit activations"},
+    {"fp32_cycles_per_mac", true, "the same in fp32"},
+    {"depthwise_factor", true, "cycles of a multiply-accumulate of a depthwise convolution over those of the matrix kernel"},
+    {"dense_factor", true, "the same of a product of one row, whose weights are used once"},
+    {"reduction_granule", true, "values that one step of the kernel's inner loop takes"},
+    {"channel_tile", true, "output channels that the kernel computes together"},
+    {"im2col_cycles_per_element", true, "cycles to copy and widen an element of a window"},
+    {"output_cycles_per_element", true, "cycles to requantize, clamp and store an output"},
+    {"vector_cycles_per_element", true, "cycles of an element of pooling, addition, copies"},
+    {"op_overhead_cycles", true, "cycles to start an operator"},
+    {"flash_bytes_per_cycle", true, "sustained reads of weights, wait states and accelerator included"},
+    {"sram_bytes", true, "memory for activations, stack and the runtime's own data"},
+    {"runtime_sram_bytes", true, "what stack, runtime and kernels' scratch take of it"},
+    {"flash_bytes", true, "memory for code and weights"},
+    {"runtime_flash_bytes", true, "what code takes of it"},
+    {"active_pj_per_cycle", true, "energy of a cycle of the running core, fetch of instructions included"},
+    {"pj_per_mac", true, "energy that a multiply-accumulate adds to the cycles"},
+    {"flash_pj_per_byte", true, "energy of a byte of weights"},
+    {"static_power_w", true, "regulator, leakage and the board's idle power"},
 };
 
 constexpr DeviceParameter kGpu[] = {
@@ -177,6 +201,8 @@ std::span<const DeviceParameter> device_parameters(DeviceClass device_class) {
   switch (device_class) {
     case DeviceClass::kArmCpu:
       return kArmCpu;
+    case DeviceClass::kArmMcu:
+      return kArmMcu;
     case DeviceClass::kGpu:
       return kGpu;
     case DeviceClass::kFpgaDpu:

@@ -16,8 +16,8 @@
 namespace lathe::hwmodels {
 namespace {
 
-constexpr DeviceClass kClasses[] = {DeviceClass::kArmCpu,       DeviceClass::kGpu,    DeviceClass::kFpgaDpu,    DeviceClass::kFpgaBitSerial,
-                                    DeviceClass::kFpgaDataflow, DeviceClass::kX86Cpu, DeviceClass::kLookupTable};
+constexpr DeviceClass kClasses[] = {DeviceClass::kArmCpu,        DeviceClass::kArmMcu,       DeviceClass::kGpu,    DeviceClass::kFpgaDpu,
+                                    DeviceClass::kFpgaBitSerial, DeviceClass::kFpgaDataflow, DeviceClass::kX86Cpu, DeviceClass::kLookupTable};
 
 std::string joined(const std::vector<std::string>& words) {
   std::string text;
@@ -259,6 +259,8 @@ const char* to_string(DeviceClass device_class) {
   switch (device_class) {
     case DeviceClass::kArmCpu:
       return "arm_cpu";
+    case DeviceClass::kArmMcu:
+      return "arm_mcu";
     case DeviceClass::kGpu:
       return "gpu";
     case DeviceClass::kFpgaDpu:

@@ -26,7 +26,7 @@ class Node;
 
 namespace lathe::hwmodels {
 
-enum class DeviceClass { kArmCpu, kGpu, kFpgaDpu, kFpgaBitSerial, kFpgaDataflow, kX86Cpu, kLookupTable };
+enum class DeviceClass { kArmCpu, kArmMcu, kGpu, kFpgaDpu, kFpgaBitSerial, kFpgaDataflow, kX86Cpu, kLookupTable };
 const char* to_string(DeviceClass device_class);  // as in the file: "arm_cpu"
 
 struct DeviceSpec {

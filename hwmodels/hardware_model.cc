@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "hwmodels/arm_mcu_model.h"
 #include "hwmodels/arm_model.h"
 #include "hwmodels/fpga_model.h"
 #include "hwmodels/gpu_model.h"
@@ -15,6 +16,8 @@ std::unique_ptr<HardwareModel> make_hardware_model(DeviceSpec device) {
   switch (device.device_class) {
     case DeviceClass::kArmCpu:
       return make_arm_model(std::move(device));
+    case DeviceClass::kArmMcu:
+      return make_arm_mcu_model(std::move(device));
     case DeviceClass::kGpu:
       return make_gpu_model(std::move(device));
     case DeviceClass::kFpgaDpu:

@@ -82,7 +82,7 @@ struct PolicyScorer::Tables {
       if (schedule.matters(value)) add_value(maker, value);
     }
     if (!model.is_additive()) pipeline = std::make_unique<PipelineTables>(builder, space, model.device(), maker);
-    memory_limit_bytes = model.device().value_or("memory_bytes", std::numeric_limits<double>::infinity());
+    limits = memory_limits(model.device());
   }
 
   static std::vector<LiveValue> lives_of(const policies::WorkloadBuilder& builder) {
@@ -198,7 +198,7 @@ struct PolicyScorer::Tables {
   const policies::SearchSpace& space;
   const HardwareModel& model;
   const policies::DeviceCapabilities& capabilities;
-  double memory_limit_bytes = 0;
+  MemoryLimits limits = std::numeric_limits<double>::infinity();
 
   CandidateDigits digits;
   std::size_t cost_digits = 0;  // the first ones, which latency and energy need
@@ -254,8 +254,7 @@ DeviceScore PolicyScorer::score(const Candidate& candidate) const {
     score.energy_mj = figures.energy_mj;
     score.is_feasible = figures.is_feasible;
   } else {
-    const double used = static_cast<double>(score.weight_bytes) + static_cast<double>(score.peak_activation_bytes);
-    score.is_feasible = used <= tables_->memory_limit_bytes;
+    score.is_feasible = fits(tables_->limits, score.weight_bytes, score.peak_activation_bytes);
   }
   return score;
 }

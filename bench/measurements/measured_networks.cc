@@ -89,6 +89,18 @@ OpWorkload ncnn_op(const CsvRow& row, int float_bits) {
   return op;
 }
 
+// An int8 layer reads bytes only where it follows another one alone; what comes from anything else (pooling, concatenation, a tensor
+// with several readers) was left as floats and is quantized first.
+OpWorkload quantization(const OpWorkload& layer, int float_bits) {
+  OpWorkload op;
+  op.name = layer.name + " quantization";
+  op.kind = OpKind::kElementwise;
+  op.input_elements = op.output_elements = layer.input_elements;
+  op.input_bits = float_bits;
+  op.output_bits = 8;
+  return op;
+}
+
 void add_cell(const CsvRow& row, std::int64_t channels, std::int64_t size, Workload& workload) {
   const std::array<std::pair<const char*, int>, 6> edges = {{{"e01", 1}, {"e02", 2}, {"e12", 2}, {"e03", 3}, {"e13", 3}, {"e23", 3}}};
   std::array<int, 4> arriving{};
@@ -170,7 +182,17 @@ class ResNetBuilder {
 
 std::map<std::string, Workload> ncnn_networks(const std::string& path, int float_bits) {
   std::map<std::string, Workload> networks;
-  for (const CsvRow& row : read_csv(path)) networks[row.at("network")].ops.push_back(ncnn_op(row, float_bits));
+  std::map<std::string, std::set<std::string>> byte_tensors;  // by network: what int8 layers leave
+  for (const CsvRow& row : read_csv(path)) {
+    std::vector<OpWorkload>& ops = networks[row.at("network")].ops;
+    std::set<std::string>& bytes = byte_tensors[row.at("network")];
+    const OpWorkload op = ncnn_op(row, float_bits);
+    if (integer(row, "int8") == 1) {
+      if (!bytes.contains(row.at("inputs"))) ops.push_back(quantization(op, float_bits));
+      bytes.insert(row.at("outputs"));
+    }
+    ops.push_back(op);
+  }
   return networks;
 }
 

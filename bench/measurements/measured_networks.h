@@ -9,7 +9,8 @@
 
 namespace lathe::measurements {
 
-// ncnn's networks by name. Layers with int8 scales take 8 bits, all else `float_bits`.
+// ncnn's networks by name. Layers with int8 scales take 8 bits, all else `float_bits`; what int8 layers read from others is quantized by
+// an operator of its own.
 std::map<std::string, policies::Workload> ncnn_networks(const std::string& path, int float_bits);
 
 // A NAS-Bench-201 network (X. Dong and Y. Yang, ICLR 2020): edges e01 e02 e12 e03 e13 e23 of the cell; fp32, CIFAR-10, batch 1.
