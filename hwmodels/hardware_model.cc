@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "hwmodels/arm_model.h"
+#include "hwmodels/device_class_registry.h"
 #include "hwmodels/fpga_model.h"
 #include "hwmodels/gpu_model.h"
 #include "models/base/check.h"
@@ -21,6 +22,8 @@ std::unique_ptr<HardwareModel> make_hardware_model(DeviceSpec device) {
       return make_fpga_bit_serial_model(std::move(device));
     case DeviceClass::kFpgaDataflow:
       return make_fpga_dataflow_model(std::move(device));
+    case DeviceClass::kRegistered:
+      return registered_device_class(device.registered_class).make(std::move(device));
   }
   LATHE_CHECK(false) << "unknown device class";
   return nullptr;

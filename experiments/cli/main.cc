@@ -40,7 +40,8 @@ int run(int argc, char** argv) {
   lathe::cli::Action action;
   for (const auto add : {lathe::cli::add_search, lathe::cli::add_inspect, lathe::cli::add_latency, lathe::cli::add_devices,
                          lathe::cli::add_evaluate, lathe::cli::add_apply, lathe::cli::add_compress, lathe::cli::add_report,
-                         lathe::cli::add_train, lathe::cli::add_validate, lathe::cli::add_schema})
+                         lathe::cli::add_train, lathe::cli::add_validate, lathe::cli::add_schema,
+                         lathe::cli::add_export})
     add(app, action);
   require_known_command(app, argc, argv);
   try {

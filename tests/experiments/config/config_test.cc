@@ -176,7 +176,8 @@ TEST(Config, SchemaHasEveryKeyOnce) {
 }
 
 TEST(Config, ShippedConfigsAreRight) {
-  for (const char* name : {"quickstart", "cifar10_resnet20", "cifar10_resnet56", "sst2_minilm"}) {
+  for (const char* name : {"quickstart", "cifar10_resnet20", "cifar10_resnet56", "sst2_minilm", "scenarios/mobile_arm",
+                           "scenarios/cloud_nvidia", "scenarios/realtime_fpga"}) {
     SCOPED_TRACE(name);
     const std::string path = std::string(LATHE_SOURCE_DIR) + "/configs/" + name + ".yaml";
     // Whether their data lie on this machine is another matter.
