@@ -98,13 +98,15 @@ class Lifting {
   // An operator that runs on floats again, whatever it ran on in the file.
   void copy(const Node& node) {
     Node copied = node;
-    const bool moves_integers = !node.inputs.empty() && activations_.contains(node.inputs[0]);
+    const bool moves_integers = !node.inputs.empty() && (activations_.contains(node.inputs[0]) || moved_.contains(node.inputs[0]));
     if (moves_integers && node.op == "Pad" && copied.inputs.size() > 2) copied.inputs[2] = kNoValue;  // the zero point stood for zero
     for (ValueId& input : copied.inputs) {
       if (input != kNoValue) input = float_of(input);
     }
     for (const ValueId output : copied.outputs) {
-      if (output != kNoValue && moves_integers) result_.values[static_cast<std::size_t>(output)].type = DataType::kFloat32;
+      if (output == kNoValue || !moves_integers) continue;
+      result_.values[static_cast<std::size_t>(output)].type = DataType::kFloat32;
+      moved_.insert(output);
     }
     result_.nodes.push_back(std::move(copied));
   }
@@ -215,6 +217,7 @@ class Lifting {
   std::vector<std::vector<int>> readers_;
   std::map<std::string, const LayerPolicy*> widths_;
   std::map<ValueId, Activation> activations_;  // integer values of the file
+  std::set<ValueId> moved_;                    // integers of the file that an operator copied from others
   std::map<ValueId, ValueId> replaced_;        // by value of the file
   std::map<ValueId, ValueId> wide_weights_;    // result of a Cast -> its 16-bit constant
 };

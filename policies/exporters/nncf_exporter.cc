@@ -1,5 +1,6 @@
 #include "policies/exporters/nncf_exporter.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "policies/exporters/layer_table.h"
@@ -43,37 +44,61 @@ json extents(const models::Network& network) {
   return inputs;
 }
 
+// The width that all activations get, and the layers that wanted a narrower one.
+struct ActivationWidth {
+  int bits = 0;  // 0 = no layer reads integers
+  std::vector<std::string> widened;
+};
+ActivationWidth widest_inputs(const std::vector<LayerRow>& rows) {
+  ActivationWidth widest;
+  const auto is_narrow = [](const LayerRow& row) { return row.has_integer_inputs() && row.widths.activation_bits <= kWidestBits; };
+  for (const LayerRow& row : rows) {
+    if (is_narrow(row)) widest.bits = std::max(widest.bits, row.widths.activation_bits);
+  }
+  for (const LayerRow& row : rows) {
+    if (is_narrow(row) && row.widths.activation_bits < widest.bits) widest.widened.push_back(row.name);
+  }
+  return widest;
+}
+
 class NncfExporter final : public Exporter {
  public:
   const ExportFormat& format() const override {
-    static const ExportFormat kFormat{.name = "nncf",
-                                      .opened_by = "nncf: create_compressed_model(model, NNCFConfig.from_json(PATH))",
-                                      .tested_with = "nncf 2.17.0",
-                                      .carries = "widths of weights and activations of every module, modules that stay float",
-                                      .loses = "channels, widths above 8 bits, number formats other than integers"};
+    static const ExportFormat kFormat{
+        .name = "nncf",
+        .opened_by = "nncf: create_compressed_model(model, NNCFConfig.from_json(PATH))",
+        .tested_with = "nncf 2.17.0",
+        .carries = "widths of the weights of every module, one width of activations, modules that stay float",
+        .loses = "channels, different widths of activations, widths above 8 bits, number formats other than integers"};
     return kFormat;
   }
 
   Export write(const ExportSource& source) const override {
-    json weights = json::object(), activations = json::object(), ignored = json::array();
-    for (const LayerRow& row : layer_table(source.network, source.policy)) {
+    const std::vector<LayerRow> rows = layer_table(source.network, source.policy);
+    json weights = json::object(), ignored = json::array();
+    for (const LayerRow& row : rows) {
       const std::string scope = scope_pattern(row.module);
-      const bool has_weights = row.has_integer_weights() && row.widths.weight_bits <= kWidestBits;
-      const bool has_inputs = row.has_integer_inputs() && row.widths.activation_bits <= kWidestBits;
-      if (has_weights) {
+      if (row.has_integer_weights() && row.widths.weight_bits <= kWidestBits) {
         weights[scope] = {
             {"bits", row.widths.weight_bits}, {"mode", "symmetric"}, {"per_channel", row.widths.weight_granularity == "channel"}};
+      } else if (!row.has_integer_inputs()) {
+        ignored.push_back(scope);
       }
-      if (has_inputs) activations[scope] = {{"bits", row.widths.activation_bits}, {"mode", "asymmetric"}, {"per_channel", false}};
-      if (!has_weights && !has_inputs) ignored.push_back(scope);
     }
-    const json document{{"input_info", extents(source.network)},
-                        {"compression",
-                         {{"algorithm", "quantization"},
-                          {"ignored_scopes", ignored},
-                          {"overflow_fix", "disable"},
-                          {"scope_overrides", {{"weights", weights}, {"activations", activations}}}}}};
-    return {.bytes = document.dump(1) + "\n", .notes = losses(source.policy, {.integer_weights = true, .widest_activation = kWidestBits})};
+    json quantization{{"algorithm", "quantization"},
+                      {"ignored_scopes", ignored},
+                      {"overflow_fix", "disable"},
+                      {"scope_overrides", {{"weights", weights}}}};
+    const ActivationWidth inputs = widest_inputs(rows);
+    if (inputs.bits > 0) quantization["activations"] = {{"bits", inputs.bits}, {"mode", "asymmetric"}, {"per_channel", false}};
+    // TRIAL: no target's table of widths, which would allow 8 bits alone.
+    const json document{{"input_info", extents(source.network)}, {"target_device", "TRIAL"}, {"compression", quantization}};
+    Export result{.bytes = document.dump(1) + "\n",
+                  .notes = losses(source.policy, {.integer_weights = true, .widest_activation = kWidestBits})};
+    if (!inputs.widened.empty())
+      result.notes.push_back(named(inputs.widened) + ": activations get the widest layer's " + std::to_string(inputs.bits) +
+                             " bits, since NNCF has one width for all of them");
+    return result;
   }
 };
 

@@ -10,20 +10,20 @@ namespace {
 
 using nlohmann::json;
 
-json quantization_entry(const LayerRow& row) {
-  json targets = json::object();
+json entry(const std::string& module, const std::string& target, const std::string& type, const std::string& scheme,
+           const std::string& granularity) {
+  return {
+      {"op_names", {module}}, {"target_names", {target}}, {"quant_dtype", type}, {"quant_scheme", scheme}, {"granularity", granularity}};
+}
+
+void add_entries(const LayerRow& row, json& quantization) {
+  const LayerPolicy& widths = row.widths;
   if (row.has_integer_weights()) {
-    targets["weight"] = {{"quant_dtype", "int" + std::to_string(row.widths.weight_bits)},
-                         {"quant_scheme", "symmetric"},
-                         {"granularity", row.widths.weight_granularity == "channel" ? "out_channel" : "default"}};
+    quantization.push_back(entry(row.module, "weight", "int" + std::to_string(widths.weight_bits), "symmetric",
+                                 widths.weight_granularity == "channel" ? "out_channel" : "default"));
   }
-  if (row.has_integer_inputs()) {
-    targets["_input_"] = {
-        {"quant_dtype", "uint" + std::to_string(row.widths.activation_bits)}, {"quant_scheme", "affine"}, {"granularity", "default"}};
-  }
-  json names = json::array();
-  for (const auto& [name, setting] : targets.items()) names.push_back(name);
-  return {{"op_names", {row.module}}, {"target_names", names}, {"target_settings", targets}};
+  if (row.has_integer_inputs())
+    quantization.push_back(entry(row.module, "_input_", "uint" + std::to_string(widths.activation_bits), "affine", "default"));
 }
 
 class NniExporter final : public Exporter {
@@ -44,7 +44,7 @@ class NniExporter final : public Exporter {
         const double kept = static_cast<double>(row.kept_out_channels) / static_cast<double>(row.out_channels);
         pruning.push_back({{"op_names", {row.module}}, {"sparse_ratio", 1 - kept}});
       }
-      if (row.has_integer_weights() || row.has_integer_inputs()) quantization.push_back(quantization_entry(row));
+      add_entries(row, quantization);
     }
     const json document{{"pruning", pruning}, {"quantization", quantization}};
     return {.bytes = document.dump(1) + "\n",

@@ -35,11 +35,12 @@ json input_spec(const LayerPolicy& widths) {
 class Pt2eExporter final : public Exporter {
  public:
   const ExportFormat& format() const override {
-    static const ExportFormat kFormat{.name = "pt2e",
-                                      .opened_by = "PyTorch 2 export quantization: Quantizer.set_module_name(module, config)",
-                                      .tested_with = "torch 2.7.1",
-                                      .carries = "widths of the weight and the input of every module as quantization specs",
-                                      .loses = "channels, number formats other than integers"};
+    static const ExportFormat kFormat{
+        .name = "pt2e",
+        .opened_by = "PyTorch 2 export quantization: a Quantizer that annotates by module (docs/exporting.md)",
+        .tested_with = "torch 2.7.1",
+        .carries = "widths of the weight and the input of every module as quantization specs",
+        .loses = "channels, number formats other than integers"};
     return kFormat;
   }
 

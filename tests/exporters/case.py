@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import numpy as np
+import onnx
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "experiments"))
 import workbench  # noqa: E402
@@ -54,6 +55,12 @@ class Case:
     @property
     def accuracy(self):
         return self.policy["metrics"]["accuracy"]["value"]
+
+    def readers_beside(self, name):
+        """The nodes that read what layer `name` reads, itself among them."""
+        graph = onnx.load(self.model).graph
+        source = next(node.input[0] for node in graph.node if node.name == name)
+        return [node.name for node in graph.node if source in node.input]
 
     def accuracy_faults(self, logits):
         """Accuracy as Lathe measured it; values on the edge between two levels may turn a row or two."""

@@ -6,7 +6,7 @@ import onnx
 from aimet_onnx.quantsim import QuantizationSimModel, load_encodings_to_sim
 
 TOOL, VERSION = "aimet-onnx", importlib.metadata.version("aimet-onnx")
-COMPARED = "accuracy on the test rows, simulated by AIMET; bits and scales of every weight and input"
+COMPARED = "accuracy on the test rows, simulated by AIMET; bits of every weight and input"
 
 
 def width_faults(case, sim, model):

@@ -31,5 +31,5 @@ def check(case, path):
 def corrupt(path):
     document = json.loads(path.read_text())
     document["pruning"][0]["sparse_ratio"] = 0.25
-    document["quantization"][1]["target_settings"]["weight"]["quant_dtype"] = "int2"
+    document["quantization"][2]["quant_dtype"] = "int2"
     path.write_text(json.dumps(document))

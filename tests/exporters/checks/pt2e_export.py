@@ -3,9 +3,7 @@ import json
 import torch
 from torch.ao.quantization.observer import MinMaxObserver, PerChannelMinMaxObserver
 from torch.ao.quantization.quantize_pt2e import prepare_pt2e
-from torch.ao.quantization.quantizer import QuantizationSpec
-from torch.ao.quantization.quantizer.xnnpack_quantizer import XNNPACKQuantizer
-from torch.ao.quantization.quantizer.xnnpack_quantizer_utils import QuantizationConfig
+from torch.ao.quantization.quantizer import QuantizationAnnotation, QuantizationSpec, Quantizer
 
 import torch_twin
 
@@ -19,26 +17,43 @@ def spec_of(fields):
                             qscheme=getattr(torch, fields["qscheme"]), ch_axis=fields.get("ch_axis"), observer_or_fake_quant_ctr=observer)
 
 
-def quantizer_of(path):
-    quantizer = XNNPACKQuantizer()
-    for name, module in json.loads(path.read_text())["modules"].items():
-        specs = {key: spec_of(module[key]) if key in module else None for key in ("input_activation", "weight")}
-        quantizer.set_module_name(name, QuantizationConfig(output_activation=None, bias=None, **specs))
-    return quantizer
-
-
 def module_of(node):
-    return list(node.meta["nn_module_stack"].values())[-1][0].removeprefix("L['self'].")
+    stack = node.meta.get("nn_module_stack")
+    return list(stack.values())[-1][0].removeprefix("L['self'].") if stack else ""
+
+
+def is_layer(node):
+    return node.op == "call_function" and any(kind in str(node.target) for kind in ("aten.conv2d", "aten.linear"))
+
+
+class PolicyQuantizer(Quantizer):
+    """Hands each module's specs to its weight and input. (XNNPACKQuantizer.set_module_name passes convolutions over, since their weights have no
+    module in the exported graph.)"""
+
+    def __init__(self, path):
+        super().__init__()
+        self.modules = json.loads(path.read_text())["modules"]
+
+    def annotate(self, model):
+        for node in filter(is_layer, model.graph.nodes):
+            specs = self.modules.get(module_of(node), {})
+            operands = {"input_activation": node.args[0], "weight": node.args[1]}
+            node.meta["quantization_annotation"] = QuantizationAnnotation(
+                input_qspec_map={operands[key]: spec_of(fields) for key, fields in specs.items()}, _annotated=True)
+        return model
+
+    def validate(self, model):
+        pass
 
 
 def check(case, path):
     example = (torch.from_numpy(case.images[:2]),)
     exported = torch.export.export_for_training(torch_twin.Twin(case.model), example).module()
-    prepared = prepare_pt2e(exported, quantizer_of(path))
+    prepared = prepare_pt2e(exported, PolicyQuantizer(path))
     observers = dict(prepared.named_modules())
     got = {}
     for node in prepared.graph.nodes:
-        if node.op != "call_function" or not any(kind in str(node.target) for kind in ("conv2d", "linear")):
+        if not is_layer(node):
             continue
         widths = []
         for source in (node.args[1], node.args[0]):

@@ -97,6 +97,7 @@ TEST(Exporters, PruningRatiosGiveTheCountBackInFloatingPoint) {
 
 TEST(Exporters, NncfPatternsMatchScopesOfTheModule) {
   const json overrides = exported("nncf")["compression"]["scope_overrides"];
+  EXPECT_EQ(exported("nncf")["compression"]["activations"]["bits"], 8);
   EXPECT_EQ(overrides["weights"].size(), 1u);
   EXPECT_EQ(overrides["weights"]["{re}.*\\[conv1\\]/.*"]["bits"], 4);
   EXPECT_EQ(exported("nncf")["compression"]["ignored_scopes"].size(), 2u) << "a float16 layer and one that the policy leaves out";
