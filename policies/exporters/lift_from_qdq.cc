@@ -68,7 +68,10 @@ class Lifting {
   bool is_constant(const Node& node, std::size_t input) const {
     return input < node.inputs.size() && result_.is_constant(node.inputs[input]);
   }
-  const Tensor& constant(const Node& node, std::size_t input) const { return result_.constants.at(node.inputs[input]); }
+  const Tensor& constant(const Node& node, std::size_t input) const {
+    if (is_constant(node, input)) return result_.constants.at(node.inputs[input]);
+    throw UserError(Fault{.key = node.name, .expected = "expected constant scales and bounds, as `lathe compress` writes them"});
+  }
 
   void lift(const Node& node) {
     if (node.op == "QuantizeLinear") {
