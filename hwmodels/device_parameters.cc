@@ -1,5 +1,6 @@
 #include "hwmodels/device_parameters.h"
 
+#include "hwmodels/device_class_registry.h"
 #include "models/base/check.h"
 
 namespace lathe::hwmodels {
@@ -215,9 +216,16 @@ std::span<const DeviceParameter> device_parameters(DeviceClass device_class) {
       return kX86Cpu;
     case DeviceClass::kLookupTable:
       return kLookupTable;
+    case DeviceClass::kRegistered:
+      break;
   }
-  LATHE_CHECK(false) << "unknown device class";
+  LATHE_CHECK(false) << "not a built-in device class";
   return {};
+}
+
+std::span<const DeviceParameter> device_parameters(const DeviceSpec& device) {
+  if (device.device_class == DeviceClass::kRegistered) return registered_device_class(device.registered_class).parameters;
+  return device_parameters(device.device_class);
 }
 
 }  // namespace lathe::hwmodels

@@ -9,6 +9,7 @@
 #include <functional>
 #include <optional>
 
+#include "hwmodels/device_class_registry.h"
 #include "hwmodels/device_parameters.h"
 #include "models/base/check.h"
 #include "models/base/error.h"
@@ -127,6 +128,13 @@ class DeviceParser {
       spec_.device_class = device_class;
       return true;
     }
+    for (const std::string& name : registered_device_classes()) {
+      legal.push_back(name);
+      if (word != name) continue;
+      spec_.device_class = DeviceClass::kRegistered;
+      spec_.registered_class = name;
+      return true;
+    }
     const std::string near = nearest_spelling(word, legal);
     fault(root["class"], "class", "expected one of " + joined(legal) + (near.empty() ? "" : " (did you mean '" + near + "'?)"), word);
     return false;
@@ -217,9 +225,9 @@ class DeviceParser {
     if (!map || !map.IsMap()) return fault(map ? map : root, "parameters", map ? "expected a map" : "missing key");
     const std::string path = "parameters.";
     std::vector<std::string> legal;
-    for (const DeviceParameter& parameter : device_parameters(spec_.device_class)) legal.emplace_back(parameter.key);
+    for (const DeviceParameter& parameter : device_parameters(spec_)) legal.emplace_back(parameter.key);
     check_keys(map, path, legal);
-    for (const DeviceParameter& parameter : device_parameters(spec_.device_class)) {
+    for (const DeviceParameter& parameter : device_parameters(spec_)) {
       if (map[parameter.key]) {
         read_parameter(map, path, parameter.key);
       } else if (parameter.is_required) {
@@ -273,6 +281,8 @@ const char* to_string(DeviceClass device_class) {
       return "x86_cpu";
     case DeviceClass::kLookupTable:
       return "lookup_table";
+    case DeviceClass::kRegistered:
+      return "registered";
   }
   LATHE_CHECK(false) << "unknown device class";
   return "";

@@ -26,13 +26,14 @@ class Node;
 
 namespace lathe::hwmodels {
 
-enum class DeviceClass { kArmCpu, kArmMcu, kGpu, kFpgaDpu, kFpgaBitSerial, kFpgaDataflow, kX86Cpu, kLookupTable };
-const char* to_string(DeviceClass device_class);  // as in the file: "arm_cpu"
+enum class DeviceClass { kArmCpu, kArmMcu, kGpu, kFpgaDpu, kFpgaBitSerial, kFpgaDataflow, kX86Cpu, kLookupTable, kRegistered };
+const char* to_string(DeviceClass device_class);  // as in the file: "arm_cpu"; "registered" for those of register_device_class
 
 struct DeviceSpec {
   std::string name;   // "raspberry-pi-4"
   std::string title;  // "Raspberry Pi 4 (Cortex-A72, 4 x 1.5 GHz)"
   DeviceClass device_class{};
+  std::string registered_class;  // which one, where device_class is kRegistered
   bool is_calibrated = false;
   // Of a calibrated device: what it was fitted to, and the standard deviation of log(predicted / measured) on networks that it did not see
   // (0 = not known).

@@ -4,6 +4,7 @@
 
 #include "hwmodels/arm_mcu_model.h"
 #include "hwmodels/arm_model.h"
+#include "hwmodels/device_class_registry.h"
 #include "hwmodels/fpga_model.h"
 #include "hwmodels/gpu_model.h"
 #include "hwmodels/lookup_table_model.h"
@@ -30,6 +31,8 @@ std::unique_ptr<HardwareModel> make_hardware_model(DeviceSpec device) {
       return make_x86_cpu_model(std::move(device));
     case DeviceClass::kLookupTable:
       return make_lookup_table_model(std::move(device));
+    case DeviceClass::kRegistered:
+      return registered_device_class(device.registered_class).make(std::move(device));
   }
   LATHE_CHECK(false) << "unknown device class";
   return nullptr;

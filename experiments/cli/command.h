@@ -16,6 +16,7 @@ void add_calibrate(CLI::App& app, Action& action);
 void add_compress(CLI::App& app, Action& action);
 void add_devices(CLI::App& app, Action& action);
 void add_evaluate(CLI::App& app, Action& action);
+void add_export(CLI::App& app, Action& action);
 void add_inspect(CLI::App& app, Action& action);
 void add_latency(CLI::App& app, Action& action);
 void add_profile(CLI::App& app, Action& action);

@@ -46,8 +46,9 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   lathe::cli::Action action;
   for (const auto add : {lathe::cli::add_search, lathe::cli::add_inspect, lathe::cli::add_latency, lathe::cli::add_devices,
-                         lathe::cli::add_evaluate, lathe::cli::add_apply, lathe::cli::add_calibrate, lathe::cli::add_compress, lathe::cli::add_profile, lathe::cli::add_report,
-                         lathe::cli::add_train, lathe::cli::add_validate, lathe::cli::add_schema})
+                         lathe::cli::add_evaluate, lathe::cli::add_apply, lathe::cli::add_calibrate, lathe::cli::add_compress,
+                         lathe::cli::add_export, lathe::cli::add_profile, lathe::cli::add_report, lathe::cli::add_train,
+                         lathe::cli::add_validate, lathe::cli::add_schema})
     add(app, action);
   require_known_command(app, argc, argv);
   try {

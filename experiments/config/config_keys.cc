@@ -1,5 +1,6 @@
 #include "experiments/config/config_keys.h"
 
+#include "evaluators/evaluator_registry.h"
 #include "experiments/config/agent_entries.h"
 #include "experiments/config/config_values.h"
 #include "experiments/config/device_limits.h"
@@ -163,8 +164,8 @@ std::vector<ConfigKey> search_keys() {
       key("search.sensitivity_rows", MEMBER(search.sensitivity_rows), {.at_least = 1, .at_most = kMany}, "Rows of that measurement."),
       key("search.accuracy_range", MEMBER(search.accuracy_range), {.at_least = 0.1, .at_most = 100},
           "Points below the float network's accuracy that a front covers; policies that are worse are worth nothing to the search."),
-      key("evaluator.kind", MEMBER(evaluator.kind), {.choices = {"builtin", "command"}},
-          "Who measures accuracy: Lathe or your own program."),
+      key("evaluator.kind", MEMBER(evaluator.kind), {.choices = evaluators::evaluator_kinds()},
+          "Who measures accuracy: Lathe, your own program, or an evaluator that a program registered (docs/extending.md)."),
       key("evaluator.command", MEMBER(evaluator.command), {},
           "kind command: the program, started once a thread; see the README for the protocol."),
       key("evaluator.metric", MEMBER(evaluator.metric), {.choices = {"auto", "accuracy", "agreement"}},
