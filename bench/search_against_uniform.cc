@@ -13,7 +13,7 @@
 #include <iomanip>
 #include <iostream>
 #include <map>
-#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -65,40 +65,38 @@ class Comparison {
     return grid;
   }
 
-  // The most accurate policy within the budget, or none. Finalists are those of highest accuracy on a trial's rows.
-  std::optional<Policy> best_within(const std::vector<Policy>& policies, int target, double latency_ms) {
+  // The policies within the budget that are most accurate on a trial's rows, at most kFinalists.
+  std::vector<const Policy*> finalists(const std::vector<Policy>& policies, int target, double latency_ms) const {
     std::vector<const Policy*> within;
     for (const Policy& policy : policies) {
       if (latency(policy.candidate, target) <= latency_ms) within.push_back(&policy);
     }
     std::stable_sort(within.begin(), within.end(), [](const Policy* a, const Policy* b) { return a->accuracy > b->accuracy; });
     if (within.size() > kFinalists) within.resize(kFinalists);
-    // Together, since each takes seconds; `cached` then only looks up.
-    std::vector<const Policy*> unknown;
-    for (const Policy* policy : within) {
-      if (!cache_.contains({policy->candidate, Split::kSearch})) unknown.push_back(policy);
-    }
-    std::vector<Evaluation> measured(unknown.size());
-    tbb::parallel_for(std::size_t{0}, unknown.size(),
-                      [&](std::size_t i) { measured[i] = measure(unknown[i]->candidate, Split::kSearch, 0); });
-    for (std::size_t i = 0; i < unknown.size(); ++i) cache_.insert_or_assign({unknown[i]->candidate, Split::kSearch}, measured[i]);
-    std::optional<Policy> best;
-    double best_accuracy = -1;
-    for (const Policy* policy : within) {
-      const double accuracy = cached(policy->candidate, Split::kSearch).accuracy;
-      if (accuracy > best_accuracy) {
-        best = *policy;
-        best_accuracy = accuracy;
-      }
+    return within;
+  }
+
+  // The finalist that is most accurate on all search rows, or null. They must have been measured.
+  const Policy* best_of(const std::vector<const Policy*>& finalists) const {
+    const Policy* best = nullptr;
+    for (const Policy* policy : finalists) {
+      if (best == nullptr || at(policy->candidate, Split::kSearch).accuracy > at(best->candidate, Split::kSearch).accuracy) best = policy;
     }
     return best;
   }
 
-  const Evaluation& cached(const Candidate& candidate, Split split) {
-    const auto key = std::make_pair(candidate, split);
-    const auto known = cache_.find(key);
-    return known != cache_.end() ? known->second : cache_.emplace(key, measure(candidate, split, 0)).first->second;
+  // Measures all at once on all rows of the split, so that every core has work.
+  void measure_all(const std::vector<const Policy*>& policies, Split split) {
+    std::set<Candidate> unknown;
+    for (const Policy* policy : policies) {
+      if (policy != nullptr && !measured_.contains({policy->candidate, split})) unknown.insert(policy->candidate);
+    }
+    const std::vector<Candidate> work(unknown.begin(), unknown.end());
+    std::vector<Evaluation> results(work.size());
+    tbb::parallel_for(std::size_t{0}, work.size(), [&](std::size_t i) { results[i] = measure(work[i], split, 0); });
+    for (std::size_t i = 0; i < work.size(); ++i) measured_.emplace(std::make_pair(work[i], split), std::move(results[i]));
   }
+  const Evaluation& at(const Candidate& candidate, Split split) const { return measured_.at({candidate, split}); }
 
   double latency(const Candidate& candidate, int target) const {
     return experiment_.targets[static_cast<std::size_t>(target)].scorer->score(candidate).latency_ms;
@@ -132,7 +130,7 @@ class Comparison {
   }
 
   const experiments::Experiment& experiment_;
-  std::map<std::pair<Candidate, Split>, Evaluation> cache_;
+  std::map<std::pair<Candidate, Split>, Evaluation> measured_;
 };
 
 std::vector<Policy> searched(const std::string& run_dir) {
@@ -145,41 +143,70 @@ std::vector<Policy> searched(const std::string& run_dir) {
   return policies;
 }
 
-void print_device(const experiments::Experiment& experiment, Comparison& comparison, int target, const std::vector<Policy>& grid,
-                  const std::vector<std::vector<Policy>>& runs) {
-  const experiments::Target& device = experiment.targets[static_cast<std::size_t>(target)];
-  std::cout << "\n### " << device.name() << ", float network " << device.float_prediction.latency_ms << " ms (predicted)\n\n"
-            << "| latency budget | best uniform policy | its accuracy % |";
-  for (std::size_t run = 0; run < runs.size(); ++run) std::cout << " searched " << run + 1 << ": accuracy % (difference, 95 %) |";
-  std::cout << " mean difference |\n|---|---|---|";
-  for (std::size_t run = 0; run < runs.size(); ++run) std::cout << "---|";
-  std::cout << "---|\n" << std::fixed << std::setprecision(2);
-  for (const double budget : kBudgets) {
-    const double limit = budget * device.float_prediction.latency_ms;
-    const std::optional<Policy> uniform = comparison.best_within(grid, target, limit);
-    std::cout << "| " << std::lround(100 * budget) << " % | " << (uniform ? uniform->label : "none fits") << " | ";
-    if (uniform) std::cout << 100 * comparison.cached(uniform->candidate, Split::kTest).accuracy;
-    std::cout << " |";
-    double sum = 0;
-    for (const std::vector<Policy>& run : runs) {
-      const std::optional<Policy> found = comparison.best_within(run, target, limit);
-      if (!found) {
-        std::cout << " none fits |";
-        continue;
+// What each set of policies has to offer within one budget on one device: the grid first, then the searches.
+struct Row {
+  int target;
+  double budget;
+  std::vector<std::vector<const Policy*>> finalists;
+  std::vector<const Policy*> best;
+};
+
+std::vector<Row> compare(const experiments::Experiment& experiment, Comparison& comparison, const std::vector<std::vector<Policy>>& sets) {
+  std::vector<Row> rows;
+  std::vector<const Policy*> all;
+  for (int target = 0; target < static_cast<int>(experiment.targets.size()); ++target) {
+    const double float_ms = experiment.targets[static_cast<std::size_t>(target)].float_prediction.latency_ms;
+    for (const double budget : kBudgets) {
+      Row row{.target = target, .budget = budget};
+      for (const std::vector<Policy>& set : sets) {
+        row.finalists.push_back(comparison.finalists(set, target, budget * float_ms));
+        all.insert(all.end(), row.finalists.back().begin(), row.finalists.back().end());
       }
-      const Evaluation& ours = comparison.cached(found->candidate, Split::kTest);
-      std::cout << ' ' << 100 * ours.accuracy;
-      if (uniform) {
-        const auto difference = evaluators::paired_difference(ours.correct, comparison.cached(uniform->candidate, Split::kTest).correct);
-        sum += difference.difference;
-        std::cout << std::showpos << " (" << 100 * difference.difference << ", " << 100 * difference.interval.first << " to "
-                  << 100 * difference.interval.second << ')' << std::noshowpos;
-      }
-      std::cout << " |";
+      rows.push_back(std::move(row));
     }
-    std::cout << std::showpos << ' ' << 100 * sum / static_cast<double>(runs.size()) << std::noshowpos << " |\n" << std::flush;
   }
-  std::cout << std::defaultfloat << std::setprecision(6);
+  comparison.measure_all(all, Split::kSearch);
+  std::vector<const Policy*> winners;
+  for (Row& row : rows) {
+    for (const auto& finalists : row.finalists) row.best.push_back(comparison.best_of(finalists));
+    winners.insert(winners.end(), row.best.begin(), row.best.end());
+  }
+  comparison.measure_all(winners, Split::kTest);
+  return rows;
+}
+
+void print_head(const experiments::Target& device, std::size_t searches) {
+  std::cout << std::defaultfloat << std::setprecision(4) << "\n### " << device.name() << ", float network "
+            << device.float_prediction.latency_ms << " ms (predicted)\n\n| latency budget | best uniform policy | its accuracy % |";
+  for (std::size_t run = 0; run < searches; ++run) std::cout << " searched " << run + 1 << ": accuracy % (difference, 95 %) |";
+  std::cout << " mean difference |\n|---|---|---|";
+  for (std::size_t run = 0; run < searches; ++run) std::cout << "---|";
+  std::cout << "---|\n" << std::fixed << std::setprecision(2);
+}
+
+void print_row(const Comparison& comparison, const Row& row) {
+  const Policy* uniform = row.best.front();
+  std::cout << "| " << std::lround(100 * row.budget) << " % | " << (uniform != nullptr ? uniform->label : "none fits") << " | ";
+  if (uniform != nullptr) std::cout << 100 * comparison.at(uniform->candidate, Split::kTest).accuracy;
+  std::cout << " |";
+  double sum = 0;
+  for (std::size_t run = 1; run < row.best.size(); ++run) {
+    if (row.best[run] == nullptr) {
+      std::cout << " none fits |";
+      continue;
+    }
+    const Evaluation& ours = comparison.at(row.best[run]->candidate, Split::kTest);
+    std::cout << ' ' << 100 * ours.accuracy;
+    if (uniform != nullptr) {
+      const auto difference = evaluators::paired_difference(ours.correct, comparison.at(uniform->candidate, Split::kTest).correct);
+      sum += difference.difference;
+      std::cout << std::showpos << " (" << 100 * difference.difference << ", " << 100 * difference.interval.first << " to "
+                << 100 * difference.interval.second << ')' << std::noshowpos;
+    }
+    std::cout << " |";
+  }
+  if (uniform != nullptr) std::cout << std::showpos << ' ' << 100 * sum / static_cast<double>(row.best.size() - 1) << std::noshowpos;
+  std::cout << " |\n";
 }
 
 }  // namespace
@@ -192,13 +219,15 @@ int main(int argc, char** argv) {
   try {
     const experiments::Experiment experiment(experiments::load_config(argv[1]), /*load_train=*/false);
     Comparison comparison(experiment);
-    const std::vector<Policy> grid = comparison.uniform_grid();
-    std::vector<std::vector<Policy>> runs;
-    for (int i = 2; i < argc; ++i) runs.push_back(searched(argv[i]));
-    std::cout << "Float network: " << 100 * experiment.float_accuracy(Split::kTest).accuracy << " % on the held-out split; " << grid.size()
-              << " uniform policies; " << runs.size() << " searches of " << runs.front().size() << " trials.\n";
-    for (int target = 0; target < static_cast<int>(experiment.targets.size()); ++target) {
-      print_device(experiment, comparison, target, grid, runs);
+    std::vector<std::vector<Policy>> sets{comparison.uniform_grid()};
+    for (int i = 2; i < argc; ++i) sets.push_back(searched(argv[i]));
+    std::cout << "Float network: " << 100 * experiment.float_accuracy(Split::kTest).accuracy << " % on the held-out split; "
+              << sets[0].size() << " uniform policies; " << sets.size() - 1 << " searches of " << sets[1].size() << " trials.\n";
+    int printed = -1;
+    for (const Row& row : compare(experiment, comparison, sets)) {
+      if (row.target != printed) print_head(experiment.targets[static_cast<std::size_t>(row.target)], sets.size() - 1);
+      printed = row.target;
+      print_row(comparison, row);
     }
   } catch (const UserError& error) {
     std::cerr << error.what() << '\n';

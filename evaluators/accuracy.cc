@@ -3,6 +3,8 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/isfinite.h>
+#include <ATen/ops/softmax.h>
+#include <ATen/ops/tensor.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
@@ -13,22 +15,49 @@
 
 namespace lathe::evaluators {
 
-std::vector<std::int64_t> predict(const models::Executor& executor, const Rows& rows, const AccuracyOptions& options) {
+namespace {
+
+// Calls `take` with the logits [n, classes] of one batch after the other and the index of its first row.
+template <typename Take>
+void for_each_batch(const models::Executor& executor, const Rows& rows, const AccuracyOptions& options, Take take) {
   LATHE_CHECK_GT(options.batch_size, 0);
   at::set_num_threads(1);
   const c10::NoGradGuard no_grad;
   const std::int64_t count = options.rows > 0 ? std::min(options.rows, rows.size()) : rows.size();
-  std::vector<std::int64_t> predictions;
-  predictions.reserve(static_cast<std::size_t>(count));
   for (std::int64_t begin = 0; begin < count; begin += options.batch_size) {
     const auto inputs = internal::as_network_inputs(executor.network(), rows.batch(begin, std::min(count, begin + options.batch_size)));
     const at::Tensor logits = internal::logits_of(executor.run(inputs));
     if (!at::isfinite(logits).all().item().toBool()) throw std::runtime_error("the network's outputs are not finite numbers");
-    const at::Tensor classes = at::argmax(logits, 1).contiguous();
-    const auto* data = classes.data_ptr<std::int64_t>();
-    predictions.insert(predictions.end(), data, data + classes.numel());
+    take(begin, logits);
   }
+}
+
+void append_classes(const at::Tensor& logits, std::vector<std::int64_t>& predictions) {
+  const at::Tensor classes = at::argmax(logits, 1).contiguous();
+  const auto* data = classes.data_ptr<std::int64_t>();
+  predictions.insert(predictions.end(), data, data + classes.numel());
+}
+
+}  // namespace
+
+std::vector<std::int64_t> predict(const models::Executor& executor, const Rows& rows, const AccuracyOptions& options) {
+  std::vector<std::int64_t> predictions;
+  for_each_batch(executor, rows, options, [&](std::int64_t, const at::Tensor& logits) { append_classes(logits, predictions); });
   return predictions;
+}
+
+Answers answer(const models::Executor& executor, const Rows& rows, const std::vector<std::int64_t>& expected,
+               const AccuracyOptions& options) {
+  Answers answers;
+  double sum = 0;
+  for_each_batch(executor, rows, options, [&](std::int64_t begin, const at::Tensor& logits) {
+    append_classes(logits, answers.predictions);
+    LATHE_CHECK_LE(begin + logits.size(0), static_cast<std::int64_t>(expected.size()));
+    const at::Tensor wanted = at::tensor(at::ArrayRef<std::int64_t>(expected.data() + begin, static_cast<std::size_t>(logits.size(0))));
+    sum += at::softmax(logits, 1, at::kDouble).gather(1, wanted.unsqueeze(1)).sum().item().toDouble();
+  });
+  answers.expected_probability = sum / static_cast<double>(answers.predictions.size());
+  return answers;
 }
 
 std::vector<std::uint8_t> matches(const std::vector<std::int64_t>& predictions, const std::vector<std::int64_t>& expected) {

@@ -18,6 +18,14 @@ struct AccuracyOptions {
 // One class a row. Throws std::runtime_error where a logit is not finite. Single-threaded in LibTorch; thread-safe.
 std::vector<std::int64_t> predict(const models::Executor& executor, const Rows& rows, const AccuracyOptions& options = {});
 
+struct Answers {
+  std::vector<std::int64_t> predictions;  // as predict() gives them
+  double expected_probability = 0;        // mean over the rows of the softmax of the logits at the expected class
+};
+// expected: a class for each row, in the range of the logits; may be longer than the rows that are run. Throws as predict().
+Answers answer(const models::Executor& executor, const Rows& rows, const std::vector<std::int64_t>& expected,
+               const AccuracyOptions& options = {});
+
 // 1 where prediction i equals expected i. `expected` may be longer.
 std::vector<std::uint8_t> matches(const std::vector<std::int64_t>& predictions, const std::vector<std::int64_t>& expected);
 

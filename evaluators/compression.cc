@@ -5,6 +5,7 @@
 #include <string>
 
 #include "evaluators/calibration.h"
+#include "evaluators/consumer_reconstruction.h"
 #include "models/fold_batch_norm.h"
 #include "policies/prune.h"
 #include "policies/quantize_network.h"
@@ -31,16 +32,51 @@ Rows at_most(const Rows& rows, std::int64_t count) {
   return first_rows(rows, std::min(count, rows.size()));
 }
 
-// `network` with the running statistics of `other`'s BatchNormalizations of the same names.
-models::Network with_statistics_of(models::Network network, const models::Network& other) {
-  std::map<std::string, const models::Node*> others;
-  for (const auto& node : other.nodes) {
-    if (node.op == "BatchNormalization") others[node.name] = &node;
-  }
+// mean + (measured - reference) and variance * measured / reference, channel by channel.
+models::Tensor shifted_mean(const models::Tensor& trained, const models::Tensor& measured, const models::Tensor& reference) {
+  std::vector<float> mean = trained.to_floats();
+  const std::vector<float> now = measured.to_floats(), before = reference.to_floats();
+  for (std::size_t c = 0; c < mean.size(); ++c) mean[c] += now[c] - before[c];
+  return models::Tensor::from<float>(trained.shape(), mean);
+}
+models::Tensor scaled_variance(const models::Tensor& trained, const models::Tensor& measured, const models::Tensor& reference) {
+  constexpr float kLeast = 1e-12F;  // a channel that is constant on the calibration rows says nothing of its variance
+  std::vector<float> variance = trained.to_floats();
+  const std::vector<float> now = measured.to_floats(), before = reference.to_floats();
+  for (std::size_t c = 0; c < variance.size(); ++c) variance[c] = before[c] > kLeast ? variance[c] * now[c] / before[c] : now[c];
+  return models::Tensor::from<float>(trained.shape(), variance);
+}
+
+// The uncompressed network cut to the channels that stay, with the BatchNormalization statistics of its training and with those that the
+// calibration rows give it.
+struct Uncompressed {
+  models::Network trained, calibrated;
+};
+
+std::map<std::string, const models::Node*> nodes_by_name(const models::Network& network) {
+  std::map<std::string, const models::Node*> nodes;
+  for (const auto& node : network.nodes) nodes[node.name] = &node;
+  return nodes;
+}
+
+// `network` with the BatchNormalization statistics of training, moved by what compression does to them: from those of the uncompressed
+// network to those of the compressed one (`measured`), both on the same calibration rows. Taking the measured ones as they are would also
+// exchange what training averaged over its whole augmented data set for an estimate from a few hundred rows, which alone costs ResNet-20
+// three points.
+models::Network with_moved_statistics(models::Network network, const models::Network& measured, const Uncompressed& uncompressed) {
+  const auto measured_nodes = nodes_by_name(measured), trained_nodes = nodes_by_name(uncompressed.trained),
+             calibrated_nodes = nodes_by_name(uncompressed.calibrated);
   for (const auto& node : network.nodes) {
     if (node.op != "BatchNormalization") continue;
-    for (const std::size_t input : {3, 4})
-      network.constants.at(node.inputs[input]) = other.constants.at(others.at(node.name)->inputs[input]);
+    const auto moved = [&](std::size_t input, auto move) {
+      const auto of = [&](const models::Network& other, const auto& nodes) {
+        return other.constants.at(nodes.at(node.name)->inputs[input]);
+      };
+      network.constants.at(node.inputs[input]) =
+          move(of(uncompressed.trained, trained_nodes), of(measured, measured_nodes), of(uncompressed.calibrated, calibrated_nodes));
+    };
+    moved(3, shifted_mean);
+    moved(4, scaled_variance);
   }
   return network;
 }
@@ -49,12 +85,12 @@ models::Network with_statistics_of(models::Network network, const models::Networ
 // change of its variance that rounding causes (the aim of the bias correction of M. Nagel et al., Data-Free Quantization, ICCV 2019,
 // section 4.2, reached through BatchNormalization as in X. Sun et al., 2019). Rounding a channel symmetrically and scaling it by
 // BatchNormalization afterwards commute, so the folded network gets the very same integers.
-models::Network recalibrated_for_rounded_weights(const models::Network& pruned, const policies::Policy& policy, const Rows& calibration,
+models::Network recalibrated_for_rounded_weights(const models::Network& pruned, const Uncompressed& uncompressed,
+                                                 const policies::Policy& policy, const Rows& calibration,
                                                  const CompressionOptions& options) {
-  const Rows rows = at_most(calibration, options.batch_norm_rows);
   const models::Network rounded =
       policies::bake_weight_quantization(policies::insert_fake_quantize(pruned, policy, {}, {}, options.weight_method));
-  return with_statistics_of(pruned, recalibrate_batch_norm(rounded, rows, options.batch_size));
+  return with_moved_statistics(pruned, with_calibration_statistics(rounded, calibration, options), uncompressed);
 }
 
 models::Network fold_and_quantize(const models::Network& pruned, const policies::Policy& policy, const Rows& calibration,
@@ -66,30 +102,57 @@ models::Network fold_and_quantize(const models::Network& pruned, const policies:
   return policies::insert_fake_quantize(folded, policy, plan, ranges, options.weight_method);
 }
 
+models::Network cut(const models::Network& network, const policies::CouplingAnalysis& analysis, const policies::KeptChannels& kept) {
+  return prunes(analysis, kept) ? policies::prune(network, analysis, kept) : network;
+}
+
+models::Network cut_and_reconstruct(const models::Network& network, const policies::CouplingAnalysis& analysis,
+                                    const policies::KeptChannels& kept, const CompressionOptions& options) {
+  const bool is_reconstructed = options.reconstruction != nullptr && prunes(analysis, kept);
+  return cut(is_reconstructed ? options.reconstruction->reconstruct(kept) : network, analysis, kept);
+}
+
+Uncompressed cut_uncompressed(const models::Network& network, const policies::CouplingAnalysis& analysis,
+                              const policies::KeptChannels& kept, const Rows& calibration, const CompressionOptions& options) {
+  const models::Network* calibrated = options.batch_norm_reference;
+  return {
+      .trained = cut(network, analysis, kept),
+      .calibrated = cut(calibrated != nullptr ? *calibrated : with_calibration_statistics(network, calibration, options), analysis, kept)};
+}
+
 }  // namespace
+
+models::Network with_calibration_statistics(const models::Network& network, const Rows& calibration, const CompressionOptions& options) {
+  return recalibrate_batch_norm(network, at_most(calibration, options.batch_norm_rows), options.batch_size);
+}
 
 models::Network compress_float(const models::Network& network, const policies::CouplingAnalysis& analysis, const policies::Policy& policy,
                                const Rows& calibration, const CompressionOptions& options) {
   const auto kept = policies::kept_channels(network, analysis, policy);
   if (!prunes(analysis, kept)) return network;
-  const models::Network pruned = policies::prune(network, analysis, kept);
+  const models::Network pruned = cut_and_reconstruct(network, analysis, kept, options);
   if (!options.recalibrate_batch_norm) return pruned;
-  return recalibrate_batch_norm(pruned, at_most(calibration, options.batch_norm_rows), options.batch_size);
+  return with_moved_statistics(pruned, with_calibration_statistics(pruned, calibration, options),
+                               cut_uncompressed(network, analysis, kept, calibration, options));
 }
 
 models::Network quantize_simulated(const models::Network& pruned, const policies::Policy& policy, const Rows& calibration,
                                    const CompressionOptions& options) {
-  const bool recalibrates = options.recalibrate_batch_norm && rounds_weights(policy);
-  return fold_and_quantize(recalibrates ? recalibrated_for_rounded_weights(pruned, policy, calibration, options) : pruned, policy,
-                           calibration, options);
+  if (!options.recalibrate_batch_norm || !rounds_weights(policy)) return fold_and_quantize(pruned, policy, calibration, options);
+  const Uncompressed reference{.trained = pruned, .calibrated = with_calibration_statistics(pruned, calibration, options)};
+  return fold_and_quantize(recalibrated_for_rounded_weights(pruned, reference, policy, calibration, options), policy, calibration, options);
 }
 
 models::Network compress_simulated(const models::Network& network, const policies::CouplingAnalysis& analysis,
                                    const policies::Policy& policy, const Dataset& dataset, const CompressionOptions& options) {
-  // Where quantization recalibrates anyway, doing it twice would be a waste of time.
-  CompressionOptions pruning = options;
-  pruning.recalibrate_batch_norm = options.recalibrate_batch_norm && !rounds_weights(policy);
-  return quantize_simulated(compress_float(network, analysis, policy, dataset.calibration, pruning), policy, dataset.calibration, options);
+  const Rows& calibration = dataset.calibration;
+  if (!options.recalibrate_batch_norm || !rounds_weights(policy))
+    return fold_and_quantize(compress_float(network, analysis, policy, calibration, options), policy, calibration, options);
+  // One recalibration for pruning and rounding together.
+  const auto kept = policies::kept_channels(network, analysis, policy);
+  const models::Network pruned = cut_and_reconstruct(network, analysis, kept, options);
+  const Uncompressed reference = cut_uncompressed(network, analysis, kept, calibration, options);
+  return fold_and_quantize(recalibrated_for_rounded_weights(pruned, reference, policy, calibration, options), policy, calibration, options);
 }
 
 models::Network compress_delivered(const models::Network& network, const policies::CouplingAnalysis& analysis,

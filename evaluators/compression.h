@@ -1,7 +1,6 @@
-// A policy made real on calibration data: prune -> BatchNorm recalibration with the weights as the policy rounds them -> BatchNorm
-// folding -> quantization with calibrated ranges.
-// The search measures the physically pruned network with FakeQuantize (equal to masks, and faster); delivery is the same network lowered
-// to QuantizeLinear/DequantizeLinear.
+// A policy made real on calibration data: prune -> reconstruction of the consumers -> BatchNorm recalibration with the weights as the
+// policy rounds them -> BatchNorm folding -> quantization with calibrated ranges. The search measures the physically pruned network with
+// FakeQuantize (equal to masks, and faster); delivery is the same network lowered to QuantizeLinear/DequantizeLinear.
 #pragma once
 
 #include <cstdint>
@@ -14,14 +13,23 @@
 
 namespace lathe::evaluators {
 
+class ConsumerReconstruction;
+
 struct CompressionOptions {
+  const ConsumerReconstruction* reconstruction = nullptr;  // borrowed, of the network that is compressed; null = weights stay as they are
   policies::RangeMethod activation_method = policies::RangeMethod::kMse;
   policies::RangeMethod weight_method = policies::RangeMethod::kMse;
+  // Borrowed: with_calibration_statistics() of the network that is compressed; null = worked out anew for each policy.
+  const models::Network* batch_norm_reference = nullptr;
   bool recalibrate_batch_norm = true;  // only where something was pruned or weights are rounded to less than 8 bits
   std::int64_t batch_norm_rows = 512;  // at most this many calibration rows
   std::int64_t range_rows = 128;
   std::int64_t batch_size = 64;
 };
+
+// The network with the BatchNormalization statistics of the calibration rows in place of those of its training.
+models::Network with_calibration_statistics(const models::Network& network, const Rows& calibration,
+                                            const CompressionOptions& options = {});
 
 // `analysis` must be of `network`. Throws UserError where the policy names what the network lacks.
 // The pruned float network, BatchNormalization recalibrated and still there.

@@ -1,5 +1,7 @@
 #include "evaluators/evaluation_json.h"
 
+#include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 namespace lathe::evaluators {
@@ -32,9 +34,11 @@ std::vector<std::uint8_t> unpacked(const std::string& digits, std::size_t rows) 
 
 json evaluation_json(const Evaluation& evaluation) {
   if (!evaluation.is_ok) return {{"error", evaluation.error}, {"seconds", evaluation.seconds}};
-  return {{"accuracy", evaluation.accuracy},   {"interval", {evaluation.interval.first, evaluation.interval.second}},
-          {"samples", evaluation.samples},     {"correct", packed(evaluation.correct)},
-          {"rows", evaluation.correct.size()}, {"seconds", evaluation.seconds}};
+  json document{{"accuracy", evaluation.accuracy},   {"interval", {evaluation.interval.first, evaluation.interval.second}},
+                {"samples", evaluation.samples},     {"correct", packed(evaluation.correct)},
+                {"rows", evaluation.correct.size()}, {"seconds", evaluation.seconds}};
+  if (!std::isnan(evaluation.expected_probability)) document["expected_probability"] = evaluation.expected_probability;
+  return document;
 }
 
 Evaluation evaluation_of(const json& document) {
@@ -43,6 +47,7 @@ Evaluation evaluation_of(const json& document) {
           .interval = {document["interval"][0], document["interval"][1]},
           .samples = document["samples"],
           .correct = unpacked(document["correct"].get<std::string>(), document["rows"].get<std::size_t>()),
+          .expected_probability = document.value("expected_probability", std::numeric_limits<double>::quiet_NaN()),
           .seconds = document["seconds"]};
 }
 

@@ -7,7 +7,8 @@
 
 namespace lathe::evaluators {
 
-// {"accuracy", "interval", "samples", "correct" (four rows a hexadecimal digit), "rows", "seconds"} or {"error", "seconds"}.
+// {"accuracy", "interval", "samples", "correct" (four rows a hexadecimal digit), "rows", "seconds", "expected_probability" where it is known}
+// or {"error", "seconds"}.
 nlohmann::json evaluation_json(const Evaluation& evaluation);
 Evaluation evaluation_of(const nlohmann::json& document);
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -20,7 +21,10 @@ struct Evaluation {
   std::pair<double, double> interval;  // 95 %, Wilson
   std::int64_t samples = 0;
   std::vector<std::uint8_t> correct;  // one a row; empty where the evaluator cannot know (external command)
-  double seconds = 0;                 // wall clock, for information only
+  // Mean probability (softmax of the logits) of the expected class: tells losses apart that are too small to flip one of few rows. NaN
+  // where the evaluator cannot know.
+  double expected_probability = std::numeric_limits<double>::quiet_NaN();
+  double seconds = 0;  // wall clock, for information only
 };
 
 struct EvaluationRequest {

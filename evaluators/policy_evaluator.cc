@@ -76,8 +76,11 @@ const Evaluation& PolicyEvaluator::reference(Split split) const {
 
 Evaluation PolicyEvaluator::measure(const models::Network& network, Split split, std::int64_t rows) const {
   const AccuracyOptions options{.batch_size = state_->options.batch_size, .rows = rows};
-  return evaluation_of(matches(predict(models::Executor(policies::bake_weight_quantization(network)), state_->rows(split), options),
-                               state_->expected(split)));
+  const std::vector<std::int64_t> expected = state_->expected(split);
+  const Answers answers = answer(models::Executor(policies::bake_weight_quantization(network)), state_->rows(split), expected, options);
+  Evaluation evaluation = evaluation_of(matches(answers.predictions, expected));
+  evaluation.expected_probability = answers.expected_probability;
+  return evaluation;
 }
 
 Evaluation PolicyEvaluator::evaluate(const EvaluationRequest& request) const {

@@ -8,6 +8,7 @@
 #include "experiments/delivery.h"
 #include "models/base/error.h"
 #include "models/onnx_writer.h"
+#include "policies/layer_policies.h"
 
 namespace lathe::experiments {
 namespace {
@@ -19,6 +20,7 @@ std::int64_t delivered_bytes(const Experiment& experiment, const policies::Polic
   evaluators::CompressionOptions cheap = experiment.compression_options();
   cheap.activation_method = policies::RangeMethod::kMinMax;
   cheap.weight_method = policies::RangeMethod::kMinMax;
+  cheap.reconstruction = nullptr;
   cheap.recalibrate_batch_norm = false;
   cheap.range_rows = cheap.batch_size = 1;
   const models::Network delivered =
@@ -58,6 +60,8 @@ json answer_to(const Experiment& experiment, const std::string& line) {
 
 json evaluate_policy(const Experiment& experiment, const policies::Policy& given, evaluators::Split split) {
   policies::Policy policy = with_kept_channels(experiment, given);
+  // What Lathe does not build is a wrong input, not a failed measurement; a user's own program may know it.
+  if (experiment.builtin() != nullptr) policies::layer_policies(experiment.network, policy);
   const evaluators::Evaluation evaluation = experiment.evaluator().evaluate({.policy = policy, .split = split, .rows = 0});
   if (!evaluation.is_ok) return {{"error", evaluation.error}};
   add_predictions(experiment, policy);

@@ -8,10 +8,12 @@
 #include <stdexcept>
 
 #include "evaluators/evaluation_cache.h"
+#include "evaluators/evaluator_registry.h"
 #include "evaluators/external_command.h"
 #include "models/base/error.h"
 #include "models/onnx_reader.h"
 #include "policies/pruning_criterion.h"
+#include "policies/quantized_layers.h"
 
 namespace lathe::experiments {
 namespace {
@@ -59,10 +61,13 @@ policies::SearchSpace make_space(const models::Network& network, const policies:
   policies::SearchSpace space = policies::make_search_space(network, analysis, policies::merge(capabilities), options);
   const bool has_choice =
       std::any_of(space.decisions.begin(), space.decisions.end(), [](const auto& decision) { return decision.values.size() > 1; });
-  if (!has_choice)
-    throw UserError(
-        "the search space is empty: nothing in this network can be pruned or quantized under the config's 'space' and devices; `lathe "
-        "inspect` says why");
+  if (!has_choice) {
+    const bool is_quantized = policies::count_quantized_layers(network) > 0;
+    throw UserError(std::string("the search space is empty: ") +
+                    (is_quantized ? "the network is quantized already (its weights come through DequantizeLinear); take the float network"
+                                  : "nothing in this network can be pruned or quantized under the config's 'space' and devices; `lathe "
+                                    "inspect` says why"));
+  }
   return space;
 }
 
@@ -100,6 +105,9 @@ Experiment::Experiment(const ExperimentConfig& given, bool load_train, const Dis
       targets(make_targets(config.devices, builder, network, analysis)),
       space(make_space(network, analysis, targets, config.space)),
       dataset(load_data(config, network, load_train)) {
+  if (dataset && !space.groups.empty() && config.evaluator.reconstruction == "least_squares")
+    reconstruction_ = std::make_unique<evaluators::ConsumerReconstruction>(network, analysis, dataset->calibration);
+  if (dataset) batch_norm_reference_ = evaluators::with_calibration_statistics(network, dataset->calibration);
   for (Target& target : targets) target.scorer = std::make_unique<hwmodels::PolicyScorer>(builder, space, *target.hardware);
   make_evaluator();
   if (distribution.distribute) {
@@ -116,6 +124,10 @@ void Experiment::make_evaluator() {
         .command = split_command(config.evaluator.command), .timeout_seconds = config.evaluator.timeout_seconds});
     return;
   }
+  if (const evaluators::EvaluatorFactory* registered = evaluators::find_evaluator(config.evaluator.kind)) {
+    evaluator_ = registered->make({.network = network, .analysis = analysis, .dataset = dataset ? &*dataset : nullptr});
+    return;
+  }
   const auto kind = uses_agreement() ? evaluators::AccuracyKind::kAgreement : evaluators::AccuracyKind::kAccuracy;
   auto builtin = std::make_unique<evaluators::PolicyEvaluator>(
       network, analysis, *dataset, evaluators::PolicyEvaluatorOptions{.compression = compression_options(), .search_kind = kind});
@@ -125,8 +137,8 @@ void Experiment::make_evaluator() {
 
 std::string Experiment::evaluation_context() const {
   return "lathe " LATHE_VERSION "\nmodel " + network.sha256 + "\ndata " + (dataset ? evaluators::content_sha256(*dataset) : "") +
-         "\nmetric " + (uses_agreement() ? "agreement" : "accuracy") + "\ncalibration " + config.evaluator.calibration + "\nevaluator " +
-         config.evaluator.kind + " " + config.evaluator.command;
+         "\nmetric " + (uses_agreement() ? "agreement" : "accuracy") + "\ncalibration " + config.evaluator.calibration +
+         "\nreconstruction " + config.evaluator.reconstruction + "\nevaluator " + config.evaluator.kind + " " + config.evaluator.command;
 }
 
 evaluators::Evaluation Experiment::float_accuracy(evaluators::Split split) const {
@@ -141,7 +153,8 @@ policies::Policy Experiment::to_policy(const policies::Candidate& candidate) con
 }
 
 evaluators::CompressionOptions Experiment::compression_options() const {
-  evaluators::CompressionOptions options;
+  evaluators::CompressionOptions options{.reconstruction = reconstruction_.get(),
+                                         .batch_norm_reference = batch_norm_reference_ ? &*batch_norm_reference_ : nullptr};
   options.activation_method = policies::parse_range_method(config.evaluator.calibration);
   return options;
 }

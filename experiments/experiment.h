@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "evaluators/compression.h"
+#include "evaluators/consumer_reconstruction.h"
 #include "evaluators/dataset.h"
 #include "evaluators/evaluator.h"
 #include "evaluators/policy_evaluator.h"
@@ -72,6 +73,8 @@ class Experiment {
   // What an accuracy depends on besides the policy, for the cache.
   std::string evaluation_context() const;
 
+  std::unique_ptr<evaluators::ConsumerReconstruction> reconstruction_;  // null where the config wants none or nothing is pruned
+  std::optional<models::Network> batch_norm_reference_;                 // none without data
   std::unique_ptr<evaluators::Evaluator> evaluator_;
   const evaluators::PolicyEvaluator* builtin_ = nullptr;
   int at_once_ = 0;  // of a distribution; 0 = as many as there are threads

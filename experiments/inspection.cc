@@ -7,12 +7,21 @@
 #include "experiments/text_table.h"
 #include "models/op_counts.h"
 #include "policies/device_capabilities.h"
+#include "policies/quantized_layers.h"
 #include "policies/search_space.h"
 
 namespace lathe::experiments {
 namespace {
 
 using nlohmann::json;
+
+// What a user should know before anything else; "" where there is nothing.
+std::string note_on(const models::Network& network) {
+  const std::int64_t quantized = policies::count_quantized_layers(network);
+  if (quantized == 0) return "";
+  return "quantized already: " + std::to_string(quantized) +
+         " layers read their weights through DequantizeLinear and can be neither pruned nor quantized; take the float network";
+}
 
 // The space of a device that can do everything: what is left out of it is left out by the network itself.
 policies::SearchSpace widest_space(const models::Network& network, const policies::CouplingAnalysis& analysis) {
@@ -106,7 +115,8 @@ json inspection_json(const models::Network& network, const policies::CouplingAna
       else
         reason = group->reason;
     }
-    if (prunable.empty() && reason.empty()) reason = "its output channels are no dimension that can be cut";
+    if (prunable.empty() && reason.empty())
+      reason = layer.quantizable ? "its output channels are no dimension that can be cut" : layer.reason;
     layers.push_back({{"name", layer.name},
                       {"op", layer.op},
                       {"macs", layer.macs},
@@ -125,6 +135,7 @@ json inspection_json(const models::Network& network, const policies::CouplingAna
   // "model" is what a policy file holds, so that it can be copied there.
   return {{"model", {{"name", network.name}, {"sha256", network.sha256}}},
           {"opset", network.opset},
+          {"note", note_on(network)},
           {"inputs", values_json(network, network.inputs)},
           {"outputs", values_json(network, network.outputs)},
           {"groups", groups},
@@ -141,6 +152,7 @@ std::string inspection_text(const json& inspection) {
     for (const json& value : inspection[side])
       text += std::string(side, std::string(side).size() - 1) + " " + value["name"].get<std::string>() + " " +
               value["type"].get<std::string>() + " " + shape_text(value["shape"]) + "\n";
+  if (const std::string note = inspection["note"].get<std::string>(); !note.empty()) text += "note: " + note + "\n";
   text += "\nLayers\n" + layers_text(inspection["layers"]);
   text += "\nCoupling groups: channels that are kept or removed together\n" + groups_text(inspection["groups"]);
   return text;

@@ -57,7 +57,7 @@ std::string report_of_run(const std::string& run_directory) {
     throw UserError(Fault{.file = run_directory, .expected = "expected the directory of a run"});
   const std::string path = run_directory + "/pareto.json";
   const json results = json::parse(read_text(path), nullptr, /*allow_exceptions=*/false);
-  if (results.is_discarded() || results.value("format", "") != "lathe.pareto")
+  if (!results.is_object() || !results.contains("format") || results["format"] != "lathe.pareto")
     throw UserError(Fault{.file = path, .expected = "expected the results of a run"});
   return report_html(results, read_text(run_directory + "/config.yaml"));
 }

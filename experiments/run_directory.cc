@@ -59,6 +59,16 @@ void write_atomically(const std::string& path, const std::string& bytes) {
   if (rename(temporary.c_str(), path.c_str()) != 0) refuse(path, errno);
 }
 
+void check_writable_file(const std::string& path) {
+  if (fs::is_directory(path)) refuse(path, EISDIR);
+  // Permissions alone do not tell: root may write where the file system does not let it.
+  const std::string temporary = path + ".tmp";
+  const int file = open(temporary.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+  if (file < 0) refuse(path, errno);
+  close(file);
+  unlink(temporary.c_str());
+}
+
 void RunDirectory::check(const std::string& path, bool is_resumed) {
   std::error_code error;
   if (fs::exists(path, error) && !fs::is_directory(path, error))

@@ -10,6 +10,8 @@ void write_atomically(const std::string& path, const std::string& bytes);
 
 // Makes the folder and its parents. Throws UserError where that cannot be, or nothing can be written to it.
 void make_writable_folder(const std::string& path);
+// Throws UserError where no file can be written at `path`.
+void check_writable_file(const std::string& path);
 
 class RunDirectory {
  public:

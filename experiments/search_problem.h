@@ -11,11 +11,9 @@
 
 namespace lathe::experiments {
 
-// Reference points, by a fixed rule so that hypervolumes of different runs compare: accuracy 20 points below the float network's (a policy
-// that is worse is of no use to anybody), and the float network's own latency, energy and packed size (one that is no better likewise).
-inline constexpr double kReferenceAccuracyDrop = 0.20;
-
-// `metrics` must be of `experiment`, and both outlive the problem.
+// Reference points, by a fixed rule so that hypervolumes of different runs compare: accuracy `search.accuracy_range` points below the float
+// network's (a policy that is worse is of no use), and the float network's own latency, energy and packed size (one that is no better
+// likewise). `metrics` must be of `experiment`, and both outlive the problem.
 search::Problem make_problem(const Experiment& experiment, const DeviceMetrics& metrics, const evaluators::Evaluation& float_accuracy);
 
 // The exact metrics of a candidate in the problem's order, NaN for measured ones.

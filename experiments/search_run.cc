@@ -17,6 +17,8 @@
 #include "evaluators/sensitivity.h"
 #include "experiments/best_so_far.h"
 #include "experiments/config/config.h"
+#include "experiments/delivery_store.h"
+#include "experiments/evaluation_json.h"
 #include "experiments/interruption.h"
 #include "experiments/problem_record.h"
 #include "experiments/provenance.h"
@@ -36,22 +38,6 @@ namespace {
 using evaluators::Evaluation;
 using evaluators::Split;
 using nlohmann::json;
-
-json to_json(const Evaluation& evaluation) {
-  std::string correct;
-  for (const std::uint8_t is_right : evaluation.correct) correct += is_right ? '1' : '0';
-  return {{"accuracy", evaluation.accuracy},
-          {"interval", {evaluation.interval.first, evaluation.interval.second}},
-          {"samples", evaluation.samples},
-          {"correct", correct}};
-}
-
-Evaluation evaluation_of(const json& document) {
-  Evaluation evaluation{
-      .accuracy = document["accuracy"], .interval = {document["interval"][0], document["interval"][1]}, .samples = document["samples"]};
-  for (const char c : document["correct"].get<std::string>()) evaluation.correct.push_back(c == '1');
-  return evaluation;
-}
 
 // The evaluation restricted to its first rows.
 Evaluation first_rows(const Evaluation& evaluation, std::int64_t rows) {
@@ -81,6 +67,7 @@ class SearchRun {
     directory_ = std::make_unique<RunDirectory>(config.output, is_resumed);
     store_ = std::make_unique<RunStore>(directory_->store(), is_resumed ? RunStore::Mode::kResume : RunStore::Mode::kCreate,
                                         trial_settings(config, experiment_.network.sha256));
+    deliveries_ = std::make_unique<DeliveryStore>(*store_, directory_->at("deliveries"), recovery_settings(config));
     write_atomically(directory_->config(), to_yaml(config));
     // A user's own program need not answer the same twice: what steers the search is what it said first.
     float_search_ = evaluation_of(store_->fact("float_accuracy_search", [&] { return to_json(float_search_); }));
@@ -296,11 +283,13 @@ class SearchRun {
                   *std::find_if(trials.begin(), trials.end(), [&](const auto& t) { return t.id == work[i]->first; });
               const bool is_spared = config().recover.only_where_needed && trial.metrics[kAccuracyMetric] >= least_accuracy();
               const Recovery recovery = is_spared ? Recovery::kNone : Recovery::kAsConfigured;
-              work[i]->second = deliver(experiment_, experiment_.to_policy(trial.candidate), float_test, recovery,
-                                        [&](const evaluators::RecoveryProgress& now) {
-                                          progress_.update(done, now.stage);
-                                          return !is_interrupted();
-                                        });
+              work[i]->second = deliveries_->find_or_make(trial.id, recovery, [&] {
+                return deliver(experiment_, experiment_.to_policy(trial.candidate), float_test, recovery,
+                               [&](const evaluators::RecoveryProgress& now) {
+                                 progress_.update(done, now.stage);
+                                 return !is_interrupted();
+                               });
+              });
             });
             progress_.update(++done, "");
           },
@@ -339,6 +328,7 @@ class SearchRun {
         .is_finished = true, .results = document.dump(1) + "\n", .table = results_table(document), .report = directory_->report()};
     write_atomically(directory_->results(), outcome.results);
     write_atomically(outcome.report, report_html(document, to_yaml(config())));
+    deliveries_->clear();
     return outcome;
   }
 
@@ -349,6 +339,7 @@ class SearchRun {
   search::Problem problem_;
   std::unique_ptr<RunDirectory> directory_;
   std::unique_ptr<RunStore> store_;
+  std::unique_ptr<DeliveryStore> deliveries_;
 };
 
 }  // namespace

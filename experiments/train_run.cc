@@ -6,7 +6,9 @@
 
 #include "evaluators/accuracy.h"
 #include "evaluators/trainer.h"
+#include "evaluators/training_device.h"
 #include "experiments/interruption.h"
+#include "experiments/run_directory.h"
 #include "experiments/text_table.h"
 #include "models/base/error.h"
 #include "models/onnx_writer.h"
@@ -33,6 +35,14 @@ models::Network untrained(const ExperimentConfig& config, const evaluators::Data
 }  // namespace
 
 TrainOutcome run_training(const ExperimentConfig& config, const std::string& output, Progress& progress) {
+  // Before an hour of training, not after it.
+  check_writable_file(output);
+  if (const std::string& device = config.train.training.device; !evaluators::is_available(device)) {
+    throw UserError(Fault{.file = config.file,
+                          .key = "train.device",
+                          .expected = "this LibTorch finds no GPU (see LATHE_TORCH_DIR); expected cpu",
+                          .got = device});
+  }
   evaluators::DataOptions data = config.data;
   data.load_train = true;
   const evaluators::Dataset dataset = evaluators::load_dataset(data);

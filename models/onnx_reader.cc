@@ -38,6 +38,7 @@ class Importer {
         builder_(std::max(13, internal::opset_of(model))) {}
 
   Network run() {
+    if (graph_.output_size() == 0) throw UserError(Fault{.expected = "the graph has no outputs"});
     for (const auto& tensor : graph_.initializer()) ids_[tensor.name()] = builder_.add_constant(tensor.name(), internal::tensor_of(tensor));
     if (graph_.sparse_initializer_size() > 0) throw UserError(Fault{.expected = "sparse initializers are not supported"});
     for (const auto& input : graph_.input()) {

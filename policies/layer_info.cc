@@ -3,6 +3,7 @@
 
 #include "models/op_counts.h"
 #include "models/operators.h"
+#include "policies/quantized_layers.h"
 #include "policies/search_space.h"
 
 namespace lathe::policies {
@@ -24,9 +25,13 @@ std::int64_t largest(const std::vector<std::int64_t>& values) {
 }
 
 // Why the layer cannot be quantized; "" if it can.
-std::string obstacle(const Network& network, const Node& node, const std::vector<std::vector<int>>& readers) {
+std::string obstacle(const Network& network, const Node& node, const std::vector<std::vector<int>>& readers,
+                     const std::vector<int>& makers) {
   const int input = models::weight_input(network, node);
   const ValueId weight = input < 0 ? models::kNoValue : node.inputs[static_cast<std::size_t>(input)];
+  if (const Node* dequantize = dequantized_weight(network, node, makers)) {
+    return "it is quantized already: its weight comes through '" + dequantize->name + "' (DequantizeLinear)";
+  }
   if (weight == models::kNoValue || !network.is_constant(weight)) return "its weight is computed while the network runs";
   const models::DataType type = network.constants.at(weight).type();
   if (type != models::DataType::kFloat32) return std::string("its weight is stored as ") + models::to_string(type) + ", not float32";
@@ -80,6 +85,7 @@ bool is_layer(const Network& network, const Node& node) {
 
 std::vector<LayerInfo> describe_layers(const Network& network) {
   const auto readers = models::consumers(network);
+  const std::vector<int> makers = models::producers(network);
   std::vector<LayerInfo> layers;
   for (std::size_t i = 0; i < network.nodes.size(); ++i) {
     const Node& node = network.nodes[i];
@@ -97,7 +103,7 @@ std::vector<LayerInfo> describe_layers(const Network& network) {
     } else {
       describe_product(network, node, layer);
     }
-    layer.reason = obstacle(network, node, readers);
+    layer.reason = obstacle(network, node, readers, makers);
     layer.quantizable = layer.reason.empty();
     layers.push_back(std::move(layer));
   }

@@ -13,6 +13,7 @@ packages=(
 )
 test_packages=(
   libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv python3-onnx python3-numpy python3-pil
+  g++-aarch64-linux-gnu qemu-user                                     # lathe-profile for boards
   libopenmpi-dev openmpi-bin slurmctld slurmd slurm-client faketime   # optional: what is missing is left out of the build or skipped
 )
 
@@ -30,11 +31,11 @@ if [ "${#missing[@]}" -gt 0 ]; then
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
 fi
 
-# ONNX Runtime and a current ONNX are not in Debian; the tests compare with them. Debian's own Python, whose onnx 1.12 generates the
+# ONNX Runtime, a current ONNX and QONNX are not in Debian; the tests compare with them. Debian's own Python, whose onnx 1.12 generates the
 # operator test cases, is not touched.
 if $with_tests && [ ! -x .venv/bin/python ]; then
   /usr/bin/python3 -m venv .venv
 fi
 if $with_tests; then
-  .venv/bin/python -m pip install -q --disable-pip-version-check 'onnxruntime==1.20.1' 'onnx==1.17.0' 'numpy<2.3'
+  .venv/bin/python -m pip install -q --disable-pip-version-check 'onnxruntime==1.20.1' 'onnx==1.17.0' 'numpy<2.3' 'qonnx==1.0.0'
 fi

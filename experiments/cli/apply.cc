@@ -4,6 +4,7 @@
 #include "experiments/application.h"
 #include "experiments/cli/command.h"
 #include "experiments/cli/log.h"
+#include "experiments/cli/policy_file.h"
 
 namespace lathe::cli {
 namespace {
@@ -31,7 +32,8 @@ void add_apply(CLI::App& app, Action& action) {
   command->add_option("--policy", options->policy, "Policy file")->required();
   command->add_option("--out", options->output, "ONNX file to write")->required();
   command->add_flag("--masked", options->is_masked, "Keep all shapes and put zeros for what is removed");
-  command->callback([&action, options] { action = [options] { return apply(*options); }; });
+  command->callback(
+      [&action, options] { action = [options] { return blaming_policy_file(options->policy, [&] { return apply(*options); }); }; });
 }
 
 }  // namespace lathe::cli

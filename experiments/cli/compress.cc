@@ -6,6 +6,7 @@
 #include "experiments/cli/command.h"
 #include "experiments/cli/config_options.h"
 #include "experiments/cli/log.h"
+#include "experiments/cli/policy_file.h"
 #include "experiments/compress_run.h"
 #include "experiments/interruption.h"
 #include "experiments/progress.h"
@@ -47,7 +48,8 @@ void add_compress(CLI::App& app, Action& action) {
   command->add_option("--policy", options->policy, "Policy file")->required();
   command->add_option("--out", options->output, "Folder for the ONNX file and the policy with its metrics")->required();
   command->add_flag("--json", options->wants_json, "JSON alone on standard output");
-  command->callback([&action, options] { action = [options] { return compress(*options); }; });
+  command->callback(
+      [&action, options] { action = [options] { return blaming_policy_file(options->policy, [&] { return compress(*options); }); }; });
 }
 
 }  // namespace lathe::cli

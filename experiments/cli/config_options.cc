@@ -13,4 +13,8 @@ experiments::ExperimentConfig ConfigOptions::load(experiments::ConfigPurpose pur
   return experiments::load_config(file, overrides, purpose);
 }
 
+CLI::Validator not_empty() {
+  return {[](const std::string& text) { return text.empty() ? std::string("expected a path, got none") : std::string(); }, ""};
+}
+
 }  // namespace lathe::cli

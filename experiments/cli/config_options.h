@@ -18,4 +18,7 @@ struct ConfigOptions {
   experiments::ExperimentConfig load(experiments::ConfigPurpose purpose = experiments::ConfigPurpose::kSearch) const;
 };
 
+// For paths on the command line: a script's variable may be empty by mistake.
+CLI::Validator not_empty();
+
 }  // namespace lathe::cli

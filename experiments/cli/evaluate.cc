@@ -6,6 +6,7 @@
 #include "experiments/cli/command.h"
 #include "experiments/cli/config_options.h"
 #include "experiments/cli/log.h"
+#include "experiments/cli/policy_file.h"
 #include "experiments/evaluation_service.h"
 #include "experiments/text_table.h"
 #include "models/base/error.h"
@@ -69,7 +70,8 @@ void add_evaluate(CLI::App& app, Action& action) {
       ->check(CLI::IsMember({"test", "search"}))
       ->capture_default_str();
   command->add_flag("--json", options->wants_json, "JSON alone on standard output");
-  command->callback([&action, options] { action = [options] { return evaluate(*options); }; });
+  command->callback(
+      [&action, options] { action = [options] { return blaming_policy_file(options->policy, [&] { return evaluate(*options); }); }; });
 }
 
 }  // namespace lathe::cli

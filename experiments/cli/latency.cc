@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "experiments/cli/command.h"
+#include "experiments/cli/policy_file.h"
 #include "experiments/predictions.h"
 
 namespace lathe::cli {
@@ -36,7 +37,8 @@ void add_latency(CLI::App& app, Action& action) {
   command->add_option("--policy", options->policy, "Policy file; the float network without it");
   command->add_option("--batch", options->batch, "Batch size")->check(CLI::Range(1, 65536))->capture_default_str();
   command->add_flag("--json", options->wants_json, "JSON alone on standard output");
-  command->callback([&action, options] { action = [options] { return latency(*options); }; });
+  command->callback(
+      [&action, options] { action = [options] { return blaming_policy_file(options->policy, [&] { return latency(*options); }); }; });
 }
 
 }  // namespace lathe::cli

@@ -18,19 +18,26 @@ constexpr int kFailed = 1, kUserFault = 2;
 
 // Commands that run networks.
 bool runs_networks(int argc, char** argv) {
-  constexpr std::array kNames{"search", "evaluate", "compress", "train"};
+  constexpr std::array kNames{"search", "evaluate", "compress", "profile", "train"};
   return argc > 1 && std::any_of(kNames.begin(), kNames.end(), [&](const char* name) { return std::string(argv[1]) == name; });
 }
 
 // CLI11 only says that a command is missing.
 void require_known_command(const CLI::App& app, int argc, char** argv) {
-  if (argc < 2 || argv[1][0] == '-') return;
+  if (argc < 2 || app.get_option_no_throw(argv[1]) != nullptr) return;
+  if (argv[1][0] == '-')
+    throw lathe::UserError("unknown option '" + std::string(argv[1]) + "'; a command comes first (lathe --help lists them)");
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands(/*filter=*/{})) names.push_back(command->get_name());
   if (std::find(names.begin(), names.end(), argv[1]) != names.end()) return;
   const std::string near = lathe::nearest_spelling(argv[1], names);
   throw lathe::UserError("unknown command '" + std::string(argv[1]) + "'" + (near.empty() ? "" : ", did you mean '" + near + "'?") +
                          " (lathe --help lists them)");
+}
+
+// LibTorch writes its stack behind the message.
+std::string without_backtrace(const std::string& message) {
+  return message.substr(0, message.find("\nException raised from"));
 }
 
 int run(int argc, char** argv) {
@@ -41,8 +48,9 @@ int run(int argc, char** argv) {
   lathe::cli::Action action;
   for (const auto add :
        {lathe::cli::add_search, lathe::cli::add_inspect, lathe::cli::add_latency, lathe::cli::add_devices, lathe::cli::add_evaluate,
-        lathe::cli::add_apply, lathe::cli::add_compress, lathe::cli::add_report, lathe::cli::add_sweep, lathe::cli::add_status,
-        lathe::cli::add_merge, lathe::cli::add_train, lathe::cli::add_validate, lathe::cli::add_schema})
+        lathe::cli::add_apply, lathe::cli::add_calibrate, lathe::cli::add_compress, lathe::cli::add_export, lathe::cli::add_profile,
+        lathe::cli::add_report, lathe::cli::add_sweep, lathe::cli::add_status, lathe::cli::add_merge, lathe::cli::add_train,
+        lathe::cli::add_validate, lathe::cli::add_schema})
     add(app, action);
   require_known_command(app, argc, argv);
   try {
@@ -68,7 +76,7 @@ int main(int argc, char** argv) {
     for (const lathe::Fault& fault : error.faults()) lathe::cli::log_error("error: " + lathe::to_string(fault));
     return kUserFault;
   } catch (const std::exception& error) {
-    lathe::cli::log_error(std::string("failed: ") + error.what());
+    lathe::cli::log_error("failed: " + without_backtrace(error.what()));
     return kFailed;
   }
 }

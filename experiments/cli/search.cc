@@ -88,7 +88,7 @@ void add_search(CLI::App& app, Action& action) {
   options->config.add_to(*command);
   command->get_option("CONFIG")->required(false);
   command->add_option("--from", options->original, "Repeat the run of that directory instead, and say whether it comes out the same");
-  command->add_option("--out", options->output, "Run directory (else the config's `output`)");
+  command->add_option("--out", options->output, "Run directory (else the config's `output`)")->check(not_empty());
   command->add_flag("--resume", options->is_resumed, "Go on with the run in that directory");
   command->add_option("--seed", options->seed, "Same as --set seed=N");
   command->add_option("--threads", options->threads, "Same as --set search.threads=N; changes no result");

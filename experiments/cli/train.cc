@@ -38,7 +38,7 @@ void add_train(CLI::App& app, Action& action) {
   CLI::App* command = add_command(app, "train", "Train a small residual network where you have none",
                                   "lathe train configs/train/fashion_resnet.yaml --out net.onnx");
   options->config.add_to(*command);
-  command->add_option("--out", options->output, "ONNX file to write (else the config's `model`)");
+  command->add_option("--out", options->output, "ONNX file to write (else the config's `model`)")->check(not_empty());
   command->callback([&action, options] { action = [options] { return train(*options); }; });
 }
 

@@ -126,7 +126,7 @@ void check(ConfigDocument& document, ExperimentConfig& config, ConfigPurpose pur
   if (!config.model.empty() && purpose == ConfigPurpose::kSearch) resolve(document, "model", "file", config.model);
   if (config.evaluator.kind == "command") {
     if (config.evaluator.command.empty()) document.fault("evaluator.command", "missing; kind 'command' needs the program to start");
-  } else {
+  } else if (config.evaluator.kind == "builtin") {
     require(document, "data.kind", "one of idx, cifar10, image_folder, npy");
     require(document, "data.path", "the folder of the data set");
   }
@@ -160,9 +160,25 @@ void put(YAML::Node root, const std::string& path, const YAML::Node& value) {
   put(root[section], path.substr(dot + 1), value);
 }
 
+bool steers_training(const std::string& key) {
+  return key == "model" || key == "seed" || key.starts_with("data.") || key.starts_with("train.");
+}
+
 bool steers_trials(const std::string& key) {
   return key != "output" && key != "search.threads" && key != "evaluator.cache" && key != "constraints.accuracy_loss" &&
          !key.starts_with("recover.") && !key.starts_with("train.") && key != "model";
+}
+
+// The keys that `is_wanted`, as "key: value" lines.
+std::vector<std::string> settings_lines(const ExperimentConfig& config, bool (*is_wanted)(const std::string&)) {
+  std::vector<std::string> lines;
+  for (const ConfigKey& key : config_keys()) {
+    if (!is_wanted(key.path)) continue;
+    YAML::Emitter emitter;
+    emitter << YAML::Flow << key.write(config);
+    lines.push_back(key.path + ": " + emitter.c_str());
+  }
+  return lines;
 }
 
 }  // namespace
@@ -178,9 +194,16 @@ ExperimentConfig parse_config(const std::string& text, const std::string& label,
   return read(document, purpose);
 }
 
-std::string to_yaml(const ExperimentConfig& config) {
+ConfigPurpose purpose_of(const std::string& path, const std::vector<std::string>& overrides) {
+  const ConfigDocument document(path, overrides);
+  const bool trains = document.at("train").IsDefined() && !document.at("devices").IsDefined();
+  return trains ? ConfigPurpose::kTrain : ConfigPurpose::kSearch;
+}
+
+std::string to_yaml(const ExperimentConfig& config, ConfigPurpose purpose) {
   YAML::Node root(YAML::NodeType::Map);
   for (const ConfigKey& key : config_keys()) {
+    if (purpose == ConfigPurpose::kTrain && !steers_training(key.path)) continue;
     const YAML::Node value = key.write(config);
     const bool is_unset_text = value.IsScalar() && value.Scalar().empty();
     if (!value.IsNull() && !is_unset_text) put(root, key.path, value);
@@ -191,24 +214,27 @@ std::string to_yaml(const ExperimentConfig& config) {
 }
 
 std::vector<std::string> trial_settings(const ExperimentConfig& config, const std::string& model_sha256) {
-  std::vector<std::string> lines{"model: sha256 " + model_sha256};
-  for (const ConfigKey& key : config_keys()) {
-    if (!steers_trials(key.path)) continue;
-    if (key.path == "search.asynchronous" && !config.search.asynchronous) continue;  // older stores do not know it
-    YAML::Emitter emitter;
-    emitter << YAML::Flow << key.write(config);
-    lines.push_back(key.path + ": " + emitter.c_str());
-  }
+  std::vector<std::string> lines = settings_lines(config, steers_trials);
+  // Older stores do not know the key, which is off there.
+  if (!config.search.asynchronous) std::erase(lines, "search.asynchronous: false");
+  lines.insert(lines.begin(), "model: sha256 " + model_sha256);
   return lines;
+}
+
+std::vector<std::string> recovery_settings(const ExperimentConfig& config) {
+  return settings_lines(config, [](const std::string& key) { return key.starts_with("recover."); });
 }
 
 nlohmann::json config_schema() {
   const ExperimentConfig defaults;
+  const auto needs = [](const char* name) { return nlohmann::json{{"required", nlohmann::json::array({name})}}; };
   nlohmann::json schema{{"$schema", "https://json-schema.org/draft/2020-12/schema"},
                         {"title", "Lathe experiment"},
                         {"type", "object"},
                         {"additionalProperties", false},
-                        {"required", {"model", "devices"}}};
+                        {"required", {"model"}},
+                        // To search, or to train a network (see purpose_of).
+                        {"anyOf", nlohmann::json::array({needs("devices"), needs("train")})}};
   for (const ConfigKey& key : config_keys()) {
     nlohmann::json* section = &schema;
     std::string rest = key.path;

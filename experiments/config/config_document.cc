@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -11,6 +12,7 @@ namespace lathe::experiments {
 namespace {
 
 std::string read_text(const std::string& path) {
+  if (std::filesystem::is_directory(path)) throw UserError(Fault{.file = path, .expected = "is a folder, expected a config file"});
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
   // An empty file sets failbit on the stream it is copied to, so only the source is asked.
@@ -29,6 +31,7 @@ struct Step {
 // "search.agents[1].kind" -> search, agents, 1, kind. Empty where it is malformed.
 std::vector<Step> split_path(const std::string& path) {
   std::vector<Step> steps;
+  if (path.ends_with('.')) return {};
   std::istringstream parts(path);
   for (std::string part; std::getline(parts, part, '.');) {
     const std::size_t bracket = part.find('[');
@@ -64,13 +67,21 @@ ConfigDocument::ConfigDocument(std::string label, const std::string& text, const
 }
 
 void ConfigDocument::parse(const std::string& text) {
+  std::vector<YAML::Node> documents;
   try {
-    root_ = YAML::Load(text);
+    documents = YAML::LoadAll(text);
   } catch (const YAML::Exception& error) {
     throw UserError(
         Fault{.file = label_, .line = error.mark.is_null() ? 0 : error.mark.line + 1, .expected = "not valid YAML: " + error.msg});
   }
-  if (root_.IsNull()) root_ = YAML::Node(YAML::NodeType::Map);
+  if (documents.size() > 1) {
+    throw UserError(
+        Fault{.file = label_, .line = documents[1].Mark().line + 1, .expected = "a second YAML document begins here, expected one"});
+  }
+  if (!documents.empty()) root_ = documents[0];
+  if (root_.IsNull() || (root_.IsMap() && root_.size() == 0)) {
+    throw UserError(Fault{.file = label_, .expected = "the config is empty; configs/ holds examples, lathe schema lists the keys"});
+  }
   if (!root_.IsMap()) throw UserError(Fault{.file = label_, .line = 1, .expected = "expected 'key: value' lines (a YAML map)"});
 }
 
@@ -120,11 +131,14 @@ YAML::Node ConfigDocument::at(const std::string& key) const {
 
 void ConfigDocument::fault(const std::string& key, const YAML::Node& node, const std::string& expected, const std::string& got) {
   Fault fault{.file = label_, .key = key, .expected = expected, .got = got};
-  const auto by_override =
-      std::find_if(overridden_.rbegin(), overridden_.rend(), [&](const std::string& prefix) { return is_under(key, prefix); });
+  const bool has_line = node.IsDefined() && !node.Mark().is_null();
+  // A section that is in no file was made by the override of a key in it.
+  const auto by_override = std::find_if(overridden_.rbegin(), overridden_.rend(), [&](const std::string& prefix) {
+    return is_under(key, prefix) || (!has_line && is_under(prefix, key));
+  });
   if (by_override != overridden_.rend()) {
     fault.file = "--set " + override_texts_[static_cast<std::size_t>(overridden_.rend() - by_override) - 1];
-  } else if (node.IsDefined() && !node.Mark().is_null()) {
+  } else if (has_line) {
     fault.line = node.Mark().line + 1;
   }
   faults_.push_back(fault);

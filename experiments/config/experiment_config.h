@@ -26,6 +26,7 @@ struct DeviceLimit {
 struct ConstraintsConfig {
   double accuracy_loss = 1.0;          // points (1 = 0.01 of all rows) that a recommended policy may lose
   DeviceLimit latency_ms, energy_mj;   // at most
+  double latency_quantile = 0.5;       // of the latency as calibration leaves it uncertain, that latency_ms limits; 0.5 = the prediction
   std::optional<double> packed_bytes;  // at most
 };
 
@@ -37,6 +38,7 @@ struct SearchConfig {
   bool asynchronous = false;  // no rounds: nobody waits, and the trials depend on the measurements' times
   bool sensitivity = true;    // measure each decision alone first, as a prior for the agents
   std::int64_t sensitivity_rows = 256;
+  double accuracy_range = 20;  // points below the float network's that a front covers: its hypervolume's reference
 };
 
 struct EvaluatorConfig {
@@ -44,6 +46,7 @@ struct EvaluatorConfig {
   std::string command;
   std::string metric = "auto";      // accuracy, agreement (with the float network's answers), auto
   std::string calibration = "mse";  // min_max, percentile, mse
+  std::string reconstruction = "least_squares";  // of layers that read pruned channels: least_squares, none
   double timeout_seconds = 600;     // kind command: for one policy
   std::int64_t rows = 0;            // of the search split, a trial; 0 = all
   std::string cache;                // folder of accuracies shared with other searches; "" = none

@@ -22,7 +22,12 @@ class EvaluationCacheTest : public testing::Test {
 };
 
 Evaluation make_evaluation() {
-  return {.accuracy = 1.0 / 3, .interval = {0.1, 0.7}, .samples = 9, .correct = {1, 0, 0, 1, 1, 0, 0, 0, 0}, .seconds = 0.25};
+  return {.accuracy = 1.0 / 3,
+          .interval = {0.1, 0.7},
+          .samples = 9,
+          .correct = {1, 0, 0, 1, 1, 0, 0, 0, 0},
+          .expected_probability = 2.0 / 7,
+          .seconds = 0.25};
 }
 
 void expect_same(const Evaluation& a, const Evaluation& b) {
@@ -30,6 +35,7 @@ void expect_same(const Evaluation& a, const Evaluation& b) {
   EXPECT_EQ(a.interval, b.interval);
   EXPECT_EQ(a.samples, b.samples);
   EXPECT_EQ(a.correct, b.correct);
+  EXPECT_EQ(a.expected_probability, b.expected_probability);
   EXPECT_EQ(a.seconds, b.seconds);
 }
 

@@ -58,6 +58,14 @@ TEST(Predict, TakesTheLargestLogitAndTheFirstOfEquals) {
   EXPECT_THAT(predict(models::Executor(network), rows, {.rows = 2}), testing::ElementsAre(0, 1));
 }
 
+TEST(Answer, AveragesTheProbabilityOfTheExpectedClass) {
+  const models::Network network = linear_network({{1, 0}, {0, 1}}, {0, 0});
+  const Answers answers = answer(models::Executor(network), float_rows({{3, 1}, {1, 3}, {2, 2}}, {0, 0, 0}), {0, 0, 1}, {.batch_size = 2});
+  EXPECT_THAT(answers.predictions, testing::ElementsAre(0, 1, 0));
+  // softmax(3, 1)[0] = 1 / (1 + e^-2), softmax(1, 3)[0] = 1 / (1 + e^2), softmax(2, 2)[1] = 1/2
+  EXPECT_NEAR(answers.expected_probability, (1 / (1 + std::exp(-2.0)) + 1 / (1 + std::exp(2.0)) + 0.5) / 3, 1e-6);
+}
+
 TEST(Predict, RefusesNumbersThatAreNotFinite) {
   const models::Network network = linear_network({{1, 0}, {0, 1}}, {0, std::numeric_limits<float>::infinity()});
   EXPECT_THROW(predict(models::Executor(network), float_rows({{1, 2}}, {0})), std::runtime_error);

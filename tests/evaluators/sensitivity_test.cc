@@ -10,17 +10,25 @@ using ::testing::DoubleEq;
 using ::testing::DoubleNear;
 using ::testing::ElementsAre;
 
-TEST(InterpolateLosses, IsLinearInTheLegalValues) {
-  // Measured at 2, 4 and 32 bits; 3 lies half way from 2 to 4, 8 at 4/28 and 16 at 12/28 of the way from 4 to 32.
-  const auto losses = interpolate_losses({2, 3, 4, 8, 16, 32}, {0, 2, 5}, {0.5, 0.28, 0.0});
+TEST(InterpolateLosses, IsLinearInKeptChannels) {
+  // Measured at 2, 4 and 32 channels; 3 lies half way from 2 to 4, 8 at 4/28 and 16 at 12/28 of the way from 4 to 32.
+  const auto losses = interpolate_losses(policies::DecisionKind::kKeptChannels, {2, 3, 4, 8, 16, 32}, {0, 2, 5}, {0.5, 0.28, 0.0});
   EXPECT_THAT(losses,
               ElementsAre(DoubleEq(0.5), DoubleNear(0.39, 1e-12), DoubleEq(0.28), DoubleNear(0.24, 1e-12), DoubleNear(0.16, 1e-12), 0.0));
 }
 
+TEST(InterpolateLosses, FallsByTheNoisePowerOfEachBit) {
+  // 0.4 at 2 bits and 0.025 at 4 are a factor of 4 a bit; it goes on to 5 and 8 bits.
+  const auto losses = interpolate_losses(policies::DecisionKind::kWeightBits, {2, 3, 4, 5, 8, 32}, {0, 2, 5}, {0.4, 0.025, 0.0});
+  EXPECT_THAT(losses, ElementsAre(0.4, DoubleNear(0.1, 1e-12), 0.025, DoubleNear(0.025 / 4, 1e-12), DoubleNear(0.025 / 256, 1e-12), 0.0));
+}
+
 TEST(InterpolateLosses, NeverRisesWithTheValue) {
   // Noise: the middle value looked worse than the lowest.
-  EXPECT_THAT(interpolate_losses({2, 4, 8}, {0, 1, 2}, {0.1, 0.2, 0.0}), ElementsAre(0.2, 0.2, 0.0));
-  EXPECT_THAT(interpolate_losses({8}, {0}, {0.0}), ElementsAre(0.0));
+  for (const auto kind : {policies::DecisionKind::kKeptChannels, policies::DecisionKind::kActivationBits}) {
+    EXPECT_THAT(interpolate_losses(kind, {2, 4, 8}, {0, 1, 2}, {0.1, 0.2, 0.0}), ElementsAre(0.2, 0.2, 0.0));
+    EXPECT_THAT(interpolate_losses(kind, {8}, {0}, {0.0}), ElementsAre(0.0));
+  }
 }
 
 // Accuracy 0.9 minus 0.01 for each bit under 8 in layer a, 0.1 for each quarter of group g that is cut; layer b fails under 8 bits.
@@ -63,7 +71,7 @@ TEST(MeasureSensitivity, FindsTheLossOfEachDecisionAlone) {
     EXPECT_EQ(calls, total);
     ASSERT_EQ(drop.size(), 4U);
     EXPECT_THAT(drop[0], ElementsAre(DoubleNear(0.3, 1e-12), DoubleNear(0.2, 1e-12), DoubleNear(0.1, 1e-12), 0.0));
-    EXPECT_THAT(drop[1], ElementsAre(DoubleNear(0.06, 1e-12), DoubleNear(0.04, 1e-12), 0.0));
+    EXPECT_THAT(drop[1], ElementsAre(DoubleNear(0.06, 1e-12), DoubleNear(0.04, 1e-12), 0.0));  // both are measured
     EXPECT_THAT(drop[2], ElementsAre(DoubleNear(0.9, 1e-12), 0.0));
     EXPECT_THAT(drop[3], ElementsAre(0.0));
   }

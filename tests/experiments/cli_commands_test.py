@@ -110,6 +110,22 @@ class Commands(unittest.TestCase):
         self.assertAlmostEqual(accuracy, metrics["accuracy"]["value"], delta=3 * (0.25 / metrics["accuracy"]["samples"]) ** 0.5)
         self.assertIn("QuantizeLinear", {node.op_type for node in onnx.load(model).graph.node})
         self.assertEqual(json.loads((out / "policy.json").read_text())["metrics"]["accuracy"], metrics["accuracy"])
+        # What is compressed already is no input for the next search.
+        self.assertIn("note: quantized already", bench.run("inspect", model).stdout)
+        done = bench.run("search", bench.config, "--set", f"model={model}", "--out", bench.folder / "twice")
+        self.assertEqual((done.returncode, len(done.stderr.splitlines())), (2, 1), done.stderr)
+        self.assertIn("quantized already", done.stderr)
+
+    def test_export_lists_formats_and_says_what_is_lost(self):
+        formats = {entry["name"]: entry for entry in self.json_of("export", "--list", "--json")}
+        self.assertGreaterEqual(set(formats), {"onnx_qdq", "qonnx", "aimet", "nncf", "torch_pruning", "torchao", "hls4ml", "nni", "json", "csv"})
+        self.assertTrue(formats["aimet"]["needs_compressed_model"])
+        self.assertIn("torch-pruning", bench.run("export", "--list").stdout)
+        out = bench.folder / "ratios.json"
+        written = self.json_of("export", self.policy, "--model", bench.model, "--format", "torch_pruning", "--out", out, "--json")
+        self.assertEqual(written["files"], [str(out)])
+        self.assertIn("width is left out", written["notes"][0])
+        self.assertEqual(set(json.loads(out.read_text())["pruning_ratio_dict"].values()), {0.5})
 
     def test_users_own_evaluator(self):
         script = bench.folder / "own.py"
@@ -129,11 +145,15 @@ class Commands(unittest.TestCase):
         done = bench.run("validate", bench.config)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("trials: 20", done.stdout)
+        done = bench.run("validate", bench.folder / "train.yaml")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("lathe train", done.stdout.splitlines()[0])
+        self.assertIn("label_smoothing", done.stdout)
 
     def test_every_command_has_help_with_an_example(self):
         listed = bench.run("--help")
         self.assertEqual(listed.returncode, 0)
-        for command in ("search", "inspect", "latency", "devices", "evaluate", "apply", "compress", "report", "train", "validate", "schema"):
+        for command in ("search", "inspect", "latency", "devices", "evaluate", "apply", "compress", "report", "train", "validate", "schema", "export"):
             self.assertIn(command, listed.stdout)
             done = bench.run(command, "--help")
             self.assertEqual(done.returncode, 0, command)
@@ -160,6 +180,10 @@ class WrongInput(unittest.TestCase):
         self.refuse(["inspect", "absent.onnx"], "absent.onnx")
         self.refuse(["latency", bench.model, "--device", "raspberry-pi-4", "--policy", "absent.json"], "absent.json")
         self.refuse(["report", bench.folder / "absent"], "absent")
+        strange = bench.folder / "strange_run"
+        strange.mkdir(exist_ok=True)
+        (strange / "pareto.json").write_text("[1]")
+        self.refuse(["report", strange], "pareto.json", "expected the results of a run")
         self.refuse(self.search(bench.write_config("m.yaml", model="absent.onnx")), "m.yaml:1", "model", "absent.onnx")
         self.refuse(self.search(bench.write_config("d.yaml", data="absent")), "d.yaml:4", "data.path", "absent")
 
@@ -173,8 +197,23 @@ class WrongInput(unittest.TestCase):
         self.refuse(["latency", bench.model, "--device", "raspbery-pi-4"], "raspberry-pi-4")
         self.refuse(["devices", "raspbery-pi-4"], "raspberry-pi-4")
         self.refuse(["serach"], "serach")
+        self.refuse(["--trials"], "--trials", "command")
+        self.refuse([], "required")
         self.refuse(["search"], "CONFIG")
         self.refuse(["search", bench.config, "--sett", "x=1"], "--sett")
+
+    def test_export(self):
+        policy, out = bench.folder / "to_export.json", bench.folder / "exported"
+        policy.write_text(json.dumps(half_policy()))
+        ask = ["export", policy, "--out", out, "--format"]
+        self.refuse([*ask, "qonx"], "qonx", "did you mean 'qonnx'?")
+        self.refuse([*ask, "qonnx"], "to_export.json", "lathe compress")
+        self.refuse([*ask, "json"], "to_export.json", "--model")
+        self.refuse([*ask, "json", "--model", bench.model, "--policy", "2"], "--policy", "run directory")
+        self.refuse(["export", policy, "--format", "json"], "--out")
+        self.refuse(["export", bench.folder / "data", "--format", "json", "--out", out], "pareto.json", "policy.json")
+        self.refuse(["export", bench.folder / "absent", "--format", "json", "--out", out], "absent")
+        self.refuse(["export", policy, "--format", "json", "--model", bench.model, "--out", "/proc/x.json"], "/proc/x.json")
 
     def test_unsupported_operator(self):
         x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 1, 12, 12])
@@ -223,9 +262,17 @@ class WrongInput(unittest.TestCase):
         self.refuse(["search", bench.config, "--out", "/dev/null/run"], "/dev/null/run")
         self.refuse(["search", bench.config, "--out", "/proc/run"], "/proc/run")
         self.refuse(["search", bench.config, "--out", bench.config], str(bench.config))
+        self.refuse(["search", bench.config, "--out", ""], "--out", "expected a path")
         policy = bench.folder / "plain.json"
         policy.write_text(json.dumps(half_policy()))
         self.refuse(["apply", bench.model, "--policy", policy, "--out", "/proc/x.onnx"], "/proc/x.onnx")
+
+    def test_training_that_could_not_end_does_not_begin(self):
+        train = bench.folder / "train.yaml"
+        self.refuse(["train", train, "--out", "/proc/x.onnx"], "/proc/x.onnx", "cannot be written")
+        self.refuse(["train", train, "--out", bench.folder / "no" / "such.onnx"], "such.onnx", "cannot be written")
+        self.refuse(["train", train, "--out", bench.folder], "cannot be written")
+        self.refuse(["train", train, "--out", bench.folder / "gpu.onnx", "--set", "train.device=cuda"], "train.device", "cuda")
 
     def test_output_that_holds_something(self):
         full = bench.folder / "full"
@@ -244,7 +291,11 @@ class WrongInput(unittest.TestCase):
     def test_policies_that_do_not_fit(self):
         path = bench.folder / "strange.json"
         path.write_text(json.dumps({"format": "lathe.policy", "version": 1, "groups": [{"name": "nowhere", "keep_ratio": 0.5}], "layers": []}))
-        self.refuse(["apply", bench.model, "--policy", path, "--out", bench.folder / "x.onnx"], "nowhere")
+        self.refuse(["apply", bench.model, "--policy", path, "--out", bench.folder / "x.onnx"], "strange.json", "groups[0].name", "nowhere")
+        layer = json.loads(bench.run("inspect", bench.model, "--json").stdout)["layers"][0]["name"]
+        sparse = {"format": "lathe.policy", "version": 1, "layers": [{"name": layer, "sparsity": 0.5, "pattern": "2:4"}]}
+        path.write_text(json.dumps(sparse))
+        self.refuse(["evaluate", bench.config, "--policy", path], "strange.json", "layers[0].sparsity")
         path.write_text("{")
         self.refuse(["apply", bench.model, "--policy", path, "--out", bench.folder / "x.onnx"], "strange.json")
         self.refuse(["evaluate", bench.config], "--policy", "--stdin")

@@ -128,7 +128,7 @@ class FinishedRun(unittest.TestCase):
         for attempt in range(3):
             wanted = rng.randrange(1 + 5 * attempt, 6 + 5 * attempt)
             resume = ["--resume"] if attempt else []
-            status, _ = bench.search_until("killed", wanted, workbench.KILL, *resume)
+            status, _ = bench.search_until("killed", lambda run: len(bench.trials(run)) >= wanted, workbench.KILL, *resume)
             self.assertEqual(status, -workbench.KILL)
         self.assertLess(len(bench.trials("killed")), 20)
         done = bench.search("killed", "--resume")
@@ -137,8 +137,23 @@ class FinishedRun(unittest.TestCase):
         for name in ("policies/001.json", "models/001.onnx"):
             self.assertEqual((bench.folder / "killed" / name).read_bytes(), (bench.folder / "whole" / name).read_bytes(), name)
 
+    def test_killed_while_policies_are_recovered_and_resumed_recovers_the_rest(self):
+        more = ["--set", "recover.policies=2", "--threads", 1]
+        self.assertEqual(bench.search("undisturbed", *more).returncode, 0)
+        status, _ = bench.search_until("recovering", bench.deliveries, workbench.KILL, *more)
+        self.assertEqual(status, -workbench.KILL)
+        before = bench.deliveries("recovering")
+        self.assertLess(len(before), len(bench.deliveries("undisturbed")))
+        self.assertTrue((bench.folder / "recovering/deliveries").is_dir())
+        self.assertEqual(bench.search("recovering", "--resume", *more).returncode, 0)
+        self.assertEqual(bench.deliveries("recovering"), bench.deliveries("undisturbed"))
+        self.assertFalse((bench.folder / "recovering/deliveries").exists())
+        self.assertEqual(bench.results("recovering")["policies"], bench.results("undisturbed")["policies"])
+        for name in ("models/001.onnx", "models/002.onnx", "policies/001.json"):
+            self.assertEqual((bench.folder / "recovering" / name).read_bytes(), (bench.folder / "undisturbed" / name).read_bytes(), name)
+
     def test_interrupt_stops_cleanly_and_says_how_to_go_on(self):
-        status, errors = bench.search_until("interrupted", 3, workbench.INTERRUPT)
+        status, errors = bench.search_until("interrupted", lambda run: len(bench.trials(run)) >= 3, workbench.INTERRUPT)
         self.assertEqual(status, 1)
         self.assertIn("--resume", errors)
         self.assertIn("all finished trials are kept", errors)

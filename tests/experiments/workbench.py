@@ -96,12 +96,12 @@ class Workbench:
     def search(self, run, *arguments):
         return self.run("search", self.config, "--out", self.folder / run, *arguments)
 
-    def search_until(self, run, trials, sent, *arguments):
-        """Starts a search and sends the signal as soon as `trials` trials are stored; returns the ended process and its stderr."""
+    def search_until(self, run, is_reached, sent, *arguments):
+        """Starts a search and sends the signal as soon as `is_reached(run)`; returns the ended process and its stderr."""
         process = subprocess.Popen(self.command("search", self.config, "--out", self.folder / run, *arguments), stdout=subprocess.DEVNULL,
                                    stderr=subprocess.PIPE, text=True, cwd=self.folder)
         deadline = time.monotonic() + 120
-        while process.poll() is None and time.monotonic() < deadline and len(self.trials(run)) < trials:
+        while process.poll() is None and time.monotonic() < deadline and not is_reached(run):
             time.sleep(0.005)
         if process.poll() is None:
             process.send_signal(sent)
@@ -110,12 +110,19 @@ class Workbench:
 
     def trials(self, run):
         """What is stored of each trial, but for the time it took."""
+        return self.stored(run, "SELECT id, agent, choices, state, error, metrics, stddev FROM trials ORDER BY id")
+
+    def deliveries(self, run):
+        """The policies that are recovered and tested."""
+        return self.stored(run, "SELECT key FROM facts WHERE key LIKE 'delivery/%' ORDER BY key")
+
+    def stored(self, run, query):
         path = self.folder / run / "run.db"
         if not path.exists():
             return []
         try:
             with sqlite3.connect(path, timeout=5) as database:
-                return database.execute("SELECT id, agent, choices, state, error, metrics, stddev FROM trials ORDER BY id").fetchall()
+                return database.execute(query).fetchall()
         except sqlite3.OperationalError:   # the table is not there yet
             return []
 

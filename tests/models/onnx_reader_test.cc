@@ -195,6 +195,13 @@ TEST(OnnxReader, RefusesCyclesDanglingInputsAndTrainingMode) {
       "test.onnx: BatchNormalization_0: BatchNormalization is in training mode; export the network in evaluation mode");
 }
 
+TEST(OnnxReader, RefusesAGraphWithoutOutputs) {
+  onnx::ModelProto model =
+      model_from_text("<ir_version: 7, opset_import: [\"\" : 13]> net (float[N, 3] x) => (float[N, 3] y) { y = Relu(x) }");
+  model.mutable_graph()->clear_output();
+  EXPECT_THAT(user_error_of([&] { parse_onnx(model.SerializeAsString(), "test.onnx"); }), HasSubstr("test.onnx: the graph has no outputs"));
+}
+
 TEST(OnnxReader, RefusesControlFlow) {
   EXPECT_THAT(
       message_of("net (float[N, 2] x, bool c) => (float[N, 2] y) { y = If<then_branch = t () => (float[N, 2] a) { a = Identity(x) }, "

@@ -17,6 +17,7 @@
 #include "models/op_counts.h"
 #include "policies/prune.h"
 #include "policies/pruning_criterion.h"
+#include "policies/search_space.h"
 
 namespace lathe::policies {
 namespace {
@@ -111,6 +112,15 @@ std::map<std::string, std::int64_t> prunable_groups(const CouplingAnalysis& anal
   return groups;
 }
 
+// What cannot be pruned, and why.
+std::map<std::string, std::string> reasons(const CouplingAnalysis& analysis) {
+  std::map<std::string, std::string> found;
+  for (const CouplingGroup& group : analysis.groups) {
+    if (!group.prunable) found[group.name] = group.reason;
+  }
+  return found;
+}
+
 class CouplingNetworks : public testing::TestWithParam<std::string> {
  protected:
   Network network() const { return prepare_for_pruning(models::read_onnx(networks_folder() / (GetParam() + ".onnx"))); }
@@ -160,6 +170,10 @@ class RealNetworks : public testing::Test {
   }
 };
 
+void expect_every_layer_is_quantizable(const Network& network) {
+  for (const LayerInfo& layer : describe_layers(network)) EXPECT_EQ(layer.reason, "") << layer.name;
+}
+
 // The stream of each stage holds the channels of the stage before, between those that its shortcut pads with zeros.
 std::map<std::string, std::int64_t> option_a_groups(int blocks) {
   std::map<std::string, std::int64_t> groups{
@@ -177,7 +191,10 @@ TEST_F(RealNetworks, ResNetsForCifar) {
     SCOPED_TRACE(name);
     const Network network = load(name);
     if (network.nodes.empty()) GTEST_SKIP() << "LATHE_DATA holds no " << name;
-    EXPECT_EQ(prunable_groups(analyze_coupling(network)), option_a_groups(blocks));
+    const CouplingAnalysis analysis = analyze_coupling(network);
+    EXPECT_EQ(prunable_groups(analysis), option_a_groups(blocks));
+    EXPECT_EQ(reasons(analysis), (std::map<std::string, std::string>{{"linear", "network output \"logits\""}}));
+    expect_every_layer_is_quantizable(network);
     expect_law(network, 2);
   }
 }
@@ -196,6 +213,8 @@ TEST_F(RealNetworks, EfficientNetCouplesExpansionsAndStreams) {
     if (streams.contains(block)) expected[name + ".project_conv"] = width = streams.at(block);
   }
   EXPECT_EQ(prunable_groups(analysis), expected);
+  EXPECT_EQ(reasons(analysis), (std::map<std::string, std::string>{{"fc", "network output \"logits\""}}));
+  expect_every_layer_is_quantizable(network);
   const auto expansion =
       std::find_if(analysis.groups.begin(), analysis.groups.end(), [](const auto& g) { return g.name == "blocks.1.expand_conv"; });
   EXPECT_EQ(expansion->producers, (std::vector<std::string>{"blocks.1.expand_conv", "blocks.1.depthwise_conv"}));
@@ -220,6 +239,9 @@ TEST_F(RealNetworks, MiniLmPrunesHeadsAndNeuronsButNotWhatIsNormalized) {
   ASSERT_NE(hidden, analysis.groups.end());
   EXPECT_THAT(hidden->reason, testing::AllOf(testing::HasSubstr("normalized over"), testing::HasSubstr("LayerNormalization")));
   EXPECT_EQ(hidden->producers.size(), 12U);  // output projection and second feed-forward matrix of each layer
+  EXPECT_EQ(reasons(analysis).size(), 2U);
+  EXPECT_EQ(reasons(analysis).at("classifier"), "network output \"logits\"");
+  expect_every_layer_is_quantizable(network);
   expect_law(network, 1);
 }
 

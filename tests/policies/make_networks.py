@@ -14,17 +14,20 @@ sys.dont_write_bytecode = True
 
 import arithmetic
 import attention
+import blocks
 import composed
 import computed_shapes
 import convolutional
 import detector
+import operands
+import sequences
 
 
 COMPOSED_NETWORKS = 60
 
 
 def patterns():
-    for module in (arithmetic, convolutional, detector, attention, computed_shapes):
+    for module in (arithmetic, convolutional, detector, attention, computed_shapes, blocks, sequences, operands):
         for name, function in inspect.getmembers(module, inspect.isfunction):
             if function.__module__ == module.__name__ and not inspect.signature(function).parameters:
                 yield name, function

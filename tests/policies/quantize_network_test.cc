@@ -5,6 +5,8 @@
 
 #include "models/base/error.h"
 #include "network_sketch.h"
+#include "policies/quantized_layers.h"
+#include "policies/search_space.h"
 
 namespace lathe::policies {
 namespace {
@@ -225,6 +227,18 @@ TEST(LowerToQdq, WeightOnlyAndHalfPrecision) {
   EXPECT_EQ(cast.op, "Cast");
   EXPECT_EQ(lowered.constants.at(cast.inputs[0]).type(), DataType::kFloat16);
   EXPECT_THAT(ops(lowered), Not(Contains("QuantizeLinear")));
+}
+
+TEST(QuantizedLayers, AreCountedAndSayWhyTheyCannotBeQuantizedAgain) {
+  const Network network = residual();
+  EXPECT_EQ(count_quantized_layers(network), 0);
+  const Network lowered = lower_to_qdq(simulate(network, {.layers = {{.name = "conv1", .weight_bits = 4, .weight_format = "int"}}}));
+  EXPECT_EQ(count_quantized_layers(lowered), 1);
+  for (const LayerInfo& layer : describe_layers(lowered)) {
+    const bool is_float = layer.name != "conv1";
+    EXPECT_EQ(layer.quantizable, is_float) << layer.name;
+    EXPECT_THAT(layer.reason, testing::StartsWith(is_float ? "" : "it is quantized already")) << layer.name;
+  }
 }
 
 TEST(LowerToQdq, DeadChannelsKeepTheirBias) {

@@ -1,0 +1,205 @@
+#include "evaluators/consumer_reconstruction.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cholesky_solve.h>
+#include <ATen/ops/eye.h>
+#include <ATen/ops/linalg_cholesky_ex.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/mv.h>
+#include <ATen/ops/outer.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "evaluators/internal/layer_inputs.h"
+#include "evaluators/internal/network_rows.h"
+#include "models/base/check.h"
+#include "models/executor.h"
+
+namespace lathe::evaluators {
+namespace {
+
+using internal::LinearLayer;
+using models::Network;
+using models::Node;
+using models::ValueId;
+
+// Where the shift of a layer's output mean goes: a constant [outputs] and the sign of the change; none = moments about zero.
+struct MeanOutlet {
+  ValueId constant = models::kNoValue;
+  double sign = 0;
+};
+
+struct Moments {
+  LinearLayer layer;
+  MeanOutlet outlet;
+  at::Tensor mean;        // [inputs], double
+  at::Tensor covariance;  // [inputs, inputs], double; about zero where there is no outlet
+  std::int64_t samples = 0;
+};
+
+std::int64_t uses(const Network& network, ValueId id) {
+  std::int64_t count = std::count(network.outputs.begin(), network.outputs.end(), id);
+  for (const Node& node : network.nodes) count += std::count(node.inputs.begin(), node.inputs.end(), id);
+  return count;
+}
+
+MeanOutlet outlet_of(const Network& network, const Node& node) {
+  if (node.inputs.size() > 2 && node.inputs[2] != models::kNoValue) {
+    const ValueId bias = node.inputs[2];
+    const bool is_own = network.is_constant(bias) && uses(network, bias) == 1 && network.value(bias).shape.size() == 1;
+    return is_own ? MeanOutlet{bias, 1} : MeanOutlet{};
+  }
+  if (uses(network, node.outputs[0]) != 1) return {};
+  const auto reader = std::find_if(network.nodes.begin(), network.nodes.end(),
+                                   [&](const Node& next) { return !next.inputs.empty() && next.inputs[0] == node.outputs[0]; });
+  if (reader == network.nodes.end() || reader->op != "BatchNormalization" || uses(network, reader->inputs[3]) != 1) return {};
+  return {reader->inputs[3], -1};  // y - running mean
+}
+
+bool is_prunable(const policies::AxisExpression& axis, const policies::CouplingAnalysis& analysis) {
+  for (const policies::Segment& segment : axis) {
+    for (const policies::Factor& factor : segment) {
+      if (factor.group >= 0 && analysis.groups[static_cast<std::size_t>(factor.group)].prunable) return true;
+    }
+  }
+  return false;
+}
+
+// Indices of unfolded inputs, `window` for each channel.
+at::Tensor unfolded_indices(const std::vector<std::int64_t>& channels, std::int64_t window) {
+  std::vector<std::int64_t> indices;
+  indices.reserve(channels.size() * static_cast<std::size_t>(window));
+  for (const std::int64_t channel : channels) {
+    for (std::int64_t k = 0; k < window; ++k) indices.push_back(channel * window + k);
+  }
+  return at::tensor(indices, at::kLong);
+}
+
+std::vector<std::int64_t> complement(const std::vector<std::int64_t>& kept, std::int64_t size) {
+  std::vector<std::int64_t> removed;
+  for (std::int64_t i = 0; i < size; ++i) {
+    if (!std::binary_search(kept.begin(), kept.end(), i)) removed.push_back(i);
+  }
+  return removed;
+}
+
+}  // namespace
+
+struct ConsumerReconstruction::State {
+  const Network& network;
+  const policies::CouplingAnalysis& analysis;
+  ReconstructionOptions options;
+  std::vector<Moments> layers;
+
+  const policies::AxisExpression& input_axis(const LinearLayer& layer) const {
+    const auto& axes = analysis.axes[static_cast<std::size_t>(layer.input)];
+    return layer.is_conv ? axes.at(1) : axes.back();
+  }
+
+  void find_layers() {
+    for (int n = 0; n < static_cast<int>(network.nodes.size()); ++n) {
+      Moments moments;
+      if (!internal::as_linear_layer(network, n, moments.layer) || moments.layer.inputs() > options.widest) continue;
+      if (uses(network, moments.layer.weight) != 1 || !is_prunable(input_axis(moments.layer), analysis)) continue;
+      moments.outlet = outlet_of(network, network.nodes[static_cast<std::size_t>(n)]);
+      moments.mean = at::zeros({moments.layer.inputs()}, at::kDouble);
+      moments.covariance = at::zeros({moments.layer.inputs(), moments.layer.inputs()}, at::kDouble);
+      layers.push_back(std::move(moments));
+    }
+  }
+
+  // Products in float, which is exact enough for one batch, sums over batches in double.
+  void add(Moments& moments, const at::Tensor& x) const {
+    const at::Tensor rows = internal::unfolded_input(network, moments.layer, x.to(at::kFloat), options.positions);
+    moments.mean += rows.sum(0, /*keepdim=*/false, at::kDouble);
+    moments.covariance += at::mm(rows.t(), rows);
+    moments.samples += rows.size(0);
+  }
+
+  void measure(const Rows& calibration) {
+    std::multimap<ValueId, Moments*> by_input;
+    models::RunOptions run;
+    for (Moments& moments : layers) {
+      if (!by_input.contains(moments.layer.input)) run.observed.push_back(moments.layer.input);
+      by_input.emplace(moments.layer.input, &moments);
+    }
+    run.observer = [&](ValueId id, const at::Tensor& value) {
+      for (auto [entry, end] = by_input.equal_range(id); entry != end; ++entry) add(*entry->second, value);
+    };
+    const models::Executor executor(network);
+    const std::int64_t rows = std::min(options.rows, calibration.size());
+    for (std::int64_t begin = 0; begin < rows; begin += options.batch_size) {
+      const std::int64_t end = std::min(rows, begin + options.batch_size);
+      executor.run(internal::as_network_inputs(network, calibration.batch(begin, end)), run);
+    }
+    for (Moments& moments : layers) finish(moments);
+  }
+
+  static void finish(Moments& moments) {
+    LATHE_CHECK_GT(moments.samples, 0);
+    moments.mean /= static_cast<double>(moments.samples);
+    moments.covariance /= static_cast<double>(moments.samples);
+    if (moments.outlet.constant != models::kNoValue) moments.covariance -= at::outer(moments.mean, moments.mean);
+  }
+
+  // W' on the kept inputs and 0 on the others; nothing where the factorization fails (inputs that are not finite).
+  std::optional<at::Tensor> solve(const Moments& moments, const at::Tensor& weight, const at::Tensor& kept,
+                                  const at::Tensor& removed) const {
+    const at::Tensor rows = moments.covariance.index_select(0, kept);
+    const double lambda = options.ridge * moments.covariance.diagonal().mean().item<double>();
+    const at::Tensor system = rows.index_select(1, kept) + at::eye(kept.size(0), at::kDouble) * lambda;
+    const auto [factor, info] = at::linalg_cholesky_ex(system);
+    if (info.item<std::int64_t>() != 0) return std::nullopt;
+    // (W_R C_RS (C_SS + lambda I)^-1)^T
+    const at::Tensor right = at::mm(rows.index_select(1, removed), weight.index_select(1, removed).t());
+    at::Tensor solved = at::zeros_like(weight);
+    solved.index_copy_(1, kept, weight.index_select(1, kept) + at::cholesky_solve(right, factor).t());
+    return solved;
+  }
+
+  void reconstruct(const Moments& moments, const policies::KeptChannels& kept_channels, Network& result) const {
+    const LinearLayer& layer = moments.layer;
+    const std::vector<std::int64_t> kept = policies::kept_indices(input_axis(layer), analysis, kept_channels);
+    if (static_cast<std::int64_t>(kept.size()) == layer.channels || kept.empty()) return;
+    const at::Tensor weight = internal::weight_matrix(network, layer);
+    const std::optional<at::Tensor> solved =
+        solve(moments, weight, unfolded_indices(kept, layer.window), unfolded_indices(complement(kept, layer.channels), layer.window));
+    if (!solved) return;
+    result.constants[layer.weight] = internal::as_weight(network, layer, *solved);
+    if (moments.outlet.constant == models::kNoValue) return;
+    const at::Tensor shift = at::mv(weight - *solved, moments.mean);
+    models::Tensor& outlet = result.constants.at(moments.outlet.constant);
+    outlet = models::from_torch((models::to_torch(outlet).to(at::kDouble) + moments.outlet.sign * shift).to(at::kFloat));
+  }
+};
+
+ConsumerReconstruction::ConsumerReconstruction(const Network& network, const policies::CouplingAnalysis& analysis, const Rows& calibration,
+                                               const ReconstructionOptions& options)
+    : state_(new State{.network = network, .analysis = analysis, .options = options}) {
+  LATHE_CHECK_EQ(analysis.axes.size(), network.values.size()) << "the analysis is of another network";
+  LATHE_CHECK_GT(calibration.size(), 0);
+  at::set_num_threads(1);
+  const c10::NoGradGuard no_grad;
+  state_->find_layers();
+  if (!state_->layers.empty()) state_->measure(calibration);
+}
+
+ConsumerReconstruction::~ConsumerReconstruction() = default;
+
+Network ConsumerReconstruction::reconstruct(const policies::KeptChannels& kept) const {
+  at::set_num_threads(1);
+  const c10::NoGradGuard no_grad;
+  Network result = state_->network;
+  for (const Moments& moments : state_->layers) state_->reconstruct(moments, kept, result);
+  return result;
+}
+
+}  // namespace lathe::evaluators

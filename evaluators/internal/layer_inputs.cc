@@ -1,0 +1,71 @@
+#include "evaluators/internal/layer_inputs.h"
+
+#include <ATen/ops/constant_pad_nd.h>
+#include <ATen/ops/im2col.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "models/executor.h"
+#include "models/operators.h"
+
+namespace lathe::evaluators::internal {
+namespace {
+
+using models::Network;
+using models::Node;
+
+bool is_plain_gemm(const Node& node) {
+  const models::GemmAttributes attributes = models::gemm_attributes(node);
+  return attributes.alpha == 1 && attributes.beta == 1 && !attributes.transpose_a;
+}
+
+const Node& node_of(const Network& network, const LinearLayer& layer) {
+  return network.nodes[static_cast<std::size_t>(layer.node)];
+}
+
+}  // namespace
+
+bool as_linear_layer(const Network& network, int index, LinearLayer& layer) {
+  const Node& node = network.nodes[static_cast<std::size_t>(index)];
+  if (models::weight_input(network, node) != 1) return false;
+  const models::Shape& shape = network.value(node.inputs[1]).shape;
+  layer = {.node = index, .input = node.inputs[0], .weight = node.inputs[1]};
+  if (node.op == "Conv") {
+    if (shape.size() != 4 || models::conv_attributes(network, node).group != 1) return false;
+    layer.is_conv = layer.has_outputs_first = true;
+    layer.channels = shape[1];
+    layer.window = shape[2] * shape[3];
+    return true;
+  }
+  if (shape.size() != 2 || (node.op != "MatMul" && !(node.op == "Gemm" && is_plain_gemm(node)))) return false;
+  layer.has_outputs_first = node.op == "Gemm" && models::gemm_attributes(node).transpose_b;
+  layer.channels = shape[layer.has_outputs_first ? 1 : 0];
+  return true;
+}
+
+at::Tensor unfolded_input(const Network& network, const LinearLayer& layer, const at::Tensor& x, std::int64_t positions) {
+  if (!layer.is_conv) return x.reshape({-1, layer.channels});
+  const models::ConvAttributes conv = models::conv_attributes(network, node_of(network, layer));
+  const at::Tensor padded = at::constant_pad_nd(x.contiguous(), {conv.pads[1], conv.pads[3], conv.pads[0], conv.pads[2]}, 0);
+  const auto outputs = [&](std::size_t axis) {
+    const std::int64_t reach = conv.dilations[axis] * (conv.kernel[axis] - 1) + 1;
+    return (padded.size(static_cast<std::int64_t>(axis) + 2) - reach) / conv.strides[axis] + 1;
+  };
+  const double share = static_cast<double>(outputs(0) * outputs(1)) / static_cast<double>(positions);
+  const auto step = std::max<std::int64_t>(1, std::llround(std::sqrt(share)));
+  const at::Tensor columns = at::im2col(padded, conv.kernel, conv.dilations, {0, 0}, {conv.strides[0] * step, conv.strides[1] * step});
+  return columns.transpose(1, 2).reshape({-1, layer.inputs()});
+}
+
+at::Tensor weight_matrix(const Network& network, const LinearLayer& layer) {
+  const at::Tensor weight = models::to_torch(network.constants.at(layer.weight)).to(at::kDouble);
+  return layer.has_outputs_first ? weight.reshape({weight.size(0), -1}) : weight.t().contiguous();
+}
+
+models::Tensor as_weight(const Network& network, const LinearLayer& layer, const at::Tensor& matrix) {
+  const at::Tensor oriented = layer.has_outputs_first ? matrix : matrix.t();
+  return models::from_torch(oriented.to(at::kFloat).contiguous().reshape(network.value(layer.weight).shape));
+}
+
+}  // namespace lathe::evaluators::internal

@@ -1,0 +1,70 @@
+#include "experiments/delivery_store.h"
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "experiments/evaluation_json.h"
+#include "experiments/run_directory.h"
+#include "models/base/sha256.h"
+
+namespace lathe::experiments {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+json kept_form(const Delivery& delivery) {
+  return {{"policy", policies::to_json(delivery.policy)},
+          {"onnx_sha256", sha256(delivery.onnx)},
+          {"search", to_json(delivery.search)},
+          {"test", to_json(delivery.test)},
+          {"is_recovered", delivery.is_recovered}};
+}
+
+Delivery delivery_of(const json& document, std::string onnx) {
+  return {.policy = policies::policy_from_json(document.at("policy"), "a kept delivery", policies::PolicyDocument::kFile),
+          .onnx = std::move(onnx),
+          .search = evaluation_of(document.at("search")),
+          .test = evaluation_of(document.at("test")),
+          .is_recovered = document.at("is_recovered")};
+}
+
+// "" where there is none.
+std::string bytes_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+}  // namespace
+
+DeliveryStore::DeliveryStore(RunStore& store, std::string folder, const std::vector<std::string>& settings)
+    : store_(store), folder_(std::move(folder)) {
+  std::string lines;
+  for (const std::string& line : settings) lines += line + "\n";
+  settings_hash_ = sha256(lines);
+}
+
+Delivery DeliveryStore::find_or_make(std::int64_t trial, Recovery recovery, const std::function<Delivery()>& make) {
+  const std::string file = folder_ + "/" + std::to_string(trial) + ".onnx";
+  const std::string key =
+      "delivery/" + std::to_string(trial) + (recovery == Recovery::kNone ? "/as it is/" : "/recovered/") + settings_hash_;
+  std::optional<Delivery> made;
+  const json kept = store_.fact(key, [&] {
+    made = make();
+    fs::create_directories(folder_);
+    write_atomically(file, made->onnx);  // before the store says that it is there
+    return kept_form(*made);
+  });
+  if (made) return *std::move(made);
+  std::string onnx = bytes_of(file);
+  return sha256(onnx) == kept.at("onnx_sha256").get<std::string>() ? delivery_of(kept, std::move(onnx)) : make();
+}
+
+void DeliveryStore::clear() {
+  fs::remove_all(folder_);
+}
+
+}  // namespace lathe::experiments
