@@ -2,7 +2,9 @@
 // evaluate and compress all start from this.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,6 +18,7 @@
 #include "hwmodels/hardware_model.h"
 #include "hwmodels/policy_scorer.h"
 #include "models/network.h"
+#include "policies/channel_scores.h"
 #include "policies/coupling_groups.h"
 #include "policies/search_space.h"
 #include "policies/workload.h"
@@ -41,7 +44,6 @@ class Experiment {
   const models::Network network;   // prepared for pruning
   const std::int64_t model_bytes;  // of the ONNX file
   const policies::CouplingAnalysis analysis;
-  const std::vector<std::vector<double>> importance;  // of the channels of each group
   const policies::WorkloadBuilder builder;
   std::vector<Target> targets;
   policies::SearchSpace space;
@@ -54,6 +56,8 @@ class Experiment {
   evaluators::Evaluation float_accuracy(evaluators::Split split) const;
 
   policies::Policy to_policy(const policies::Candidate& candidate) const;
+  // By any criterion, worked out at its first use. Throws UserError where the criterion needs rows and the config names no data.
+  const policies::Importance& importance(const std::string& criterion) const;
   evaluators::CompressionOptions compression_options() const;
   // Whether the search is steered by agreement with the float network, not by labels.
   bool uses_agreement() const;
@@ -64,6 +68,8 @@ class Experiment {
   std::optional<models::Network> batch_norm_reference_;                 // none without data
   std::unique_ptr<evaluators::Evaluator> evaluator_;
   const evaluators::PolicyEvaluator* builtin_ = nullptr;
+  mutable std::mutex importance_mutex_;
+  mutable std::map<std::string, policies::Importance> importance_;  // by criterion
 };
 
 }  // namespace lathe::experiments
