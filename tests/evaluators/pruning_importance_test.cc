@@ -14,6 +14,7 @@
 
 #include "evaluators/gate_importance.h"
 #include "evaluators/next_layer_selection.h"
+#include "evaluators/readers/cifar_reader.h"
 #include "models/executor.h"
 #include "models/onnx_reader.h"
 #include "policies/policy.h"
@@ -46,15 +47,15 @@ std::size_t group_named(const CouplingAnalysis& analysis, const std::string& nam
   return static_cast<std::size_t>(found - analysis.groups.begin());
 }
 
-// Every criterion but the random one, on the residual path too, where scores of up to seven layers are summed.
+// Every criterion but the random one, on the residual path too, where scores of up to ten layers are summed.
 TEST(PruningImportance, SelectsTheChannelsThatNumpySelects) {
   const std::string model = data_folder() + "/models/resnet20_cifar10.onnx";
   if (!std::filesystem::exists(model)) GTEST_SKIP() << "no " << model << "; set LATHE_DATA";
   const Network network = policies::prepare_for_pruning(models::read_onnx(model));
   const CouplingAnalysis analysis = policies::analyze_coupling(network);
-  const Dataset data = load_dataset(
-      {.kind = "cifar10", .path = data_folder() + "/cifar10", .mean = {0.485F, 0.456F, 0.406F}, .stddev = {0.229F, 0.224F, 0.225F}});
-  const Rows rows = first_rows(data.search, 32);  // the first images of the file
+  Rows rows = first_rows(read_cifar10(data_folder() + "/cifar10/test_batch.bin"), 32);
+  rows.mean = {0.485F, 0.456F, 0.406F};
+  rows.stddev = {0.229F, 0.224F, 0.225F};
   std::map<std::string, Importance> importance;
   for (const ReferenceSelection& reference : reference_selections()) {
     SCOPED_TRACE(reference.criterion + " in " + reference.group);
