@@ -118,7 +118,7 @@ std::vector<double> thinet_removal_order(const at::Tensor& products) {
 }
 
 std::vector<double> lasso_entry_points(const at::Tensor& products) {
-  constexpr double kStep = 0.97;    // from one lambda of the path to the next
+  constexpr double kStep = 0.99;    // from one lambda of the path to the next
   constexpr double kLowest = 1e-4;  // of the lambda from which on all factors are zero
   const at::Tensor dense = products.contiguous();
   const at::Tensor total = dense.sum(1);

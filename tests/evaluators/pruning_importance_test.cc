@@ -140,7 +140,7 @@ TEST(ThiNet, RemovesChannelsThatCancel) {
 TEST(Lasso, OrthogonalChannelsEnterAtTheirSize) {
   const at::Tensor products = at::diag(at::tensor({1.0, 8.0, 3.0}, at::kDouble));
   const std::vector<double> entry = lasso_entry_points(products);
-  EXPECT_NEAR(entry[0], 1, 0.04);  // the path has steps of 3 %
+  EXPECT_NEAR(entry[0], 1, 0.04);  // the path has steps of 1 %
   EXPECT_NEAR(entry[1], 8, 0.3);
   EXPECT_NEAR(entry[2], 3, 0.1);
 }
