@@ -1,28 +1,37 @@
 // Hypervolume that agents reach on a standard problem; the last line of the output is the number alone (the mean over the seeds).
 //   bench/search_problems --agent bayes --problem zdt1 --dims 6 --trials 100 --seed 0 [--seeds 5] [--set option=value ...]
+// One agent is asked for one candidate at a time and told its result at once, as an optimizer is used alone; --round N (and several agents)
+// runs the controller of a search instead, whose results reach agents one round late.
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
+#include <fstream>
+#include <iomanip>
 #include <iostream>
 
 #include "models/base/error.h"
+#include "search/constraints.h"
 #include "search/controller.h"
 #include "search/pareto.h"
 #include "search/standard_problems.h"
 
 namespace {
 
+using namespace lathe::search;
+
 struct Arguments {
   std::vector<std::string> agents{"nsga2"};
   std::vector<std::string> settings;  // option=value, for the first agent
-  std::string problem = "zdt1";
-  int dims = 6, trials = 100, seeds = 1;
+  std::string problem = "zdt1", trace;
+  StandardProblemOptions problem_options;
+  int trials = 100, seeds = 1, round = 0;
   std::uint64_t seed = 0;
-  bool has_sensitivity = false;
+  bool is_exact = false;
 };
 
-lathe::search::AgentOptions agent_options(const Arguments& arguments, std::size_t agent) {
-  lathe::search::AgentOptions options{arguments.agents[agent], "", {}};
+AgentOptions agent_options(const Arguments& arguments, std::size_t agent) {
+  AgentOptions options{arguments.agents[agent], "", {}};
   if (agent > 0) return options;
   for (const std::string& setting : arguments.settings) {
     const std::size_t equals = setting.find('=');
@@ -32,24 +41,70 @@ lathe::search::AgentOptions agent_options(const Arguments& arguments, std::size_
   return options;
 }
 
-double run_seed(const Arguments& arguments, std::uint64_t seed) {
-  using namespace lathe::search;
-  const StandardProblem made =
-      arguments.problem == "network"
-          ? make_network_problem({.layers = std::max(1, arguments.dims / 3), .seed = seed, .has_sensitivity = arguments.has_sensitivity})
-          : make_standard_problem(arguments.problem, arguments.dims, seed);
+Measurement measure(const StandardProblem& made, const lathe::policies::Candidate& candidate) {
+  Measurement measurement{.value = made.measured(candidate), .stddev = made.stddev};
+  if (made.further) measurement.further = made.further(candidate);
+  return measurement;
+}
+
+Trial finished_trial(const StandardProblem& made, std::int64_t id, const std::string& agent, const lathe::policies::Candidate& candidate) {
+  Trial trial{.id = id, .agent = agent, .candidate = candidate, .metrics = score_exactly(made.problem, candidate).metrics};
+  const Measurement measurement = measure(made, candidate);
+  trial.stddev = measurement.stddev;
+  std::size_t measured = 0;
+  for (std::size_t m = 0; m < trial.metrics.size(); ++m) {
+    if (!made.problem.metrics[m].is_measured) continue;
+    trial.metrics[m] = measured == 0 ? measurement.value : measurement.further[measured - 1];
+    ++measured;
+  }
+  return trial;
+}
+
+std::vector<Trial> run_alone(const StandardProblem& made, const AgentOptions& options, int trials, std::uint64_t seed) {
+  const std::unique_ptr<Agent> agent = make_agent(options, made.problem, seed);
+  std::vector<Trial> finished;
+  while (static_cast<int>(finished.size()) < trials) {
+    const std::vector<lathe::policies::Candidate> asked = agent->ask(1, {});
+    if (asked.empty()) break;
+    finished.push_back(finished_trial(made, static_cast<std::int64_t>(finished.size()), options.kind, asked[0]));
+    agent->tell({&finished.back(), 1});
+  }
+  return finished;
+}
+
+std::vector<Trial> run_together(const StandardProblem& made, const Arguments& arguments, std::uint64_t seed) {
   std::vector<AgentOptions> agents;
   for (std::size_t a = 0; a < arguments.agents.size(); ++a) agents.push_back(agent_options(arguments, a));
   ControllerCallbacks callbacks;
-  callbacks.measure = [&](const lathe::policies::Candidate& candidate) {
-    return Measurement{.value = made.measured(candidate), .stddev = made.stddev};
-  };
+  callbacks.measure = [&](const lathe::policies::Candidate& candidate) { return measure(made, candidate); };
+  const ControllerOptions options{.trials = arguments.trials, .threads = 1, .round = arguments.round, .seed = seed};
+  return run_search(made.problem, agents, options, callbacks).trials;
+}
+
+// One line a trial: its number, seed, and hypervolume so far.
+void write_trace(const Arguments& arguments, const StandardProblem& made, const std::vector<Trial>& trials, std::uint64_t seed) {
+  std::ofstream file(arguments.trace, std::ios::app);
+  std::vector<Trial> so_far;
+  for (const Trial& trial : trials) {
+    so_far.push_back(trial);
+    file << seed << ' ' << so_far.size() << ' ' << front_hypervolume(made.problem, made.problem.fronts[0], so_far) << '\n';
+  }
+}
+
+double run_seed(const Arguments& arguments, std::uint64_t seed) {
+  StandardProblemOptions options = arguments.problem_options;
+  options.seed = seed;
+  if (arguments.is_exact) options.known = KnownMetrics::kAllButLastObjective;
+  const StandardProblem made = make_standard_problem(arguments.problem, options);
   const auto start = std::chrono::steady_clock::now();
-  const SearchResult result = run_search(made.problem, agents, {.trials = arguments.trials, .threads = 1, .seed = seed}, callbacks);
+  const bool is_alone = arguments.agents.size() == 1 && arguments.round == 0;
+  const std::vector<Trial> trials =
+      is_alone ? run_alone(made, agent_options(arguments, 0), arguments.trials, seed) : run_together(made, arguments, seed);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  const double hypervolume = front_hypervolume(made.problem, made.problem.fronts[0], result.trials);
-  std::cout << "seed " << seed << ": " << result.trials.size() << " trials, hypervolume " << hypervolume << ", "
-            << 1e3 * seconds / static_cast<double>(std::max<std::size_t>(result.trials.size(), 1)) << " ms a trial\n";
+  const double hypervolume = front_hypervolume(made.problem, made.problem.fronts[0], trials);
+  std::cout << "seed " << seed << ": " << trials.size() << " trials, hypervolume " << hypervolume << ", "
+            << 1e3 * seconds / static_cast<double>(std::max<std::size_t>(trials.size(), 1)) << " ms a trial\n";
+  if (!arguments.trace.empty()) write_trace(arguments, made, trials, seed);
   return hypervolume;
 }
 
@@ -59,17 +114,23 @@ int main(int argc, char** argv) try {
   Arguments arguments;
   CLI::App app{"Hypervolume of agents on a standard problem"};
   app.add_option("--agent", arguments.agents, "one or more agents");
-  app.add_option("--problem", arguments.problem, "zdt1, zdt2, zdt3, dtlz2 or network");
-  app.add_option("--dims", arguments.dims, "decisions");
+  app.add_option("--problem", arguments.problem,
+                 "zdt1-4, zdt6, dtlz1-7, wfg1-9, bnh, osy, tnk, welded_beam, truss2d, disc_brake, carside or network");
+  app.add_option("--dims", arguments.problem_options.dims, "decisions; engineering problems have their own number");
+  app.add_option("--objectives", arguments.problem_options.objectives, "of dtlz and wfg");
+  app.add_option("--levels", arguments.problem_options.levels, "values of each variable");
+  app.add_flag("--exact", arguments.is_exact, "tell the agents everything but the last objective, as latency is known in a search");
   app.add_option("--trials", arguments.trials);
   app.add_option("--seed", arguments.seed, "the first seed");
   app.add_option("--seeds", arguments.seeds, "how many");
   app.add_option("--set", arguments.settings, "option=value of the first agent");
-  app.add_flag("--sensitivity", arguments.has_sensitivity, "give the network problem its sensitivities");
+  app.add_option("--round", arguments.round, "proposals a round of the controller; 0 = the agent alone, one proposal at a time");
+  app.add_option("--trace", arguments.trace, "append the hypervolume after each trial to this file");
+  app.add_flag("--sensitivity", arguments.problem_options.has_sensitivity, "give the network problem its sensitivities");
   CLI11_PARSE(app, argc, argv);
   double sum = 0;
   for (int s = 0; s < arguments.seeds; ++s) sum += run_seed(arguments, arguments.seed + static_cast<std::uint64_t>(s));
-  std::cout << sum / arguments.seeds << std::endl;
+  std::cout << std::setprecision(10) << sum / arguments.seeds << std::endl;
   return 0;
 } catch (const lathe::UserError& error) {
   std::cerr << error.what() << std::endl;

@@ -1,4 +1,5 @@
-# lathe_add_layer(NAME SOURCES ... PUBLIC ... PRIVATE ...): one static library a layer, target lathe_NAME, alias lathe::NAME.
+# lathe_add_layer(NAME SOURCES ... PUBLIC ... PRIVATE ...): one static library a layer, target lathe_NAME, alias lathe::NAME; installed with
+# its headers, but for those of folders that are nobody else's business.
 function(lathe_add_layer name)
   cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
   add_library(lathe_${name} STATIC ${ARG_SOURCES})
@@ -9,6 +10,9 @@ function(lathe_add_layer name)
   target_compile_features(lathe_${name} PUBLIC cxx_std_20)
   target_link_libraries(lathe_${name} PUBLIC ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
   lathe_set_warnings(lathe_${name})
+  install(TARGETS lathe_${name} EXPORT LatheTargets)
+  install(DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/lathe/${name}
+    FILES_MATCHING PATTERN "*.h" PATTERN internal EXCLUDE PATTERN kernels EXCLUDE PATTERN cli EXCLUDE)
 endfunction()
 
 # Warnings, and errors from them in developer mode; sanitizers where asked for.

@@ -119,7 +119,8 @@ void add_predictions(const Experiment& experiment, policies::Policy& policy) {
   for (const Target& target : experiment.targets) {
     const hwmodels::Prediction prediction = target.hardware->predict(workload);
     if (!prediction.is_feasible) continue;
-    policy.metrics.latency_ms[target.name()] = {.value = prediction.latency_ms, .kind = "predicted"};
+    policy.metrics.latency_ms[target.name()] = {
+        .value = prediction.latency_ms, .kind = "predicted", .interval = latency_interval_ms(prediction)};
     policy.metrics.energy_mj[target.name()] = {.value = prediction.energy_mj, .kind = "predicted"};
   }
 }

@@ -7,6 +7,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "evaluators/evaluator_registry.h"
 #include "evaluators/external_command.h"
 #include "evaluators/pruning_importance.h"
 #include "models/base/error.h"
@@ -111,6 +112,10 @@ Experiment::Experiment(const ExperimentConfig& given, bool load_train)
   if (config.evaluator.kind == "command") {
     evaluator_ = std::make_unique<evaluators::CommandEvaluator>(evaluators::CommandOptions{
         .command = split_command(config.evaluator.command), .timeout_seconds = config.evaluator.timeout_seconds});
+    return;
+  }
+  if (const evaluators::EvaluatorFactory* registered = evaluators::find_evaluator(config.evaluator.kind)) {
+    evaluator_ = registered->make({.network = network, .analysis = analysis, .dataset = dataset ? &*dataset : nullptr});
     return;
   }
   const auto kind = uses_agreement() ? evaluators::AccuracyKind::kAgreement : evaluators::AccuracyKind::kAccuracy;

@@ -48,6 +48,7 @@ json prediction_json(const hwmodels::Prediction& prediction, const hwmodels::Dev
               {"feasible", prediction.is_feasible},
               {"reason", prediction.reason},
               {"layers", layers}};
+  if (const auto interval = latency_interval_ms(prediction)) result["latency_interval_ms"] = {interval->first, interval->second};
   if (prediction.resources) {
     const hwmodels::FpgaResources& used = *prediction.resources;
     result["resources"] = {{"lut", used.lut}, {"ff", used.ff}, {"bram36", used.bram36}, {"dsp", used.dsp}};
@@ -65,7 +66,10 @@ std::string prediction_text(const hwmodels::Prediction& prediction, const hwmode
   }
   std::string text = layers.to_string() + "\n" + device.title + ", batch " + std::to_string(batch) + ", predicted (" +
                      trust(prediction.is_calibrated) + ")\n";
-  text += "latency          " + format_significant(prediction.latency_ms, 3) + " ms\n";
+  text += "latency          " + format_significant(prediction.latency_ms, 3) + " ms";
+  if (const auto interval = latency_interval_ms(prediction))
+    text += ", 90 % interval " + format_significant(interval->first, 3) + " to " + format_significant(interval->second, 3) + " ms";
+  text += "\n";
   text += "energy           " + format_significant(prediction.energy_mj, 3) + " mJ, on average " +
           format_significant(prediction.average_power_w, 3) + " W\n";
   text += "activation peak  " + format_bytes(static_cast<double>(prediction.peak_activation_bytes)) + "\n";
@@ -102,6 +106,7 @@ std::string device_text(const hwmodels::DeviceSpec& device) {
   text += "channel granularity  " + std::to_string(device.capabilities.channel_granularity) + "\n";
   text += "weight bits          " + join_numbers(device.capabilities.weight_bits) + "\n";
   text += "activation bits      " + join_numbers(device.capabilities.activation_bits) + "\n";
+  if (!device.calibration.empty()) text += "calibration          " + device.calibration + "\n";
   text += "file                 " + device.file + "\n\n";
   TextTable table({{"parameter"}, {"value", TextTable::Align::kRight}, {"source"}});
   for (const auto& [name, value] : device.parameters) {

@@ -56,6 +56,11 @@ json trials_json(const RunResults& results) {
   return list;
 }
 
+// What the network takes while it runs: weights as the device stores them, and activations at the worst moment.
+std::int64_t memory_bytes(const hwmodels::Prediction& prediction) {
+  return prediction.weight_bytes + prediction.peak_activation_bytes;
+}
+
 // Hypervolume (see hypervolume_share) of the front after each trial, of all agents together or of one.
 json hypervolume_series(const RunResults& results, const search::Front& front, const std::string& agent) {
   json series = json::array();
@@ -98,6 +103,7 @@ json device_json(const RunResults& results, int target) {
             {"energy_mj", as_it_is.energy_mj},
             {"average_power_w", as_it_is.average_power_w},
             {"peak_activation_bytes", as_it_is.peak_activation_bytes},
+            {"memory_bytes", memory_bytes(as_it_is)},
             {"feasible", as_it_is.is_feasible},
             {"kind", "predicted"}}},
           {"reference_point", reference},
@@ -108,17 +114,23 @@ json device_json(const RunResults& results, int target) {
 
 json policy_json(const DeliveredPolicy& delivered, const RunResults& results) {
   const policies::PolicyMetrics& metrics = delivered.delivery.policy.metrics;
-  json latency = json::object(), energy = json::object(), speed_up = json::object();
-  for (const Target& target : results.experiment.targets) {
+  const Experiment& experiment = results.experiment;
+  const policies::Workload workload =
+      policies::workload_of(experiment.builder, experiment.network, experiment.analysis, delivered.delivery.policy);
+  json latency = json::object(), energy = json::object(), speed_up = json::object(), power = json::object(), memory = json::object();
+  for (const Target& target : experiment.targets) {
     const auto found = metrics.latency_ms.find(target.name());
     if (found == metrics.latency_ms.end()) continue;
     latency[target.name()] = found->second.value;
     energy[target.name()] = metrics.energy_mj.at(target.name()).value;
     speed_up[target.name()] = target.float_prediction.latency_ms / found->second.value;
+    const hwmodels::Prediction prediction = target.hardware->predict(workload);
+    power[target.name()] = prediction.average_power_w;
+    memory[target.name()] = memory_bytes(prediction);
   }
   json document{{"number", delivered.number},
                 {"trial", delivered.trial},
-                {"device", results.experiment.targets[static_cast<std::size_t>(delivered.target)].name()},
+                {"device", experiment.targets[static_cast<std::size_t>(delivered.target)].name()},
                 {"recommended", delivered.is_recommended},
                 {"meets_loss", delivered.meets_loss},
                 {"recovered", delivered.delivery.is_recovered},
@@ -128,6 +140,8 @@ json policy_json(const DeliveredPolicy& delivered, const RunResults& results) {
                 {"latency_ms", latency},
                 {"energy_mj", energy},
                 {"speed_up", speed_up},
+                {"average_power_w", power},
+                {"memory_bytes", memory},
                 {"packed_bytes", *metrics.packed_bytes}};
   if (delivered.delivery.search.is_ok) document["search_accuracy"] = figure_json(accuracy_figure(delivered.delivery.search, "search"));
   if (metrics.size_bytes) {

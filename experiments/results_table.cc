@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "experiments/before_after_table.h"
 #include "experiments/results.h"
 #include "experiments/text_table.h"
 
@@ -88,6 +89,7 @@ std::string results_table(const json& results) {
   text += "* recommended: the fastest that loses at most " + format_fixed(results["accuracy_loss"].get<double>(), 2) +
           " points on the search split, after recovery. Accuracy is measured on " + samples +
           "held-out rows with 95 % intervals; the loss is paired with the float network.\n";
+  if (const std::string changes = before_after_table(results); !changes.empty()) text += "\n" + changes;
   return text;
 }
 

@@ -12,11 +12,17 @@ namespace {
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
+// The limit on the predicted latency that keeps the configured quantile of the true one below the user's.
+double latency_limit_ms(const ConstraintsConfig& limits, const Target& target) {
+  const double log_deviation = target.hardware->device().latency_log_deviation;
+  return limits.latency_ms.of(target.name()).value_or(kNone) / hwmodels::latency_quantile_factor(log_deviation, limits.latency_quantile);
+}
+
 std::vector<search::Metric> make_metrics(const Experiment& experiment) {
   const ConstraintsConfig& limits = experiment.config.constraints;
   std::vector<search::Metric> metrics{{.name = "accuracy", .direction = search::Direction::kMaximize, .is_measured = true}};
   for (const Target& target : experiment.targets) {
-    metrics.push_back({.name = metric_name("latency_ms", target.name()), .limit = limits.latency_ms.of(target.name()).value_or(kNone)});
+    metrics.push_back({.name = metric_name("latency_ms", target.name()), .limit = latency_limit_ms(limits, target)});
     metrics.push_back({.name = metric_name("energy_mj", target.name()), .limit = limits.energy_mj.of(target.name()).value_or(kNone)});
   }
   metrics.push_back({.name = "packed_bytes", .limit = limits.packed_bytes.value_or(kNone)});

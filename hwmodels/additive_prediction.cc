@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "hwmodels/memory_use.h"
-
 namespace lathe::hwmodels {
 
 const char* bound_of(const OpEstimate& estimate) {
@@ -16,12 +14,10 @@ OpCost op_cost_of(const OpEstimate& estimate, double static_power_w) {
   return {.latency_ms = estimate.latency_s * kMillis, .energy_mj = (estimate.dynamic_j + static_power_w * estimate.latency_s) * kMillis};
 }
 
-void check_memory(double limit_bytes, Prediction& prediction) {
-  const double used = static_cast<double>(prediction.weight_bytes) + static_cast<double>(prediction.peak_activation_bytes);
-  if (used <= limit_bytes) return;
+void check_memory(const MemoryLimits& limits, Prediction& prediction) {
+  if (fits(limits, prediction.weight_bytes, prediction.peak_activation_bytes)) return;
   prediction.is_feasible = false;
-  prediction.reason = "weights and activations take " + std::to_string(static_cast<long long>(used)) + " bytes of memory, the device has " +
-                      std::to_string(static_cast<long long>(limit_bytes));
+  prediction.reason = shortage(limits, prediction.weight_bytes, prediction.peak_activation_bytes);
 }
 
 std::vector<std::string> width_notes(const DeviceSpec& device, const policies::Workload& workload) {
@@ -36,10 +32,11 @@ std::vector<std::string> width_notes(const DeviceSpec& device, const policies::W
           std::to_string(std::max(widest_weight, widest_activation)) + "-bit integers, which its tool chain makes of them"};
 }
 
-Prediction predict_additive(const DeviceSpec& device, const policies::Workload& workload, double static_power_w, double memory_limit_bytes,
+Prediction predict_additive(const DeviceSpec& device, const policies::Workload& workload, double static_power_w, const MemoryLimits& limits,
                             const std::function<OpEstimate(const policies::OpWorkload&)>& estimate) {
   Prediction prediction;
   prediction.is_calibrated = device.is_calibrated;
+  prediction.latency_log_deviation = device.latency_log_deviation;
   prediction.notes = width_notes(device, workload);
   for (const policies::OpWorkload& op : workload.ops) {
     if (op.is_fused) continue;
@@ -53,7 +50,7 @@ Prediction predict_additive(const DeviceSpec& device, const policies::Workload& 
   prediction.average_power_w = prediction.latency_ms > 0 ? prediction.energy_mj / prediction.latency_ms : static_power_w;
   prediction.peak_activation_bytes = peak_activation_bytes(workload, device.capabilities);
   prediction.weight_bytes = weight_bytes(workload, device.capabilities);
-  check_memory(memory_limit_bytes, prediction);
+  check_memory(limits, prediction);
   return prediction;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "hwmodels/hardware_model.h"
+#include "hwmodels/memory_use.h"
 
 namespace lathe::hwmodels {
 
@@ -23,14 +24,14 @@ const char* bound_of(const OpEstimate& estimate);
 
 OpCost op_cost_of(const OpEstimate& estimate, double static_power_w);
 
-// Sums `estimate` over the operators; fused operators cost nothing. `memory_limit_bytes`: weights and activations must fit.
-Prediction predict_additive(const DeviceSpec& device, const policies::Workload& workload, double static_power_w, double memory_limit_bytes,
+// Sums `estimate` over the operators; fused operators cost nothing. Weights and activations must be within `limits`.
+Prediction predict_additive(const DeviceSpec& device, const policies::Workload& workload, double static_power_w, const MemoryLimits& limits,
                             const std::function<OpEstimate(const policies::OpWorkload&)>& estimate);
 
 // Notes where the device executes layers at a width other than the policy's.
 std::vector<std::string> width_notes(const DeviceSpec& device, const policies::Workload& workload);
 
 // Sets is_feasible and reason where weights and activations exceed the memory.
-void check_memory(double limit_bytes, Prediction& prediction);
+void check_memory(const MemoryLimits& limits, Prediction& prediction);
 
 }  // namespace lathe::hwmodels

@@ -3,7 +3,7 @@
 //   compute = ceil(tiles / threads) * tile_pixels * tile_channels * (K + tile_overhead_k) / (macs_per_cycle * efficiency * clock)
 //             + transforms and unpacking
 //   memory  = max(cache traffic / cache bandwidth, DRAM traffic / DRAM bandwidth)
-//   latency = max(compute, memory) + (1 - memory_overlap) * min(compute, memory) + op_overhead + thread_overhead
+//   latency = max(compute, memory) + (1 - memory_overlap) * min(compute, memory) + op_overhead + thread_overhead * log2(threads)
 //
 // Register tiles: a kernel computes tile_pixels x tile_channels outputs at a time, so both extents are rounded up, and starting and
 // storing a tile costs as much as tile_overhead_k steps of the reduction (Goto and van de Geijn, Anatomy of High-Performance Matrix

@@ -15,68 +15,44 @@ bool contains(const std::vector<int>& sorted, int item) {
   return std::binary_search(sorted.begin(), sorted.end(), item);
 }
 
+// Numbers keys in order of first appearance.
+template <typename Key>
+class Numbering {
+ public:
+  std::uint32_t of(const Key& key) {
+    const auto found = std::find(seen_.begin(), seen_.end(), key);
+    const auto number = static_cast<std::uint32_t>(found - seen_.begin());
+    if (found == seen_.end()) seen_.push_back(key);
+    return number;
+  }
+  std::size_t size() const { return seen_.size(); }
+
+ private:
+  std::vector<Key> seen_;
+};
+
 }  // namespace
 
-void apply_choice(const policies::SearchSpace& space, int decision_index, int choice, WorkloadSetting& setting) {
-  const Decision& decision = space.decisions[static_cast<std::size_t>(decision_index)];
-  const auto subject = static_cast<std::size_t>(decision.subject);
-  const int value = decision.values[static_cast<std::size_t>(choice)];
-  if (decision.kind == DecisionKind::kKeptChannels) {
-    setting.kept_counts[static_cast<std::size_t>(space.groups[subject].group)] = value;
-    return;
-  }
-  policies::WorkloadBuilder::Bits& bits = setting.bits[static_cast<std::size_t>(space.layers[subject].node)];
-  if (decision.kind == DecisionKind::kWeightBits) bits.weight = value;
-  if (decision.kind == DecisionKind::kActivationBits || space.tie_bits) bits.activation = value;
-}
-
-void ChoiceTable::for_each_entry(WorkloadSetting setting, const policies::SearchSpace& space,
-                                 const std::function<void(std::size_t, const WorkloadSetting&)>& visit) const {
-  const std::size_t classes = reading_.empty() ? 1 : reading_representative_.size();
-  std::vector<std::size_t> at(main_.size(), 0);
-  for (std::size_t reader = 0; reader < classes; ++reader) {
-    for (std::size_t i = 0; i < reading_.size(); ++i)
-      apply_choice(space, reading_[i].decision, reading_representative_[reader][i], setting);
-    // An odometer over the classes of the main dimensions, which ends where it began.
-    for (bool is_done = false; !is_done;) {
-      std::size_t index = reading_.empty() ? 0 : reading_class_offset_[reader];
-      for (std::size_t d = 0; d < main_.size(); ++d) {
-        index += main_[d].class_offset[at[d]];
-        apply_choice(space, main_[d].decision, main_[d].representative[at[d]], setting);
-      }
-      visit(index, setting);
-      is_done = true;
-      for (std::size_t d = 0; d < main_.size() && is_done; ++d) {
-        at[d] = (at[d] + 1) % main_[d].representative.size();
-        is_done = at[d] == 0;
-      }
+void for_each_entry(const ChoiceTable& table, const CandidateDigits& digits, WorkloadSetting setting,
+                    const std::function<void(std::size_t, const WorkloadSetting&)>& visit) {
+  for (std::size_t entry = 0; entry < table.entries; ++entry) {
+    for (const ChoiceTable::Axis& axis : table.axes) {
+      const int slot = static_cast<int>(axis.slot);
+      digits.apply(slot, static_cast<int>(entry / axis.stride) % digits.extent(slot), setting);
     }
+    visit(entry, setting);
   }
-}
-
-void ChoiceIndex::add_terms(const std::vector<ChoiceTable::Dimension>& dimensions) {
-  for (const ChoiceTable::Dimension& dimension : dimensions) {
-    terms_.push_back({static_cast<std::uint32_t>(dimension.decision), static_cast<std::uint32_t>(offsets_.size())});
-    offsets_.insert(offsets_.end(), dimension.offset.begin(), dimension.offset.end());
-  }
-}
-
-void ChoiceIndex::add(const ChoiceTable& table, std::size_t first_entry) {
-  Table flat{.first_term = static_cast<std::uint32_t>(terms_.size()), .first_entry = first_entry};
-  add_terms(table.main_);
-  flat.first_reading = static_cast<std::uint32_t>(terms_.size());
-  add_terms(table.reading_);
-  flat.end_reading = static_cast<std::uint32_t>(terms_.size());
-  flat.first_class = static_cast<std::uint32_t>(offsets_.size());
-  offsets_.insert(offsets_.end(), table.reading_class_.begin(), table.reading_class_.end());
-  tables_.push_back(flat);
 }
 
 ChoiceTableMaker::ChoiceTableMaker(const policies::WorkloadBuilder& builder, const policies::SearchSpace& space,
-                                   const policies::DeviceCapabilities& capabilities)
-    : builder_(builder), space_(space), capabilities_(capabilities), base_(policies::setting_of(builder, space, least_compressed(space))) {}
+                                   const policies::DeviceCapabilities& capabilities, CandidateDigits& digits)
+    : builder_(builder),
+      space_(space),
+      capabilities_(capabilities),
+      digits_(digits),
+      base_(policies::setting_of(builder, space, least_compressed(space))) {}
 
-std::optional<ChoiceTable> ChoiceTableMaker::for_op(int op, std::size_t most_entries) const {
+std::optional<ChoiceTable> ChoiceTableMaker::for_op(int op, std::size_t most_entries) {
   const policies::OpWorkload work = builder_.build_op(op, base_.kept_counts, base_.bits);
   const bool is_layer = work.weight_elements > 0;
   // A layer's input width is its own decision, others' inputs are as wide as their readers need.
@@ -87,7 +63,7 @@ std::optional<ChoiceTable> ChoiceTableMaker::for_op(int op, std::size_t most_ent
   return make(builder_.dependencies(op), is_layer ? work.node : -1, widths, most_entries);
 }
 
-std::optional<ChoiceTable> ChoiceTableMaker::for_value(int value, std::size_t most_entries) const {
+std::optional<ChoiceTable> ChoiceTableMaker::for_value(int value, std::size_t most_entries) {
   const WidthsOf widths = [&](const WorkloadSetting& setting) -> Widths {
     const policies::LiveValue live = builder_.build_value(value, setting.kept_counts, setting.bits);
     return {0, width_on_device(live.bits, capabilities_.activation_bits)};
@@ -95,27 +71,11 @@ std::optional<ChoiceTable> ChoiceTableMaker::for_value(int value, std::size_t mo
   return make(builder_.value_dependencies(value), -1, widths, most_entries);
 }
 
-// Choices of equal key share a class. A dimension of one class is left out.
-void ChoiceTableMaker::add_dimension(int decision, const std::vector<std::pair<int, int>>& keys,
-                                     std::vector<ChoiceTable::Dimension>& dimensions) const {
-  ChoiceTable::Dimension dimension{.decision = decision};
-  std::vector<std::pair<int, int>> seen;
-  for (std::size_t choice = 0; choice < keys.size(); ++choice) {
-    const auto found = std::find(seen.begin(), seen.end(), keys[choice]);
-    dimension.offset.push_back(static_cast<std::uint32_t>(found - seen.begin()));
-    if (found == seen.end()) {
-      seen.push_back(keys[choice]);
-      dimension.representative.push_back(static_cast<int>(choice));
-    }
-  }
-  if (seen.size() > 1) dimensions.push_back(std::move(dimension));
-}
-
 std::optional<ChoiceTable> ChoiceTableMaker::make(const policies::WorkloadBuilder::Dependencies& dependencies, int own_node,
-                                                  const WidthsOf& widths, std::size_t most_entries) const {
-  ChoiceTable table;
-  for (std::size_t d = 0; d < space_.decisions.size(); ++d) {
-    const Decision& decision = space_.decisions[d];
+                                                  const WidthsOf& widths, std::size_t most_entries) {
+  std::vector<int> slots, readers;
+  for (int d = 0; d < static_cast<int>(space_.decisions.size()); ++d) {
+    const Decision& decision = space_.decisions[static_cast<std::size_t>(d)];
     const auto subject = static_cast<std::size_t>(decision.subject);
     const bool is_group = decision.kind == DecisionKind::kKeptChannels;
     if (!contains(is_group ? dependencies.groups : dependencies.nodes,
@@ -123,75 +83,77 @@ std::optional<ChoiceTable> ChoiceTableMaker::make(const policies::WorkloadBuilde
       continue;
     }
     const bool is_own = !is_group && space_.layers[subject].node == own_node;
-    const bool sets_weights = decision.kind == DecisionKind::kWeightBits && is_own;
-    const bool sets_activations =
-        decision.kind == DecisionKind::kActivationBits || (decision.kind == DecisionKind::kWeightBits && space_.tie_bits);
-    if (!is_group && !sets_weights && !sets_activations) continue;
-    std::vector<std::pair<int, int>> keys;
-    for (const int value : decision.values) {
-      keys.emplace_back(is_group       ? value
-                        : sets_weights ? width_on_device(value, capabilities_.weight_bits)
-                                       : 0,
-                        sets_activations ? width_on_device(value, capabilities_.activation_bits) : 0);
-    }
-    add_dimension(static_cast<int>(d), keys, is_group || is_own ? table.main_ : table.reading_);
+    if (const std::optional<int> slot = decision_slot(d, is_own)) (is_group || is_own ? slots : readers).push_back(*slot);
   }
-  drop_idle_readers(widths, table);
-  if (!classify_readings(widths, most_entries, table)) return std::nullopt;
-  for (ChoiceTable::Dimension& dimension : table.main_) {
-    const std::size_t stride = table.entries_;
-    table.entries_ *= dimension.representative.size();
-    if (table.entries_ > most_entries) return std::nullopt;
-    for (std::uint32_t& offset : dimension.offset) offset = static_cast<std::uint32_t>(offset * stride);
-    for (std::size_t c = 0; c < dimension.representative.size(); ++c) {
-      dimension.class_offset.push_back(static_cast<std::uint32_t>(c * stride));
-    }
+  drop_idle_readers(widths, readers);
+  if (!readers.empty()) {
+    const std::optional<int> reading = class_of_readers(widths, readers, most_entries);
+    if (!reading) return std::nullopt;
+    slots.insert(slots.begin(), *reading);
+  }
+  ChoiceTable table;
+  for (const int slot : slots) {
+    table.axes.push_back({static_cast<std::uint32_t>(slot), static_cast<std::uint32_t>(table.entries)});
+    table.entries *= static_cast<std::size_t>(digits_.extent(slot));
+    if (table.entries > most_entries) return std::nullopt;
   }
   return table;
 }
 
+// The digit of a decision in which choices of the same meaning are one; nullopt where all of them are. is_own: the weights are the
+// operator's.
+std::optional<int> ChoiceTableMaker::decision_slot(int index, bool is_own) {
+  const Decision& decision = space_.decisions[static_cast<std::size_t>(index)];
+  const bool is_group = decision.kind == DecisionKind::kKeptChannels;
+  const bool sets_weights = decision.kind == DecisionKind::kWeightBits && is_own;
+  const bool sets_activations =
+      decision.kind == DecisionKind::kActivationBits || (decision.kind == DecisionKind::kWeightBits && space_.tie_bits);
+  Numbering<Widths> classes;
+  std::vector<std::uint32_t> class_of;
+  for (const int value : decision.values) {
+    class_of.push_back(classes.of({is_group       ? value
+                                   : sets_weights ? width_on_device(value, capabilities_.weight_bits)
+                                                  : 0,
+                                   sets_activations ? width_on_device(value, capabilities_.activation_bits) : 0}));
+  }
+  if (classes.size() < 2) return std::nullopt;
+  return digits_.derive({index}, class_of);
+}
+
 // A width in memory is the largest of what its readers need and a floor. So a reader that changes nothing while all others are at their
 // narrowest never does.
-void ChoiceTableMaker::drop_idle_readers(const WidthsOf& widths, ChoiceTable& table) const {
+void ChoiceTableMaker::drop_idle_readers(const WidthsOf& widths, std::vector<int>& readers) const {
   WorkloadSetting narrowest = base_;
-  for (const ChoiceTable::Dimension& dimension : table.reading_) apply_choice(space_, dimension.decision, 0, narrowest);
+  for (const int slot : readers) digits_.apply(slot, 0, narrowest);
   const Widths least = widths(narrowest);
-  std::erase_if(table.reading_, [&](const ChoiceTable::Dimension& dimension) {
+  std::erase_if(readers, [&](int slot) {
     WorkloadSetting setting = narrowest;
-    apply_choice(space_, dimension.decision, static_cast<int>(dimension.offset.size()) - 1, setting);
+    digits_.apply(slot, digits_.extent(slot) - 1, setting);
     return widths(setting) == least;
   });
 }
 
-// Finds the classes of reader choices by the widths they lead to, and makes them the fastest-moving part of the index.
-bool ChoiceTableMaker::classify_readings(const WidthsOf& widths, std::size_t most_entries, ChoiceTable& table) const {
+// The digit that tells apart the widths that the readers' choices lead to.
+std::optional<int> ChoiceTableMaker::class_of_readers(const WidthsOf& widths, const std::vector<int>& readers,
+                                                      std::size_t most_combinations) {
   std::size_t combinations = 1;
-  for (ChoiceTable::Dimension& dimension : table.reading_) {
-    for (std::uint32_t& offset : dimension.offset) offset = static_cast<std::uint32_t>(offset * combinations);
-    combinations *= dimension.representative.size();
-    if (combinations > most_entries) return false;
+  for (const int slot : readers) {
+    combinations *= static_cast<std::size_t>(digits_.extent(slot));
+    if (combinations > most_combinations) return std::nullopt;
   }
-  if (table.reading_.empty()) return true;
   WorkloadSetting setting = base_;
-  std::vector<Widths> seen;
+  Numbering<Widths> classes;
+  std::vector<std::uint32_t> class_of;
   for (std::size_t combination = 0; combination < combinations; ++combination) {
-    std::vector<int> choices;
     std::size_t rest = combination;
-    for (const ChoiceTable::Dimension& dimension : table.reading_) {
-      choices.push_back(dimension.representative[rest % dimension.representative.size()]);
-      rest /= dimension.representative.size();
-      apply_choice(space_, dimension.decision, choices.back(), setting);
+    for (const int slot : readers) {
+      const auto extent = static_cast<std::size_t>(digits_.extent(slot));
+      digits_.apply(slot, static_cast<int>(rest % extent), setting);
+      rest /= extent;
     }
-    const Widths at = widths(setting);
-    const auto found = std::find(seen.begin(), seen.end(), at);
-    table.reading_class_.push_back(static_cast<std::uint32_t>(found - seen.begin()));
-    if (found != seen.end()) continue;
-    table.reading_class_offset_.push_back(static_cast<std::uint32_t>(seen.size()));
-    table.reading_representative_.push_back(std::move(choices));
-    seen.push_back(at);
+    class_of.push_back(classes.of(widths(setting)));
   }
-  table.entries_ = seen.size();
-  return true;
+  return digits_.derive(readers, class_of);
 }
 
 }  // namespace lathe::hwmodels

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "hwmodels/op_demand.h"
+#include "models/base/check.h"
 
 namespace lathe::hwmodels {
 namespace {
@@ -70,28 +71,53 @@ bool needs_no_more(const FoldingOption& a, const FoldingOption& b) {
   return true;
 }
 
+bool fits_in_a_block(const FoldingOption& option) {
+  for (std::size_t r = 0; r < kFoldingResources; ++r) {
+    if (std::ceil(option.resources[r] / FrontBlock::kUnits[r]) >= FrontBlock::kNever) return false;
+  }
+  return true;
+}
+
+void add_level(const std::vector<int>& front, StageOptions& result) {
+  result.level_cycles.push_back(result.options.back().cycles);
+  for (std::size_t i = 0; i < front.size(); ++i) {
+    const std::size_t lane = i % FrontBlock::kWidth;
+    if (lane == 0) {
+      FrontBlock& block = result.blocks.emplace_back();
+      for (auto& resource : block.resources) resource.fill(FrontBlock::kNever);
+    }
+    FrontBlock& block = result.blocks.back();
+    block.option[lane] = static_cast<std::uint16_t>(front[i]);
+    const ResourceVector& resources = result.options[static_cast<std::size_t>(front[i])].resources;
+    for (std::size_t r = 0; r < kFoldingResources; ++r) {
+      block.resources[r][lane] = static_cast<std::uint16_t>(std::ceil(resources[r] / FrontBlock::kUnits[r]));
+    }
+  }
+  result.level_begin.push_back(static_cast<std::uint32_t>(result.blocks.size()));
+}
+
 // Walks the options by rising cycles, keeping the front of resources: an option that the front covers is beaten in cycles too.
 StageOptions non_dominated_options(std::vector<FoldingOption> all) {
+  std::erase_if(all, [](const FoldingOption& option) { return !fits_in_a_block(option); });
   std::stable_sort(all.begin(), all.end(), [](const FoldingOption& a, const FoldingOption& b) {
     return a.cycles != b.cycles ? a.cycles < b.cycles : a.resources < b.resources;
   });
   StageOptions result;
   std::vector<int> front;
-  result.front_begin.push_back(0);
-  for (const FoldingOption& option : all) {
-    const auto at = [&](int i) -> const FoldingOption& { return result.options[static_cast<std::size_t>(i)]; };
-    if (std::any_of(front.begin(), front.end(), [&](int i) { return needs_no_more(at(i), option); })) continue;
-    std::erase_if(front, [&](int i) { return needs_no_more(option, at(i)); });
-    front.push_back(static_cast<int>(result.options.size()));
-    ResourceVector lowest = option.resources;
-    if (!result.lowest.empty()) {
-      for (int r = 0; r < kFoldingResources; ++r) lowest[r] = std::min(lowest[r], result.lowest.back()[r]);
+  result.level_begin.push_back(0);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const FoldingOption& option = all[i];
+    const auto at = [&](int j) -> const FoldingOption& { return result.options[static_cast<std::size_t>(j)]; };
+    if (std::none_of(front.begin(), front.end(), [&](int j) { return needs_no_more(at(j), option); })) {
+      std::erase_if(front, [&](int j) { return needs_no_more(option, at(j)); });
+      front.push_back(static_cast<int>(result.options.size()));
+      result.options.push_back(option);
     }
-    result.options.push_back(option);
-    result.lowest.push_back(lowest);
-    result.front.insert(result.front.end(), front.begin(), front.end());
-    result.front_begin.push_back(static_cast<int>(result.front.size()));
+    const bool ends_level = i + 1 == all.size() || all[i + 1].cycles > option.cycles;
+    const bool is_new_level = result.level_cycles.empty() || result.options.back().cycles > result.level_cycles.back();
+    if (ends_level && is_new_level) add_level(front, result);
   }
+  LATHE_CHECK_LE(result.options.size(), FrontBlock::kNever) << "options of one stage";
   return result;
 }
 

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <shared_mutex>
@@ -65,12 +66,25 @@ struct FoldingOption {
 
 FoldingOption folding_option(const DataflowStage& stage, const Folding& folding, const DataflowParameters& parameters);
 
-// The foldings of a stage that no other one beats in cycles and every resource, by rising cycles.
+// Eight options side by side in one line of the cache, so that the cheapest of them at some prices is found without a branch. Resources are
+// in kUnits, rounded up: what fits in units fits in truth.
+struct alignas(64) FrontBlock {
+  static constexpr int kWidth = 8;
+  static constexpr ResourceVector kUnits{8, 0.5, 1};
+  // A block that is not full ends in options that no price makes the cheapest.
+  static constexpr std::uint16_t kNever = 0xFFFF;
+  std::array<std::array<std::uint16_t, kWidth>, kFoldingResources> resources;
+  std::array<std::uint16_t, kWidth> option{};  // index into StageOptions::options
+};
+
+// The foldings of a stage that no other one beats in cycles and every resource.
 struct StageOptions {
-  std::vector<FoldingOption> options;
-  std::vector<ResourceVector> lowest;  // [i]: the least of each resource over options 0..i
-  // Of options 0..i, those that no other of them beats in every resource: front[front_begin[i]] .. front[front_begin[i + 1] - 1].
-  std::vector<int> front, front_begin;
+  std::vector<FoldingOption> options;  // by rising cycles, each number of cycles a level
+  std::vector<double> level_cycles;    // rising
+  // Of the options of at most level_cycles[l] cycles, those that no other of them beats in every resource:
+  // blocks[level_begin[l]] .. blocks[level_begin[l + 1] - 1]. Options too large for the blocks (524,280 look-up tables) are left out.
+  std::vector<FrontBlock> blocks;
+  std::vector<std::uint32_t> level_begin;
 };
 StageOptions stage_options(const DataflowStage& stage, const DataflowParameters& parameters);
 

@@ -15,6 +15,8 @@ struct DeviceParameter {
   const char* help;
 };
 
-std::span<const DeviceParameter> device_parameters(DeviceClass device_class);
+std::span<const DeviceParameter> device_parameters(DeviceClass device_class);  // a built-in class
+// Those of the device's class, built in or registered.
+std::span<const DeviceParameter> device_parameters(const DeviceSpec& device);
 
 }  // namespace lathe::hwmodels

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <filesystem>
 #include <functional>
 #include <optional>
 
+#include "hwmodels/device_class_registry.h"
 #include "hwmodels/device_parameters.h"
 #include "models/base/check.h"
 #include "models/base/error.h"
@@ -15,8 +17,8 @@
 namespace lathe::hwmodels {
 namespace {
 
-constexpr DeviceClass kClasses[] = {DeviceClass::kArmCpu, DeviceClass::kGpu, DeviceClass::kFpgaDpu, DeviceClass::kFpgaBitSerial,
-                                    DeviceClass::kFpgaDataflow};
+constexpr DeviceClass kClasses[] = {DeviceClass::kArmCpu,        DeviceClass::kArmMcu,       DeviceClass::kGpu,    DeviceClass::kFpgaDpu,
+                                    DeviceClass::kFpgaBitSerial, DeviceClass::kFpgaDataflow, DeviceClass::kX86Cpu, DeviceClass::kLookupTable};
 
 std::string joined(const std::vector<std::string>& words) {
   std::string text;
@@ -37,13 +39,17 @@ class DeviceParser {
     const YAML::Node root = load();
     if (!root.IsMap())
       throw UserError(Fault{.file = spec_.file, .line = line_of(root), .expected = "expected a map of name, title, class, ..."});
-    check_keys(root, "", {"name", "title", "class", "calibrated", "capabilities", "parameters"});
+    check_keys(root, "", {"name", "title", "class", "calibrated", "calibration", "capabilities", "parameters", "table"});
     spec_.name = text_at(root, "name", /*is_required=*/true);
     spec_.title = text_at(root, "title", /*is_required=*/false);
     if (spec_.title.empty()) spec_.title = spec_.name;
     read_calibrated(root);
+    read_calibration(root);
     read_capabilities(root);
-    if (read_class(root)) read_parameters(root);
+    if (read_class(root)) {
+      read_parameters(root);
+      read_table(root);
+    }
     if (!faults_.empty()) throw UserError(std::move(faults_));
     return std::move(spec_);
   }
@@ -100,6 +106,18 @@ class DeviceParser {
     }
   }
 
+  void read_calibration(const YAML::Node& root) {
+    const YAML::Node map = root["calibration"];
+    if (!map) return;
+    if (!map.IsMap()) return fault(map, "calibration", "expected a map of source and latency_log_deviation");
+    if (!spec_.is_calibrated) return fault(map, "calibration", "only a device with calibrated: true has a calibration");
+    check_keys(map, "calibration.", {"source", "latency_log_deviation"});
+    spec_.calibration = text_at(map, "source", /*is_required=*/true);
+    const YAML::Node deviation = map["latency_log_deviation"];
+    if (!deviation) return fault(map, "calibration.latency_log_deviation", "missing key");
+    spec_.latency_log_deviation = positive_number(deviation, "calibration.latency_log_deviation").value_or(0);
+  }
+
   bool read_class(const YAML::Node& root) {
     const std::string word = text_at(root, "class", /*is_required=*/true);
     if (word.empty()) return false;
@@ -108,6 +126,13 @@ class DeviceParser {
       legal.emplace_back(to_string(device_class));
       if (word != legal.back()) continue;
       spec_.device_class = device_class;
+      return true;
+    }
+    for (const std::string& name : registered_device_classes()) {
+      legal.push_back(name);
+      if (word != name) continue;
+      spec_.device_class = DeviceClass::kRegistered;
+      spec_.registered_class = name;
       return true;
     }
     const std::string near = nearest_spelling(word, legal);
@@ -200,15 +225,24 @@ class DeviceParser {
     if (!map || !map.IsMap()) return fault(map ? map : root, "parameters", map ? "expected a map" : "missing key");
     const std::string path = "parameters.";
     std::vector<std::string> legal;
-    for (const DeviceParameter& parameter : device_parameters(spec_.device_class)) legal.emplace_back(parameter.key);
+    for (const DeviceParameter& parameter : device_parameters(spec_)) legal.emplace_back(parameter.key);
     check_keys(map, path, legal);
-    for (const DeviceParameter& parameter : device_parameters(spec_.device_class)) {
+    for (const DeviceParameter& parameter : device_parameters(spec_)) {
       if (map[parameter.key]) {
         read_parameter(map, path, parameter.key);
       } else if (parameter.is_required) {
         fault(map, path + parameter.key, std::string("missing key (") + parameter.help + ")");
       }
     }
+  }
+
+  void read_table(const YAML::Node& root) {
+    const YAML::Node node = root["table"];
+    const bool is_lookup_table = spec_.device_class == DeviceClass::kLookupTable;
+    if (!node && !is_lookup_table) return;
+    if (!is_lookup_table) return fault(node, "table", "only a device of class lookup_table has a table");
+    const std::string file = text_at(root, "table", /*is_required=*/true);
+    if (!file.empty()) spec_.table_file = (std::filesystem::path(spec_.file).parent_path() / file).string();
   }
 
   void read_parameter(const YAML::Node& map, const std::string& path, const std::string& key) {
@@ -233,6 +267,8 @@ const char* to_string(DeviceClass device_class) {
   switch (device_class) {
     case DeviceClass::kArmCpu:
       return "arm_cpu";
+    case DeviceClass::kArmMcu:
+      return "arm_mcu";
     case DeviceClass::kGpu:
       return "gpu";
     case DeviceClass::kFpgaDpu:
@@ -241,6 +277,12 @@ const char* to_string(DeviceClass device_class) {
       return "fpga_bit_serial";
     case DeviceClass::kFpgaDataflow:
       return "fpga_dataflow";
+    case DeviceClass::kX86Cpu:
+      return "x86_cpu";
+    case DeviceClass::kLookupTable:
+      return "lookup_table";
+    case DeviceClass::kRegistered:
+      return "registered";
   }
   LATHE_CHECK(false) << "unknown device class";
   return "";

@@ -53,21 +53,23 @@ class FpgaDataflowModel final : public HardwareModel {
     std::vector<const PreparedStage*> stages;
     for (const PreparedStage& stage : prepared) stages.push_back(&stage);
     const double images = ops.empty() ? 1 : static_cast<double>(std::max<std::int64_t>(ops.front()->batch, 1));
-    return report(workload, ops, prepared, planner_.plan(stages, images), images);
+    DataflowPlanner::Workspace workspace;
+    const PipelineFigures figures = planner_.plan(stages, images, workspace);
+    return report(workload, ops, prepared, figures, *workspace.folding, images);
   }
 
  private:
   Prediction report(const policies::Workload& workload, const std::vector<const OpWorkload*>& ops, const std::vector<PreparedStage>& stages,
-                    const PipelineFigures& figures, double images) const {
+                    const PipelineFigures& figures, const FoldingSolution& folding, double images) const {
     Prediction prediction;
     prediction.latency_ms = figures.latency_ms;
     prediction.energy_mj = figures.energy_mj;
     prediction.average_power_w = figures.latency_ms > 0 ? figures.energy_mj / figures.latency_ms : planner_.static_power_w();
     prediction.is_calibrated = device_.is_calibrated;
+    prediction.latency_log_deviation = device_.latency_log_deviation;
     prediction.notes = width_notes(device_, workload);
     prediction.weight_bytes = weight_bytes(workload, device_.capabilities);
     prediction.peak_activation_bytes = peak_activation_bytes(workload, device_.capabilities);
-    const FoldingSolution& folding = figures.folding;
     prediction.is_feasible = folding.is_feasible;
     if (!folding.is_feasible) prediction.reason = reason_of(folding.used, planner_.limits());
     const double luts = folding.used[kLut] + shell_luts_;
@@ -130,27 +132,26 @@ PreparedStage DataflowPlanner::prepare(const OpWorkload& op, StageOptionsCache& 
   return prepared;
 }
 
-PipelineFigures DataflowPlanner::plan(std::span<const PreparedStage* const> stages, double images) const {
-  std::vector<const StageOptions*> options;
-  options.reserve(stages.size());
+PipelineFigures DataflowPlanner::plan(std::span<const PreparedStage* const> stages, double images, Workspace& workspace) const {
+  workspace.options.clear();
   double fill = 0;
   for (const PreparedStage* stage : stages) {
-    options.push_back(stage->options.get());
+    workspace.options.push_back(stage->options.get());
     fill += stage->fill;
   }
-  PipelineFigures figures;
   const double io_bytes = stages.empty() ? 0 : (stages.front()->input_bits + stages.back()->output_bits) / 8;
   const double io_cycles = std::ceil(io_bytes / dram_bytes_per_s_ * clock_hz_);
-  figures.folding = solve_folding(options, limits_, io_cycles);
-  const double latency_s = (fill + images) * figures.folding.initiation_interval / clock_hz_ + host_overhead_s_;
+  const FoldingSolution& solution = workspace.solver.solve(workspace.options, limits_, io_cycles);
+  workspace.folding = &solution;
+  const double latency_s = (fill + images) * solution.initiation_interval / clock_hz_ + host_overhead_s_;
   double image_pj = io_bytes * dram_pj_per_byte_;
   for (std::size_t i = 0; i < stages.size(); ++i) {
-    const Folding& folding = options[i]->options[static_cast<std::size_t>(figures.folding.chosen[i])].folding;
+    const Folding& folding = workspace.options[i]->options[static_cast<std::size_t>(solution.chosen[i])].folding;
     image_pj += stages[i]->image_pj - (folding.uses_dsp ? stages[i]->dsp_saving_pj : 0);
   }
-  figures.latency_ms = latency_s * 1e3;
-  figures.energy_mj = images * image_pj * 1e-9 + static_power_w_ * latency_s * 1e3;
-  return figures;
+  return {.latency_ms = latency_s * 1e3,
+          .energy_mj = images * image_pj * 1e-9 + static_power_w_ * latency_s * 1e3,
+          .is_feasible = solution.is_feasible};
 }
 
 std::unique_ptr<HardwareModel> make_fpga_dataflow_model(DeviceSpec device) {

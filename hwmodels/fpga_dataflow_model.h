@@ -11,6 +11,7 @@
 
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "hwmodels/dataflow_stage.h"
 #include "hwmodels/folding_solver.h"
@@ -29,7 +30,7 @@ struct PreparedStage {
 
 struct PipelineFigures {
   double latency_ms = 0, energy_mj = 0;
-  FoldingSolution folding;
+  bool is_feasible = true;
 };
 
 class DataflowPlanner {
@@ -38,7 +39,13 @@ class DataflowPlanner {
 
   PreparedStage prepare(const policies::OpWorkload& op, StageOptionsCache& cache) const;
   // Stages in network order. images: the batch. The first stage reads the network's input from memory, the last one writes its output.
-  PipelineFigures plan(std::span<const PreparedStage* const> stages, double images) const;
+  // `workspace` keeps its memory between calls and holds the folding afterwards; one a thread.
+  struct Workspace {
+    std::vector<const StageOptions*> options;
+    FoldingSolver solver;
+    const FoldingSolution* folding = nullptr;
+  };
+  PipelineFigures plan(std::span<const PreparedStage* const> stages, double images, Workspace& workspace) const;
   const ResourceVector& limits() const { return limits_; }
   double clock_hz() const { return clock_hz_; }
   double static_power_w() const { return static_power_w_; }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "hwmodels/device_spec.h"
@@ -37,9 +38,17 @@ struct Prediction {
   bool is_feasible = true;  // false: does not fit (resources, memory); `reason` says what
   std::string reason;
   bool is_calibrated = false;
+  double latency_log_deviation = 0;  // standard deviation of the logarithm of the true latency; 0 = no error bar is known
   std::vector<std::string> notes;  // what the reader must know: widths that the device executes otherwise than the policy says
   std::vector<LayerPrediction> layers;
 };
+
+// The latency that a measurement stays below with this probability, log-normal around the prediction. probability: above 0, below 1.
+double latency_quantile_ms(const Prediction& prediction, double probability);
+// The central 90 %; empty where no error bar is known.
+std::optional<std::pair<double, double>> latency_interval_ms(const Prediction& prediction);
+// The factor by which the quantile differs from the prediction.
+double latency_quantile_factor(double latency_log_deviation, double probability);
 
 // Thread-safe, const, no state of a prediction is kept.
 class HardwareModel {

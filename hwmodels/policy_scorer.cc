@@ -1,70 +1,93 @@
 #include "hwmodels/policy_scorer.h"
 
 #include <algorithm>
-#include <atomic>
+#include <array>
 #include <limits>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "hwmodels/activation_schedule.h"
 #include "hwmodels/choice_table.h"
-#include "hwmodels/fpga_dataflow_model.h"
 #include "hwmodels/memory_use.h"
+#include "hwmodels/pipeline_tables.h"
+#include "hwmodels/table_index.h"
+#include "models/base/check.h"
 
 namespace lathe::hwmodels {
 namespace {
 
 using policies::Candidate;
+using policies::LiveValue;
 using policies::OpWorkload;
 using policies::WorkloadSetting;
 
-// Entries of a table, of 16 bytes and 8 of weights: more than that would not stay in any cache. Prepared stages are made on demand, so
-// their tables hold a pointer an entry.
+// Entries of a table, of 16 bytes and 8 of weights: more than that would not stay in any cache.
 constexpr std::size_t kMostEntries = 1 << 16;
-constexpr std::size_t kMostStages = 1 << 18;
+constexpr std::size_t kLanes = CandidateDigits::kLanes;
 
 struct OpEntry {
   double latency_ms = 0, energy_mj = 0;
+  bool operator==(const OpEntry&) const = default;
 };
 
-// Prepared stages of one operator, made when first asked for. Whoever comes second throws its own away.
-class StageTable {
- public:
-  StageTable(ChoiceTable choices, int op) : choices_(std::move(choices)), op_(op), stages_(choices_.entries()) {}
-  StageTable(StageTable&& other) noexcept : choices_(std::move(other.choices_)), op_(other.op_), stages_(std::move(other.stages_)) {}
-  StageTable(const StageTable&) = delete;
-  ~StageTable() {
-    for (const std::atomic<const PreparedStage*>& stage : stages_) delete stage.load();
+// What scoring one candidate writes to; kept from call to call.
+struct Scratch {
+  std::vector<std::uint32_t> digits;
+  std::vector<float> lane_digits;
+  std::vector<std::int64_t> value_bytes, change;
+};
+Scratch& scratch_of_thread() {
+  thread_local Scratch scratch;
+  return scratch;
+}
+
+// Entries of many operators. Operators of equal entries share them.
+struct OpEntries {
+  std::vector<OpEntry> costs;
+  std::vector<std::int64_t> weight_bytes;                   // beside `costs`
+  std::vector<std::pair<std::size_t, std::size_t>> blocks;  // first entry, entries
+
+  // Where the entries stand.
+  std::size_t add(const std::vector<OpEntry>& new_costs, const std::vector<std::int64_t>& new_bytes) {
+    for (const auto& [first, count] : blocks) {
+      const auto at = static_cast<std::ptrdiff_t>(first);
+      if (count == new_costs.size() && std::equal(new_costs.begin(), new_costs.end(), costs.begin() + at) &&
+          std::equal(new_bytes.begin(), new_bytes.end(), weight_bytes.begin() + at)) {
+        return first;
+      }
+    }
+    blocks.emplace_back(costs.size(), new_costs.size());
+    costs.insert(costs.end(), new_costs.begin(), new_costs.end());
+    weight_bytes.insert(weight_bytes.end(), new_bytes.begin(), new_bytes.end());
+    return blocks.back().first;
   }
-
-  int op() const { return op_; }
-
-  template <typename Make>
-  const PreparedStage* at(const int* choices, const Make& make) const {
-    std::atomic<const PreparedStage*>& slot = stages_[choices_.index(choices)];
-    if (const PreparedStage* found = slot.load(std::memory_order_acquire)) return found;
-    auto made = std::make_unique<const PreparedStage>(make());
-    const PreparedStage* expected = nullptr;
-    if (slot.compare_exchange_strong(expected, made.get(), std::memory_order_acq_rel)) return made.release();
-    return expected;
-  }
-
- private:
-  ChoiceTable choices_;
-  int op_;
-  mutable std::vector<std::atomic<const PreparedStage*>> stages_;
 };
 
 }  // namespace
 
 struct PolicyScorer::Tables {
   Tables(const policies::WorkloadBuilder& builder_in, const policies::SearchSpace& space_in, const HardwareModel& model_in)
-      : builder(builder_in), space(space_in), model(model_in), capabilities(model_in.device().capabilities) {
-    const ChoiceTableMaker maker(builder, space, capabilities);
+      : builder(builder_in),
+        space(space_in),
+        model(model_in),
+        capabilities(model_in.device().capabilities),
+        digits(space_in),
+        schedule(builder_in.op_count(), lives_of(builder_in)) {
+    ChoiceTableMaker maker(builder, space, capabilities, digits);
     for (int op = 0; op < builder.op_count(); ++op) add_op(maker, op);
-    for (int value = 0; value < builder.value_count(); ++value) add_value(maker, value);
-    if (!model.is_additive()) add_stages(maker);
-    memory_limit_bytes = model.device().value_or("memory_bytes", std::numeric_limits<double>::infinity());
+    cost_digits = digits.size();
+    fixed_value_bytes.resize(static_cast<std::size_t>(builder.value_count()));
+    for (int value = 0; value < builder.value_count(); ++value) {
+      if (schedule.matters(value)) add_value(maker, value);
+    }
+    if (!model.is_additive()) pipeline = std::make_unique<PipelineTables>(builder, space, model.device(), maker);
+    limits = memory_limits(model.device());
+  }
+
+  static std::vector<LiveValue> lives_of(const policies::WorkloadBuilder& builder) {
+    const std::vector<policies::WorkloadBuilder::Bits> bits(static_cast<std::size_t>(builder.node_count()));
+    return builder.build(builder.full_counts(), bits).values;
   }
 
   OpEntry entry_of(const OpWorkload& op) const {
@@ -72,60 +95,43 @@ struct PolicyScorer::Tables {
     return {cost.latency_ms, cost.energy_mj};
   }
 
-  void add_op(const ChoiceTableMaker& maker, int op) {
-    const std::optional<ChoiceTable> choices = maker.for_op(op, kMostEntries);
-    if (!choices) {
+  void add_op(ChoiceTableMaker& maker, int op) {
+    const std::optional<ChoiceTable> table = maker.for_op(op, kMostEntries);
+    if (!table) {
       direct_ops.push_back(op);
       return;
     }
-    const std::size_t first = op_entries.size(), count = choices->entries();
-    op_entries.resize(first + count);
-    op_weight_bytes.resize(first + count);
-    choices->for_each_entry(maker.base(), space, [&](std::size_t index, const WorkloadSetting& setting) {
+    std::vector<OpEntry> costs(table->entries);
+    std::vector<std::int64_t> bytes(table->entries);
+    for_each_entry(*table, digits, maker.base(), [&](std::size_t entry, const WorkloadSetting& setting) {
       const OpWorkload work = builder.build_op(op, setting.kept_counts, setting.bits);
-      op_entries[first + index] = entry_of(work);
-      op_weight_bytes[first + index] = hwmodels::op_weight_bytes(work, capabilities);
+      costs[entry] = entry_of(work);
+      bytes[entry] = op_weight_bytes(work, capabilities);
     });
-    if (count > 1) {
-      op_index.add(*choices, first);
+    if (!table->axes.empty()) {
+      op_index.add(*table, static_cast<std::uint32_t>(op), op_entries.add(costs, bytes));
       return;
     }
     // No decision changes it.
-    add_entry(op_entries.back(), constant);
-    constant_weight_bytes += op_weight_bytes.back();
-    op_entries.pop_back();
-    op_weight_bytes.pop_back();
+    add_entry(costs.front(), constant);
+    constant_weight_bytes += bytes.front();
   }
 
-  void add_value(const ChoiceTableMaker& maker, int value) {
-    const policies::LiveValue live = builder.build_value(value, maker.base().kept_counts, maker.base().bits);
-    const Life life{std::max(live.first, 0), std::min(live.last, builder.op_count() - 1)};
-    if (life.last < life.first) return;
-    const std::optional<ChoiceTable> choices = maker.for_value(value, kMostEntries);
-    if (!choices) {
-      direct_values.emplace_back(value, life);
-      return;
-    }
-    const std::size_t first = value_entries.size();
-    value_entries.resize(first + choices->entries());
-    choices->for_each_entry(maker.base(), space, [&](std::size_t index, const WorkloadSetting& setting) {
-      value_entries[first + index] = value_bytes(builder.build_value(value, setting.kept_counts, setting.bits), capabilities);
-    });
-    value_index.add(*choices, first);
-    lives.push_back(life);
-  }
-
-  void add_stages(const ChoiceTableMaker& maker) {
-    planner = std::make_unique<DataflowPlanner>(model.device());
-    for (int op = 0; op < builder.op_count(); ++op) {
-      const OpWorkload work = builder.build_op(op, maker.base().kept_counts, maker.base().bits);
-      if (work.is_fused) continue;
-      if (stage_tables.empty() && direct_stages == 0) images = static_cast<double>(std::max<std::int64_t>(work.batch, 1));
-      std::optional<ChoiceTable> choices = maker.for_op(op, kMostStages);
-      if (!choices) ++direct_stages;
-      // A table of one entry and the sign that it is not to be used keep the stages in order.
-      stage_tables.emplace_back(choices ? std::move(*choices) : ChoiceTable(), op);
-      is_direct_stage.push_back(!choices);
+  void add_value(ChoiceTableMaker& maker, int value) {
+    const auto bytes_at = [&](const WorkloadSetting& setting) {
+      return value_bytes(builder.build_value(value, setting.kept_counts, setting.bits), capabilities);
+    };
+    const std::optional<ChoiceTable> table = maker.for_value(value, kMostEntries);
+    if (!table) {
+      direct_values.push_back(value);
+    } else if (table->axes.empty()) {
+      fixed_value_bytes[static_cast<std::size_t>(value)] = bytes_at(maker.base());
+    } else {
+      const std::size_t first = value_entries.size();
+      value_entries.resize(first + table->entries);
+      for_each_entry(*table, digits, maker.base(),
+                     [&](std::size_t entry, const WorkloadSetting& setting) { value_entries[first + entry] = bytes_at(setting); });
+      value_index.add(*table, static_cast<std::uint32_t>(value), first);
     }
   }
 
@@ -136,98 +142,79 @@ struct PolicyScorer::Tables {
 
   // has_bytes: weight bytes too.
   template <bool has_bytes>
-  DeviceScore cost(const Candidate& candidate) const {
+  DeviceScore cost(const Candidate& candidate, const std::uint32_t* candidate_digits) const {
     OpEntry sum = constant;
     std::int64_t bytes = has_bytes ? constant_weight_bytes : 0;
-    const int* choices = candidate.choices.data();
-    for (std::size_t table = 0; table < op_index.size(); ++table) {
-      const std::size_t at = op_index.index(table, choices);
-      add_entry(op_entries[at], sum);
-      if constexpr (has_bytes) bytes += op_weight_bytes[at];
-    }
+    op_index.for_each(candidate_digits,
+                      [&, costs = op_entries.costs.data(), all_bytes = op_entries.weight_bytes.data()](std::uint32_t, std::uint32_t entry) {
+                        add_entry(costs[entry], sum);
+                        if constexpr (has_bytes) bytes += all_bytes[entry];
+                      });
     if (!direct_ops.empty()) {
       const WorkloadSetting setting = policies::setting_of(builder, space, candidate);
       for (const int op : direct_ops) {
         const OpWorkload work = builder.build_op(op, setting.kept_counts, setting.bits);
         add_entry(entry_of(work), sum);
-        if constexpr (has_bytes) bytes += hwmodels::op_weight_bytes(work, capabilities);
+        if constexpr (has_bytes) bytes += op_weight_bytes(work, capabilities);
       }
     }
     return {.latency_ms = sum.latency_ms, .energy_mj = sum.energy_mj, .weight_bytes = bytes};
   }
 
-  std::int64_t peak_bytes(const Candidate& candidate) const {
-    // Scratch of the thread: one slot an operator and one beyond, as in peak_activation_bytes.
-    thread_local std::vector<std::int64_t> change;
-    change.assign(static_cast<std::size_t>(builder.op_count()) + 1, 0);
-    const auto add = [&](const Life& life, std::int64_t bytes) {
-      change[static_cast<std::size_t>(life.first)] += bytes;
-      change[static_cast<std::size_t>(life.last) + 1] -= bytes;
-    };
-    const int* choices = candidate.choices.data();
-    for (std::size_t table = 0; table < value_index.size(); ++table) add(lives[table], value_entries[value_index.index(table, choices)]);
-    if (!direct_values.empty()) {
-      const WorkloadSetting setting = policies::setting_of(builder, space, candidate);
-      for (const auto& [value, life] : direct_values) {
-        add(life, value_bytes(builder.build_value(value, setting.kept_counts, setting.bits), capabilities));
-      }
+  // Up to kLanes candidates.
+  void costs(std::span<const Candidate> candidates, Scratch& scratch, std::span<DeviceScore> scores) const {
+    std::array<const int*, kLanes> choices;
+    for (std::size_t lane = 0; lane < kLanes; ++lane) choices[lane] = candidates[std::min(lane, candidates.size() - 1)].choices.data();
+    scratch.lane_digits.resize(std::max(scratch.lane_digits.size(), digits.size() * kLanes));
+    digits.evaluate_lanes(choices, cost_digits, scratch.lane_digits.data());
+    std::array<OpEntry, kLanes> sums;
+    sums.fill(constant);
+    op_index.for_each_in_lanes(scratch.lane_digits.data(),
+                               [&sums, all = op_entries.costs.data()](std::uint32_t, std::uint32_t first, const auto& entries) {
+                                 const OpEntry* costs = all + first;
+                                 for (std::size_t lane = 0; lane < kLanes; ++lane) add_entry(costs[entries[lane]], sums[lane]);
+                               });
+    for (std::size_t lane = 0; lane < candidates.size(); ++lane) {
+      scores[lane] = {.latency_ms = sums[lane].latency_ms, .energy_mj = sums[lane].energy_mj};
     }
-    std::int64_t alive = 0, peak = 0;
-    for (std::size_t op = 0; op + 1 < change.size(); ++op) peak = std::max(peak, alive += change[op]);
-    return peak;
   }
 
-  void add_pipeline(const Candidate& candidate, DeviceScore& score) const {
-    std::optional<WorkloadSetting> setting;
-    const auto make = [&](int op) {
-      if (!setting) setting = policies::setting_of(builder, space, candidate);
-      return planner->prepare(builder.build_op(op, setting->kept_counts, setting->bits), stage_options);
-    };
-    std::vector<PreparedStage> direct;
-    direct.reserve(static_cast<std::size_t>(direct_stages));
-    std::vector<const PreparedStage*> stages;
-    for (std::size_t i = 0; i < stage_tables.size(); ++i) {
-      const StageTable& table = stage_tables[i];
-      if (is_direct_stage[i]) {
-        stages.push_back(&direct.emplace_back(make(table.op())));
-      } else {
-        stages.push_back(table.at(candidate.choices.data(), [&] { return make(table.op()); }));
+  std::int64_t peak_bytes(const Candidate& candidate, Scratch& scratch) const {
+    scratch.value_bytes = fixed_value_bytes;
+    scratch.change.resize(static_cast<std::size_t>(schedule.moment_count()) + 1);
+    value_index.for_each(scratch.digits.data(), [bytes = scratch.value_bytes.data(), entries = value_entries.data()](
+                                                    std::uint32_t value, std::uint32_t entry) { bytes[value] = entries[entry]; });
+    if (!direct_values.empty()) {
+      const WorkloadSetting setting = policies::setting_of(builder, space, candidate);
+      for (const int value : direct_values) {
+        scratch.value_bytes[static_cast<std::size_t>(value)] =
+            value_bytes(builder.build_value(value, setting.kept_counts, setting.bits), capabilities);
       }
     }
-    const PipelineFigures figures = planner->plan(stages, images);
-    score.latency_ms = figures.latency_ms;
-    score.energy_mj = figures.energy_mj;
-    score.is_feasible = figures.folding.is_feasible;
+    return schedule.peak_bytes(scratch.value_bytes.data(), scratch.change.data());
   }
 
   const policies::WorkloadBuilder& builder;
   const policies::SearchSpace& space;
   const HardwareModel& model;
   const policies::DeviceCapabilities& capabilities;
-  double memory_limit_bytes = 0;
+  MemoryLimits limits = std::numeric_limits<double>::infinity();
 
-  ChoiceIndex op_index;
-  std::vector<OpEntry> op_entries;
-  std::vector<std::int64_t> op_weight_bytes;  // beside op_entries
-  OpEntry constant;                           // operators that no decision changes
+  CandidateDigits digits;
+  std::size_t cost_digits = 0;  // the first ones, which latency and energy need
+  TableIndex op_index;
+  OpEntries op_entries;
+  OpEntry constant;  // operators that no decision changes
   std::int64_t constant_weight_bytes = 0;
   std::vector<int> direct_ops;
 
-  struct Life {
-    int first, last;  // operators, both included
-  };
-  ChoiceIndex value_index;
+  ActivationSchedule schedule;
+  TableIndex value_index;
   std::vector<std::int64_t> value_entries;
-  std::vector<Life> lives;  // by table of value_index
-  std::vector<std::pair<int, Life>> direct_values;
+  std::vector<std::int64_t> fixed_value_bytes;  // by value; 0 where a candidate decides
+  std::vector<int> direct_values;
 
-  // Of a dataflow pipeline.
-  std::unique_ptr<DataflowPlanner> planner;
-  mutable StageOptionsCache stage_options;
-  std::vector<StageTable> stage_tables;
-  std::vector<bool> is_direct_stage;
-  int direct_stages = 0;
-  double images = 1;
+  std::unique_ptr<PipelineTables> pipeline;  // of a dataflow pipeline, else null
 };
 
 PolicyScorer::PolicyScorer(const policies::WorkloadBuilder& builder, const policies::SearchSpace& space, const HardwareModel& model)
@@ -236,17 +223,38 @@ PolicyScorer::PolicyScorer(const policies::WorkloadBuilder& builder, const polic
 PolicyScorer::~PolicyScorer() = default;
 
 DeviceScore PolicyScorer::score_cost(const Candidate& candidate) const {
-  return tables_->model.is_additive() ? tables_->cost</*has_bytes=*/false>(candidate) : score(candidate);
+  if (tables_->pipeline) return score(candidate);
+  Scratch& scratch = scratch_of_thread();
+  scratch.digits.resize(std::max(scratch.digits.size(), tables_->digits.size()));
+  tables_->digits.evaluate(candidate.choices.data(), tables_->cost_digits, scratch.digits.data());
+  return tables_->cost</*has_bytes=*/false>(candidate, scratch.digits.data());
+}
+
+void PolicyScorer::score_costs(std::span<const Candidate> candidates, std::span<DeviceScore> scores) const {
+  LATHE_CHECK_EQ(candidates.size(), scores.size());
+  if (tables_->pipeline || !tables_->direct_ops.empty()) {
+    for (std::size_t i = 0; i < candidates.size(); ++i) scores[i] = score_cost(candidates[i]);
+    return;
+  }
+  for (std::size_t first = 0; first < candidates.size(); first += kLanes) {
+    const std::size_t count = std::min(kLanes, candidates.size() - first);
+    tables_->costs(candidates.subspan(first, count), scratch_of_thread(), scores.subspan(first, count));
+  }
 }
 
 DeviceScore PolicyScorer::score(const Candidate& candidate) const {
-  DeviceScore score = tables_->cost</*has_bytes=*/true>(candidate);
-  score.peak_activation_bytes = tables_->peak_bytes(candidate);
-  if (!tables_->model.is_additive()) {
-    tables_->add_pipeline(candidate, score);
+  Scratch& scratch = scratch_of_thread();
+  scratch.digits.resize(std::max(scratch.digits.size(), tables_->digits.size()));
+  tables_->digits.evaluate(candidate.choices.data(), tables_->digits.size(), scratch.digits.data());
+  DeviceScore score = tables_->cost</*has_bytes=*/true>(candidate, scratch.digits.data());
+  score.peak_activation_bytes = tables_->peak_bytes(candidate, scratch);
+  if (tables_->pipeline) {
+    const PipelineFigures figures = tables_->pipeline->plan(candidate, scratch.digits.data());
+    score.latency_ms = figures.latency_ms;
+    score.energy_mj = figures.energy_mj;
+    score.is_feasible = figures.is_feasible;
   } else {
-    const double used = static_cast<double>(score.weight_bytes) + static_cast<double>(score.peak_activation_bytes);
-    score.is_feasible = used <= tables_->memory_limit_bytes;
+    score.is_feasible = fits(tables_->limits, score.weight_bytes, score.peak_activation_bytes);
   }
   return score;
 }

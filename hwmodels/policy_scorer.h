@@ -1,13 +1,15 @@
 // Scores candidates on a device by look-ups: for each operator a table over the choices it depends on, filled once.
 //
 // What an operator costs depends on the kept channels of its coupling groups, on its own widths, and on the widths that its input and
-// output have in memory. The latter follow from the layers that read them, often several; these are first looked up as one class, so that
-// tables stay small. Choices that the device stores alike (4 bits on a device of bytes) share an entry. Latency, energy and weight bytes
-// are then sums of look-ups, the activation peak a maximum over the schedule of look-ups. A dataflow pipeline looks its prepared stages up
-// and solves the folding. An operator with too many choices for a table is worked out anew for each candidate.
+// output have in memory. The latter follow from the layers that read them, often several; these are first looked up as one class
+// (candidate_digits.h), so that tables stay small. Choices that the device stores alike (4 bits on a device of bytes) share an entry, and
+// operators of equal shape share a table, which keeps the look-ups in the cache. Latency, energy and weight bytes are then sums of
+// look-ups, the activation peak a maximum over the schedule of look-ups. A dataflow pipeline looks its prepared stages up and solves the
+// folding. An operator with too many choices for a table is worked out anew for each candidate.
 #pragma once
 
 #include <memory>
+#include <span>
 
 #include "hwmodels/hardware_model.h"
 #include "policies/search_space.h"
@@ -27,10 +29,13 @@ class PolicyScorer {
   // All references must outlive the scorer.
   PolicyScorer(const policies::WorkloadBuilder& builder, const policies::SearchSpace& space, const HardwareModel& model);
   ~PolicyScorer();
-  // candidate: legal. Allocates nothing for additive models whose operators all have tables.
+  // candidate: legal. Allocates nothing where all operators have tables, but a thread's scratch memory on its first call, and stages of a
+  // dataflow pipeline that no candidate had before.
   DeviceScore score(const policies::Candidate& candidate) const;
   // Latency and energy alone, in half the time: bytes stay 0, is_feasible true. Models that are not additive score in full.
   DeviceScore score_cost(const policies::Candidate& candidate) const;
+  // The same of many, eight side by side. scores: as many as candidates.
+  void score_costs(std::span<const policies::Candidate> candidates, std::span<DeviceScore> scores) const;
 
  private:
   struct Tables;

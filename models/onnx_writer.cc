@@ -41,10 +41,11 @@ void fill_value_info(onnx::ValueInfoProto* info, const Value& value) {
 }
 
 void add_node(onnx::GraphProto& graph, const Network& network, const Node& node) {
-  LATHE_CHECK(node.domain.empty()) << node.name << " is " << node.domain << "." << node.op << ", which no other tool knows";
+  LATHE_CHECK_NE(node.domain, kLatheDomain) << node.name << " is " << node.op << ", which no other tool knows";
   onnx::NodeProto* proto = graph.add_node();
   proto->set_name(node.name);
   proto->set_op_type(node.op);
+  if (!node.domain.empty()) proto->set_domain(node.domain);
   const auto name_of = [&](ValueId id) { return id == kNoValue ? std::string() : network.value(id).name; };
   // Left-out operands at the end are not written.
   std::size_t inputs = node.inputs.size();
@@ -58,9 +59,13 @@ onnx::ModelProto model_of(const Network& network) {
   onnx::ModelProto model;
   model.set_ir_version(ir_version_of(network.opset));
   model.set_producer_name("lathe");
-  auto* opset = model.add_opset_import();
-  opset->set_domain("");
-  opset->set_version(network.opset);
+  std::map<std::string, int> opsets{{"", network.opset}};  // by domain; other tools' domains are all at their first version
+  for (const Node& node : network.nodes) opsets.try_emplace(node.domain, 1);
+  for (const auto& [domain, version] : opsets) {
+    auto* opset = model.add_opset_import();
+    opset->set_domain(domain);
+    opset->set_version(version);
+  }
   onnx::GraphProto& graph = *model.mutable_graph();
   graph.set_name(network.name.empty() ? "network" : network.name);
   for (const ValueId id : network.inputs) fill_value_info(graph.add_input(), network.value(id));

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "models/base/error.h"
+#include "models/operators.h"
 #include "policies/search_space.h"
 
 namespace lathe::policies {
@@ -57,6 +58,13 @@ std::vector<const LayerPolicy*> layer_policies(const models::Network& network, c
   }
   if (!faults.empty()) throw UserError(faults);
   return entries;
+}
+
+int weight_scale_axis(const models::Network& network, const models::Node& node, const LayerPolicy& layer) {
+  constexpr std::size_t kMatrix = 2;
+  const auto weight = static_cast<std::size_t>(models::weight_input(network, node));
+  const bool is_stack = node.op == "MatMul" && network.value(node.inputs[weight]).shape.size() > kMatrix;
+  return layer.weight_granularity == "channel" && !is_stack ? models::output_channel_axis(network, node) : -1;
 }
 
 int integer_weight_bits(const LayerPolicy* layer) {

@@ -13,6 +13,10 @@ namespace lathe::policies {
 // pointers go into `policy`.
 std::vector<const LayerPolicy*> layer_policies(const models::Network& network, const Policy& policy);
 
+// The axis of the layer's weight along which each index has a scale of its own, or -1 where one scale serves all: by the policy's
+// granularity, but for MatMul by a stack of matrices, whose integer product ONNX Runtime takes with one scale alone.
+int weight_scale_axis(const models::Network& network, const models::Node& node, const LayerPolicy& layer);
+
 // Width of the integers that the layer's weight is quantized to, or 32 where it is not.
 int integer_weight_bits(const LayerPolicy* layer);
 int integer_activation_bits(const LayerPolicy* layer);

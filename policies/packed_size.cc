@@ -18,9 +18,8 @@ constexpr std::int64_t kFloatBytes = 4;
 std::int64_t weight_bytes(const Network& network, const Node& node, const LayerPolicy& layer, ValueId weight) {
   const std::int64_t bytes = (network.constants.at(weight).size() * layer.weight_bits + 7) / 8;
   if (layer.weight_format == "int") {
-    const bool by_channel = layer.weight_granularity == "channel";
-    const auto axis = static_cast<std::size_t>(models::output_channel_axis(network, node));
-    return bytes + kFloatBytes * (by_channel ? network.value(weight).shape[axis] : 1);
+    const int axis = weight_scale_axis(network, node, layer);
+    return bytes + kFloatBytes * (axis >= 0 ? network.value(weight).shape[static_cast<std::size_t>(axis)] : 1);
   }
   const bool has_scale = layer.weight_format == "pow2" || layer.weight_bits == 8;
   return bytes + (has_scale ? kFloatBytes : 0);

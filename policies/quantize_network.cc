@@ -81,7 +81,7 @@ class Inserter {
     const int input = models::weight_input(source_, node);
     if (input < 0) return;
     ValueId& weight = node.inputs[static_cast<std::size_t>(input)];
-    const std::int64_t axis = layer.weight_granularity == "channel" ? models::output_channel_axis(source_, node) : -1;
+    const std::int64_t axis = weight_scale_axis(source_, node, layer);
     const auto key = std::make_tuple(weight, layer.weight_format, layer.weight_bits, axis);
     const auto [found, is_new] = replaced_weights_.try_emplace(key, models::kNoValue);
     if (is_new) found->second = replacement(weight, layer, axis);

@@ -121,7 +121,11 @@ OpWorkload WorkloadBuilder::build_op(int op, const Counts& kept_counts, const st
 
 LiveValue WorkloadBuilder::build_value(int value, const Counts& kept_counts, const std::vector<Bits>& bits) const {
   const LiveTemplate& live = tables_->values[static_cast<std::size_t>(value)];
-  return {.first = live.first, .last = live.last, .elements = live.elements(kept_counts), .bits = live.reading.bits(bits)};
+  return {.first = live.first,
+          .last = live.last,
+          .elements = live.elements(kept_counts),
+          .bits = live.reading.bits(bits),
+          .reuses = live.reuses};
 }
 
 Workload WorkloadBuilder::build(const Counts& kept_counts, const std::vector<Bits>& bits) const {

@@ -40,11 +40,14 @@ struct OpWorkload {
 };
 
 // A value that lives in memory while the network runs, for the activation peak: made before `first` and last read by `last` (indices into
-// Workload::ops; -1 = network input). Fused operators and views (Reshape, ...) write in place.
+// Workload::ops; -1 = network input). Fused operators and views (Reshape, ...) make no value of their own.
 struct LiveValue {
   int first, last;
   std::int64_t elements;
   int bits;
+  // The value (index into Workload::values) that dies at `first` and whose memory this one takes over: a pointwise operator writes its
+  // result where it read its input. -1: none.
+  int reuses = -1;
   bool operator==(const LiveValue&) const = default;
 };
 

@@ -37,6 +37,7 @@ struct LiveTemplate {
   int first = -1, last = -1;
   Size elements;
   Reading reading;
+  int reuses = -1;  // see LiveValue
 };
 
 struct WorkloadBuilder::Tables {

@@ -34,14 +34,22 @@ class LifetimeMaker {
 
   std::vector<LiveTemplate> run() const {
     std::vector<LiveTemplate> values;
-    for (const ValueId input : network_.inputs) values.push_back({-1, last_use(input), sizes_.elements(input), readings_.of({input})});
+    std::vector<ValueId> ids;  // beside `values`
+    for (const ValueId input : network_.inputs) {
+      values.push_back({-1, last_use(input), sizes_.elements(input), readings_.of({input})});
+      ids.push_back(input);
+    }
+    std::vector<bool> is_reused(network_.values.size(), false);
     for (std::size_t n = 0; n < network_.nodes.size(); ++n) {
       const int root = fusion_.root[n];
       if (root < 0) continue;
       const int first = op_of_node_[static_cast<std::size_t>(root)];
       for (const ValueId id : network_.nodes[n].outputs) {
         if (id == models::kNoValue || !outlives(id, root)) continue;
-        values.push_back({first, std::max(first, last_use(id)), sizes_.elements(id), readings_.of({id})});
+        const int reuses = reused_value(root, id, values, ids, is_reused);
+        if (reuses >= 0) is_reused[static_cast<std::size_t>(ids[static_cast<std::size_t>(reuses)])] = true;
+        values.push_back({first, std::max(first, last_use(id)), sizes_.elements(id), readings_.of({id}), reuses});
+        ids.push_back(id);
       }
     }
     return values;
@@ -49,6 +57,22 @@ class LifetimeMaker {
 
  private:
   bool is_output(ValueId id) const { return std::find(network_.outputs.begin(), network_.outputs.end(), id) != network_.outputs.end(); }
+
+  // The first input of the pointwise operator `root` that nothing reads later and that has the shape of the result `id`. As in ONNX
+  // Runtime, ncnn and TensorFlow Lite: what the caller passed in is never written over; Concat, pooling and Softmax are not in place.
+  int reused_value(int root, ValueId id, const std::vector<LiveTemplate>& values, const std::vector<ValueId>& ids,
+                   const std::vector<bool>& is_reused) const {
+    const Node& node = network_.nodes[static_cast<std::size_t>(root)];
+    if (!is_pointwise(node)) return -1;
+    for (const ValueId input : node.inputs) {
+      const auto found = std::find(ids.begin(), ids.end(), input);
+      if (found == ids.end() || is_reused[static_cast<std::size_t>(input)]) continue;
+      const auto at = static_cast<std::size_t>(found - ids.begin());
+      if (values[at].first < 0 || values[at].last != op_of_node_[static_cast<std::size_t>(root)]) continue;
+      if (network_.value(input).shape == network_.value(id).shape) return static_cast<int>(at);
+    }
+    return -1;
+  }
 
   bool outlives(ValueId id, int root) const {
     const std::vector<int>& readers = consumers_[static_cast<std::size_t>(id)];

@@ -11,7 +11,8 @@ packages=(
   libcli11-dev nlohmann-json3-dev libspdlog-dev libfmt-dev zlib1g-dev libssl-dev libstb-dev
   libjs-chart.js dataset-fashion-mnist
 )
-test_packages=(libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv python3-onnx python3-numpy python3-pil)
+test_packages=(libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv python3-onnx python3-numpy python3-pil
+  g++-aarch64-linux-gnu qemu-user)  # lathe-profile for boards
 
 with_tests=false
 [ "${1:-}" = --tests ] && with_tests=true && packages+=("${test_packages[@]}")
@@ -27,11 +28,11 @@ if [ "${#missing[@]}" -gt 0 ]; then
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
 fi
 
-# ONNX Runtime and a current ONNX are not in Debian; the tests compare with them. Debian's own Python, whose onnx 1.12 generates the
+# ONNX Runtime, a current ONNX and QONNX are not in Debian; the tests compare with them. Debian's own Python, whose onnx 1.12 generates the
 # operator test cases, is not touched.
 if $with_tests && [ ! -x .venv/bin/python ]; then
   /usr/bin/python3 -m venv .venv
 fi
 if $with_tests; then
-  .venv/bin/python -m pip install -q --disable-pip-version-check 'onnxruntime==1.20.1' 'onnx==1.17.0' 'numpy<2.3'
+  .venv/bin/python -m pip install -q --disable-pip-version-check 'onnxruntime==1.20.1' 'onnx==1.17.0' 'numpy<2.3' 'qonnx==1.0.0'
 fi

@@ -45,6 +45,14 @@ struct AgentKind {
 };
 const std::vector<AgentKind>& agent_kinds();
 
+// How an agent of a kind is made. `seed`: of the whole search; options are checked; `problem` outlives the agent.
+struct AgentFactory {
+  const AgentKind& (*kind)();
+  std::unique_ptr<Agent> (*make)(const AgentOptions& options, const Problem& problem, std::uint64_t seed);
+};
+// From outside the library, at the start of the program, before a config is read; a kind that is taken is a check failure.
+void register_agent(const AgentFactory& factory);
+
 // seed: of the whole search. `problem` must outlive the agent.
 std::unique_ptr<Agent> make_agent(const AgentOptions& options, const Problem& problem, std::uint64_t seed);
 

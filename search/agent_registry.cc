@@ -1,4 +1,4 @@
-// The agents that a config may name. A new one is added by a line in kFactories; see docs/agents.md.
+// The agents that a config may name. A new one is added by a line in factories(); see docs/agents.md.
 #include <algorithm>
 #include <cmath>
 #include <sstream>
@@ -14,17 +14,25 @@
 namespace lathe::search {
 namespace {
 
-struct Factory {
-  const AgentKind& (*kind)();
-  std::unique_ptr<Agent> (*make)(const AgentOptions& options, const Problem& problem, std::uint64_t seed);
-};
+// The built-in agents, then those that register_agent added.
+std::vector<AgentFactory>& factories() {
+  static std::vector<AgentFactory> kFactories{
+      {quasi_random_kind, make_quasi_random},
+      {nsga2_kind, make_nsga2},
+      {bayes_kind, make_bayes},
+      {ddpg_kind, make_ddpg},
+  };
+  return kFactories;
+}
 
-constexpr Factory kFactories[] = {
-    {quasi_random_kind, make_quasi_random},
-    {nsga2_kind, make_nsga2},
-    {bayes_kind, make_bayes},
-    {ddpg_kind, make_ddpg},
-};
+std::vector<AgentKind>& known_kinds() {
+  static std::vector<AgentKind> kKinds = [] {
+    std::vector<AgentKind> kinds;
+    for (const AgentFactory& factory : factories()) kinds.push_back(factory.kind());
+    return kinds;
+  }();
+  return kKinds;
+}
 
 std::string to_text(double value) {
   std::ostringstream text;
@@ -46,12 +54,13 @@ std::string expected_one_of(const std::string& word, const std::vector<std::stri
 }  // namespace
 
 const std::vector<AgentKind>& agent_kinds() {
-  static const std::vector<AgentKind> kKinds = [] {
-    std::vector<AgentKind> kinds;
-    for (const Factory& factory : kFactories) kinds.push_back(factory.kind());
-    return kinds;
-  }();
-  return kKinds;
+  return known_kinds();
+}
+
+void register_agent(const AgentFactory& factory) {
+  for (const AgentKind& known : known_kinds()) LATHE_CHECK_NE(known.kind, factory.kind().kind) << "two kinds of agent of one name";
+  known_kinds().push_back(factory.kind());
+  factories().push_back(factory);
 }
 
 double option(const AgentOptions& options, const AgentKind& kind, const std::string& name) {
@@ -82,7 +91,7 @@ void check_options(const AgentOptions& options, const AgentKind& kind) {
 
 std::unique_ptr<Agent> make_agent(const AgentOptions& options, const Problem& problem, std::uint64_t seed) {
   std::vector<std::string> names;
-  for (const Factory& factory : kFactories) {
+  for (const AgentFactory& factory : factories()) {
     const AgentKind& kind = factory.kind();
     names.push_back(kind.kind);
     if (kind.kind != options.kind) continue;

@@ -77,14 +77,19 @@ void check_recalled(const Problem& problem, const Proposal& proposal, const Tria
 // Fills in what a measurement says. A value that is not a number is a failure: it must not reach an agent.
 void apply(const Problem& problem, const Measurement& measurement, Trial& trial) {
   trial.seconds = measurement.seconds;
-  if (!measurement.is_ok || !std::isfinite(measurement.value)) {
+  const bool is_finite = std::isfinite(measurement.value) &&
+                         std::all_of(measurement.further.begin(), measurement.further.end(), [](double v) { return std::isfinite(v); });
+  if (!measurement.is_ok || !is_finite) {
     trial.state = TrialState::kFailed;
     trial.error = measurement.is_ok ? "the measured value is not a finite number" : measurement.error;
     return;
   }
   trial.stddev = std::isfinite(measurement.stddev) ? std::max(measurement.stddev, 0.0) : 0.0;
+  std::size_t measured = 0;
   for (std::size_t m = 0; m < problem.metrics.size(); ++m) {
-    if (problem.metrics[m].is_measured) trial.metrics[m] = measurement.value;
+    if (!problem.metrics[m].is_measured) continue;
+    trial.metrics[m] = measured == 0 ? measurement.value : measurement.further.at(measured - 1);
+    ++measured;
   }
 }
 

@@ -20,9 +20,10 @@ namespace lathe::search {
 struct Measurement {
   bool is_ok = true;
   std::string error;
-  double value = 0;  // of the measured metric
+  double value = 0;  // of the measured metric; the first where there are several
   double stddev = 0;
   double seconds = 0;
+  std::vector<double> further{};  // of the other measured metrics, in their order
 };
 
 struct ControllerOptions {

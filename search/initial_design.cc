@@ -54,6 +54,7 @@ std::vector<policies::Candidate> uniform_candidates(const policies::SearchSpace&
   static constexpr Uniform kOrder[] = {{1, 32, 32},   {1, 8, 8},    {0.75, 8, 8},  {1, 4, 8},    {0.5, 8, 8}, {1, 4, 4},
                                        {0.875, 8, 8}, {1, 6, 6},    {0.625, 8, 8}, {0.75, 4, 8}, {1, 16, 16}, {0.75, 6, 6},
                                        {0.5, 4, 8},   {0.75, 4, 4}, {0.25, 8, 8},  {1, 2, 4}};
+  if (space.layers.empty()) return {};
   std::vector<policies::Candidate> distinct;
   std::set<policies::Candidate> seen;
   for (const Uniform& uniform : kOrder) {

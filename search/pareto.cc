@@ -10,55 +10,6 @@
 namespace lathe::search {
 namespace {
 
-// Area dominated by points below (0: x, 1: y) `reference`: a sweep by ascending x with the lowest y so far.
-double hypervolume_2d(std::vector<Point> points, const Point& reference) {
-  std::sort(points.begin(), points.end());
-  double area = 0, lowest = reference[1];
-  for (const Point& p : points) {
-    if (p[1] >= lowest) continue;
-    area += (reference[0] - p[0]) * (lowest - p[1]);
-    lowest = p[1];
-  }
-  return area;
-}
-
-std::vector<Point> keep_non_dominated(const std::vector<Point>& points) {
-  std::vector<Point> kept;
-  for (const int i : non_dominated(points)) kept.push_back(points[static_cast<std::size_t>(i)]);
-  return kept;
-}
-
-// WFG on points that are all strictly below the reference. With the points ordered from the worst last coordinate to the best, those
-// after p are no worse than p in it, so limiting them to p makes that coordinate equal to p's: the exclusive volume of p is a slab of
-// height reference - p over an exclusive volume of one dimension less (While et al. 2012, section III.B).
-double wfg(std::vector<Point> points, const Point& reference) {
-  const std::size_t last = reference.size() - 1;
-  if (points.empty()) return 0;
-  if (last == 0) {
-    double best = points[0][0];
-    for (const Point& p : points) best = std::min(best, p[0]);
-    return reference[0] - best;
-  }
-  if (last == 1) return hypervolume_2d(std::move(points), reference);
-  std::sort(points.begin(), points.end(),
-            [last](const Point& a, const Point& b) { return a[last] != b[last] ? a[last] > b[last] : a < b; });
-  const Point lower_reference(reference.begin(), reference.end() - 1);
-  double volume = 0;
-  for (std::size_t i = 0; i < points.size(); ++i) {
-    const Point& p = points[i];
-    double inclusive = 1;
-    for (std::size_t k = 0; k < last; ++k) inclusive *= reference[k] - p[k];
-    std::vector<Point> limited;
-    for (std::size_t j = i + 1; j < points.size(); ++j) {
-      Point q(last);
-      for (std::size_t k = 0; k < last; ++k) q[k] = std::max(p[k], points[j][k]);
-      limited.push_back(std::move(q));
-    }
-    volume += (reference[last] - p[last]) * (inclusive - wfg(keep_non_dominated(limited), lower_reference));
-  }
-  return volume;
-}
-
 std::vector<int> non_dominated_2d(const std::vector<Point>& points) {
   std::vector<int> order(points.size());
   std::iota(order.begin(), order.end(), 0);
@@ -101,18 +52,6 @@ std::vector<int> non_dominated(const std::vector<Point>& points) {
     kept.push_back(static_cast<int>(i));
   }
   return kept;
-}
-
-double hypervolume(const std::vector<Point>& points, const Point& reference) {
-  LATHE_CHECK(!reference.empty());
-  std::vector<Point> inside;
-  for (const Point& p : points) {
-    LATHE_CHECK_EQ(p.size(), reference.size());
-    bool is_below = true;
-    for (std::size_t k = 0; k < p.size(); ++k) is_below &= p[k] < reference[k];
-    if (is_below) inside.push_back(p);
-  }
-  return reference.size() <= 2 ? wfg(std::move(inside), reference) : wfg(keep_non_dominated(inside), reference);
 }
 
 Point to_minimized(const Problem& problem, const Front& front, const std::vector<double>& metrics) {

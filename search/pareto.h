@@ -1,22 +1,19 @@
-// Non-dominated sets and hypervolume. All points here are to be *minimized*; `to_minimized` converts once at the boundary.
+// Non-dominated sets, and the fronts of a problem's trials. All points here are to be *minimized*; `to_minimized` converts once at the
+// boundary.
 #pragma once
 
 #include <span>
 #include <vector>
 
+#include "search/hypervolume.h"
 #include "search/problem.h"
 #include "search/trial.h"
 
 namespace lathe::search {
 
-using Point = std::vector<double>;
-
 bool dominates(std::span<const double> a, std::span<const double> b);  // a <= b everywhere and < somewhere
 // Indices of the non-dominated points, ascending; of equal points the first stays.
 std::vector<int> non_dominated(const std::vector<Point>& points);
-// Exact hypervolume dominated by `points` and bounded by `reference` (points beyond it count only where they are below it).
-// WFG: L. While, L. Bradstreet, L. Barone, A Fast Way of Calculating Exact Hypervolumes, IEEE TEC 2012.
-double hypervolume(const std::vector<Point>& points, const Point& reference);
 
 // The front's metrics of a trial with all directions turned to minimize; and the reference point likewise.
 Point to_minimized(const Problem& problem, const Front& front, const std::vector<double>& metrics);

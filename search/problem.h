@@ -1,5 +1,6 @@
 // What is searched, as data: decisions, metrics, and fronts. A metric is exact and free (latency, energy, size: computed from the
-// candidate) or measured (accuracy). A front is a set of metrics whose Pareto set is wanted, usually accuracy and latency of one device.
+// candidate) or measured (accuracy; plain optimization problems measure several). A front is a set of metrics whose Pareto set is wanted,
+// usually accuracy and latency of one device.
 #pragma once
 
 #include <limits>

@@ -1,6 +1,5 @@
-// Problems with known formulas, for tests and benches of agents: the standard multi-objective functions with their variables cut to
-// levels, and a made-up network whose accuracy obeys the structure that real ones show. Their last objective plays the measured metric,
-// the others are exact, as accuracy and latency are in a real search.
+// Problems with known formulas, for tests and benches of agents: the standard multi-objective functions (search/problems/test_function.h)
+// with their variables cut to levels, and a made-up network whose accuracy obeys the structure that real ones show.
 #pragma once
 
 #include <functional>
@@ -9,24 +8,31 @@
 #include <vector>
 
 #include "search/problem.h"
+#include "search/problems/test_function.h"
 
 namespace lathe::search {
 
 struct StandardProblem {
   std::string name;
-  Problem problem;  // problem.exact points to `exact`
-  std::unique_ptr<ExactMetrics> exact;
-  std::function<double(const policies::Candidate&)> measured;  // the measured metric; thread-safe
-  double stddev = 0;                                           // of its noise, which is part of `measured`
+  Problem problem;                                                         // problem.exact points to `exact`
+  std::unique_ptr<ExactMetrics> exact;                                     // null where every metric is measured
+  std::function<double(const policies::Candidate&)> measured;              // the first measured metric; thread-safe
+  std::function<std::vector<double>(const policies::Candidate&)> further;  // the other measured metrics in order; null where there are none
+  double stddev = 0;                                                       // of the noise of `measured`, which is part of it
 };
 
-// E. Zitzler, K. Deb, L. Thiele, Comparison of Multiobjective Evolutionary Algorithms, Evolutionary Computation 8(2), 2000: test
-// functions T1 to T3 (variant 1 to 3); f1 exact, f2 measured, both minimized; reference point (11, 11).
-StandardProblem make_zdt(int variant, int decisions, int levels);
+// What an agent may know without a trial.
+enum class KnownMetrics {
+  kAllButLastObjective,  // the last objective plays the measured metric, all else is exact, as accuracy and latency are in a real search
+  kNone,                 // every objective and constraint is measured: agents as plain optimizers
+};
 
-// K. Deb, L. Thiele, M. Laumanns, E. Zitzler, Scalable Test Problems for Evolutionary Multiobjective Optimization, 2005: DTLZ2 with three
-// objectives, f3 measured; reference point 1.1 each.
-StandardProblem make_dtlz2(int decisions, int levels);
+// Each variable becomes a decision of `levels` evenly spaced values. A space of such decisions has no layers, by which agents see that it
+// is no network. Constraints are metrics with a limit of 0.
+StandardProblem make_function_problem(const TestFunction& function, int levels, KnownMetrics known);
+StandardProblem make_zdt(int variant, int decisions, int levels, KnownMetrics known = KnownMetrics::kAllButLastObjective);
+// DTLZ2 with three objectives.
+StandardProblem make_dtlz2(int decisions, int levels, KnownMetrics known = KnownMetrics::kAllButLastObjective);
 
 // A chain of `layers` convolutions with kept channels, weight bits and activation bits each. Accuracy = 0.1 + 0.83 exp(-loss): loss is
 // additive over decisions with sensitivities that differ by a factor of ten between layers, plus interactions of neighbouring layers.
@@ -40,7 +46,16 @@ struct NetworkProblemOptions {
 };
 StandardProblem make_network_problem(const NetworkProblemOptions& options);
 
-// By name: "zdt1", "zdt2", "zdt3", "dtlz2" (dims decisions of 21 levels), "network" (dims / 3 layers). Throws UserError.
-StandardProblem make_standard_problem(const std::string& name, int dims, std::uint64_t seed);
+struct StandardProblemOptions {
+  int dims = 6;        // decisions; those of engineering problems are given; a network has dims / 3 layers
+  int objectives = 3;  // of dtlz and wfg
+  // 1024 values make a variable nearly continuous, and none of them is 0.5, where the optimum of the DTLZ functions lies.
+  int levels = 1024;
+  KnownMetrics known = KnownMetrics::kNone;
+  std::uint64_t seed = 0;  // of the network
+  bool has_sensitivity = false;
+};
+// By name: zdt1 .. zdt4, zdt6, dtlz1 .. dtlz7, wfg1 .. wfg9, an engineering function's, or network. Throws UserError.
+StandardProblem make_standard_problem(const std::string& name, const StandardProblemOptions& options);
 
 }  // namespace lathe::search

@@ -18,7 +18,7 @@ struct Trial {
   TrialState state = TrialState::kComplete;
   std::string error;            // why it failed
   std::vector<double> metrics;  // one for each Problem::metrics; NaN for measured ones of a failed trial
-  double stddev = 0;            // standard error of the measured metric
+  double stddev = 0;            // standard error of the measured metric (the first of several; the others count as exact)
   double seconds = 0;           // wall clock of the measurement; never steers a search
   bool operator==(const Trial&) const = default;
 };

@@ -12,11 +12,14 @@ namespace lathe::cli {
 using Action = std::function<int()>;
 
 void add_apply(CLI::App& app, Action& action);
+void add_calibrate(CLI::App& app, Action& action);
 void add_compress(CLI::App& app, Action& action);
 void add_devices(CLI::App& app, Action& action);
 void add_evaluate(CLI::App& app, Action& action);
+void add_export(CLI::App& app, Action& action);
 void add_inspect(CLI::App& app, Action& action);
 void add_latency(CLI::App& app, Action& action);
+void add_profile(CLI::App& app, Action& action);
 void add_report(CLI::App& app, Action& action);
 void add_schema(CLI::App& app, Action& action);
 void add_search(CLI::App& app, Action& action);

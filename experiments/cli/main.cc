@@ -17,7 +17,7 @@ constexpr int kFailed = 1, kUserFault = 2;
 
 // Commands that run networks.
 bool runs_networks(int argc, char** argv) {
-  constexpr std::array kNames{"search", "evaluate", "compress", "train"};
+  constexpr std::array kNames{"search", "evaluate", "compress", "profile", "train"};
   return argc > 1 && std::any_of(kNames.begin(), kNames.end(), [&](const char* name) { return std::string(argv[1]) == name; });
 }
 
@@ -46,8 +46,9 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   lathe::cli::Action action;
   for (const auto add : {lathe::cli::add_search, lathe::cli::add_inspect, lathe::cli::add_latency, lathe::cli::add_devices,
-                         lathe::cli::add_evaluate, lathe::cli::add_apply, lathe::cli::add_compress, lathe::cli::add_report,
-                         lathe::cli::add_train, lathe::cli::add_validate, lathe::cli::add_schema})
+                         lathe::cli::add_evaluate, lathe::cli::add_apply, lathe::cli::add_calibrate, lathe::cli::add_compress,
+                         lathe::cli::add_export, lathe::cli::add_profile, lathe::cli::add_report, lathe::cli::add_train,
+                         lathe::cli::add_validate, lathe::cli::add_schema})
     add(app, action);
   require_known_command(app, argc, argv);
   try {

@@ -126,7 +126,7 @@ void check(ConfigDocument& document, ExperimentConfig& config, ConfigPurpose pur
   if (!config.model.empty() && purpose == ConfigPurpose::kSearch) resolve(document, "model", "file", config.model);
   if (config.evaluator.kind == "command") {
     if (config.evaluator.command.empty()) document.fault("evaluator.command", "missing; kind 'command' needs the program to start");
-  } else {
+  } else if (config.evaluator.kind == "builtin") {
     require(document, "data.kind", "one of idx, cifar10, image_folder, npy");
     require(document, "data.path", "the folder of the data set");
   }

@@ -1,5 +1,6 @@
 #include "experiments/config/config_keys.h"
 
+#include "evaluators/evaluator_registry.h"
 #include "experiments/config/agent_entries.h"
 #include "experiments/config/config_values.h"
 #include "experiments/config/device_limits.h"
@@ -166,8 +167,8 @@ std::vector<ConfigKey> search_keys() {
       key("search.sensitivity_rows", MEMBER(search.sensitivity_rows), {.at_least = 1, .at_most = kMany}, "Rows of that measurement."),
       key("search.accuracy_range", MEMBER(search.accuracy_range), {.at_least = 0.1, .at_most = 100},
           "Points below the float network's accuracy that a front covers; policies that are worse are worth nothing to the search."),
-      key("evaluator.kind", MEMBER(evaluator.kind), {.choices = {"builtin", "command"}},
-          "Who measures accuracy: Lathe or your own program."),
+      key("evaluator.kind", MEMBER(evaluator.kind), {.choices = evaluators::evaluator_kinds()},
+          "Who measures accuracy: Lathe, your own program, or an evaluator that a program registered (docs/extending.md)."),
       key("evaluator.command", MEMBER(evaluator.command), {},
           "kind command: the program, started once a thread; see the README for the protocol."),
       key("evaluator.metric", MEMBER(evaluator.metric), {.choices = {"auto", "accuracy", "agreement"}},
@@ -256,6 +257,8 @@ std::vector<ConfigKey> all_keys() {
        key("constraints.accuracy_loss", MEMBER(constraints.accuracy_loss), {.at_least = 0, .at_most = 100},
            "Points of accuracy that a recommended policy may lose (1 = one row in a hundred)."),
        limit_key("constraints.latency_ms", &ConstraintsConfig::latency_ms, "At most; one number, or one a device."),
+       key("constraints.latency_quantile", MEMBER(constraints.latency_quantile), {.at_least = 0.01, .at_most = 0.999},
+           "The probability with which the true latency keeps to constraints.latency_ms, on devices with a calibrated error bar."),
        limit_key("constraints.energy_mj", &ConstraintsConfig::energy_mj, "At most; one number, or one a device."),
        optional_key("constraints.packed_bytes", MEMBER(constraints.packed_bytes), {.at_least = 1}, "Weights at their widths, at most.")});
   append(search_keys());

@@ -26,6 +26,7 @@ struct DeviceLimit {
 struct ConstraintsConfig {
   double accuracy_loss = 1.0;          // points (1 = 0.01 of all rows) that a recommended policy may lose
   DeviceLimit latency_ms, energy_mj;   // at most
+  double latency_quantile = 0.5;       // of the latency as calibration leaves it uncertain, that latency_ms limits; 0.5 = the prediction
   std::optional<double> packed_bytes;  // at most
 };
 

@@ -1,39 +1,45 @@
-// Expected hypervolume improvement of a front when one metric is uncertain and all others are known exactly, in closed form.
+// Expected hypervolume improvement of a front, in closed form.
 #pragma once
 
+#include <span>
 #include <vector>
 
-#include "search/pareto.h"
+#include "search/bayes/box_decomposition.h"
 
 namespace lathe::search {
 
+// What is believed of a metric of a candidate, in its own units: normal, or known exactly (stddev 0).
+struct Belief {
+  double mean = 0, stddev = 0;
+};
+
 // log E[max(0, level - f)] for f ~ N(mean, stddev^2), accurate into the far tail where the expectation itself underflows; -inf if it is
 // zero. S. Ament, S. Daulton, D. Eriksson, M. Balandat, E. Bakshy, Unexpected Improvements to Expected Improvement, NeurIPS 2023.
-double log_expected_improvement(double level, double mean, double stddev);
+double log_expected_improvement(double level, const Belief& f);
 
-// For a point with exact coordinates x and measured coordinate f ~ N(mean, stddev^2), all minimized, the hypervolume that it adds is
-//   int_f^ref g(t) dt,  g(t) = volume of the exact box [x, ref] that front points with measured coordinate <= t leave uncovered,
-// a falling step function whose steps lie at the front's measured coordinates v_1 <= v_2 <= ... Taking the expectation under the integral
-// and summing by parts,
-//   E = sum_k c_k E[max(0, v_k - f)] + c_ref E[max(0, ref - f)],
-// with c_k >= 0 the volume that front point k newly covers. (The many-objective formula of K. Yang, M. Emmerich, A. Deutz, T. Baeck,
-// Efficient Computation of Expected Hypervolume Improvement, 2019, reduces to this where all other deviations are zero.)
+// log P(f <= level), accurate into the far tail; 0 or -inf where f is known exactly.
+double log_probability_below(double level, const Belief& f);
+
+// A point y adds to the hypervolume, in each box (l, u] of the region that the front leaves free, prod_k (max(0, u_k - y_k) - max(0, l_k -
+// y_k)). For independent y_k the expectation is therefore
+//   E = sum over boxes of prod_k [psi_k(u_k) - psi_k(l_k)],   psi_k(a) = E[max(0, a - y_k)]
+// (K. Yang, M. Emmerich, A. Deutz, T. Baeck, Efficient Computation of Expected Hypervolume Improvement Using Box Decomposition Algorithms,
+// Journal of Global Optimization 75, 2019). A coordinate that is known exactly is the case of deviation 0, psi(a) = max(0, a - y): latency,
+// energy and size enter without any model. All in logs, so that the sum has a slope where it would underflow.
 class HypervolumeImprovement {
  public:
-  // front: minimized points; reference: minimized. measured: which coordinate is uncertain; -1 if none is. highest_measured: the limit of
-  // the measured coordinate, beyond which a point is of no use (infinity = none).
-  HypervolumeImprovement(const std::vector<Point>& front, Point reference, int measured, double highest_measured);
+  // front: minimized points, dominated ones allowed; reference: minimized.
+  HypervolumeImprovement(const std::vector<Point>& front, const Point& reference);
 
-  // point: the measured coordinate is ignored. Returns the log of the expectation; -inf if nothing can be gained.
-  double log_expected(const Point& point, double mean, double stddev) const;
+  // point: one belief for each coordinate. Returns the log of the expectation; -inf if nothing can be gained.
+  double log_expected(std::span<const Belief> point) const;
 
  private:
-  double log_of_exact(const Point& point) const;
-  std::vector<Point> front_;  // all coordinates, by ascending measured one
-  std::vector<Point> exact_;  // of the same points the exact coordinates
-  Point reference_, exact_reference_;
-  int measured_;
-  double highest_measured_ = 0;
+  struct Strip {
+    int low, high;  // indices into the coordinate's edges; -1 = -infinity
+  };
+  std::vector<std::vector<double>> edges_;  // of each coordinate, distinct and ascending; -infinity is left out
+  std::vector<Strip> strips_;               // [boxes, coordinates]
 };
 
 }  // namespace lathe::search

@@ -4,7 +4,7 @@
 
 #include "search/agent_options.h"
 #include "search/bayes/candidate_search.h"
-#include "search/bayes/surrogate.h"
+#include "search/bayes/front_acquisition.h"
 #include "search/initial_design.h"
 #include "search/sensitivity_path.h"
 
@@ -29,12 +29,13 @@ class Bayes final : public Agent {
         stream_(problem, Rng(seed, "bayes_initial/" + options.name)),
         design_(has_prior(options) ? initial_candidates(problem) : uniform_candidates(problem.space)),
         initial_(static_cast<std::size_t>(initial_of(options, problem))),
-        surrogate_(problem, {.fit_iterations = static_cast<int>(option(options, bayes_kind(), "fit_iterations")),
-                             .refit_growth = option(options, bayes_kind(), "refit_growth"),
-                             .has_transform = option(options, bayes_kind(), "transform") != 0,
-                             .has_prior = has_prior(options)}),
         search_{.pool = static_cast<int>(option(options, bayes_kind(), "pool")),
                 .starts = static_cast<int>(option(options, bayes_kind(), "starts"))} {
+    const SurrogateOptions surrogate{.fit_iterations = static_cast<int>(option(options, bayes_kind(), "fit_iterations")),
+                                     .refit_growth = option(options, bayes_kind(), "refit_growth"),
+                                     .has_transform = option(options, bayes_kind(), "transform") != 0,
+                                     .has_prior = has_prior(options)};
+    for (const int metric : measured_metrics(problem)) surrogates_.emplace_back(problem, metric, surrogate);
     constexpr int kOnPath = 64;
     for (const Front& front : problem.fronts) {
       paths_.push_back(has_prior(options) ? sensitivity_path(problem, front, kOnPath) : std::vector<policies::Candidate>{});
@@ -44,7 +45,9 @@ class Bayes final : public Agent {
   std::vector<policies::Candidate> ask(int count, std::span<const policies::Candidate> pending) override {
     Rng rng(seed_, purpose_, asks_++);
     ProposalBatch batch(problem_, known_, count, pending);
-    if (surrogate_.size() + pending.size() >= initial_ && surrogate_.posterior() && !problem_.fronts.empty()) {
+    const auto has_posterior = [](const Surrogate& surrogate) { return surrogate.posterior().has_value(); };
+    if (!surrogates_.empty() && surrogates_.front().size() + pending.size() >= initial_ && !problem_.fronts.empty() &&
+        std::all_of(surrogates_.begin(), surrogates_.end(), has_posterior)) {
       propose_by_model(batch, pending, rng);
     }
     fill(batch, count);
@@ -53,23 +56,25 @@ class Bayes final : public Agent {
 
   void tell(std::span<const Trial> finished) override {
     known_.learn(finished);
-    surrogate_.learn(finished);
+    for (Surrogate& surrogate : surrogates_) surrogate.learn(finished);
   }
 
  private:
   // One candidate after the other, the fronts in turn; each is believed before the next is chosen.
   void propose_by_model(ProposalBatch& batch, std::span<const policies::Candidate> pending, Rng& rng) {
-    Posterior posterior = *surrogate_.posterior();
-    std::vector<policies::Candidate> rows = surrogate_.candidates();
+    std::vector<Posterior> posteriors;
+    for (const Surrogate& surrogate : surrogates_) posteriors.push_back(*surrogate.posterior());
+    std::vector<policies::Candidate> rows = surrogates_.front().candidates();
     const auto believe = [&](const policies::Candidate& candidate) {
-      posterior.believe(candidate);
+      for (Posterior& posterior : posteriors) posterior.believe(candidate);
       rows.push_back(candidate);
     };
     for (const policies::Candidate& candidate : pending) believe(candidate);
     std::size_t misses = 0;
     while (!batch.is_full() && misses < problem_.fronts.size()) {
       const std::size_t f = turn_++ % problem_.fronts.size();
-      const CandidateSearch search(problem_, problem_.fronts[f], posterior, batch, search_);
+      const FrontAcquisition acquisition(problem_, problem_.fronts[f], posteriors);
+      const CandidateSearch search(problem_, acquisition, batch, search_);
       const std::optional<policies::Candidate> best = search.best(rows, paths_[f], stream_, rng);
       if (!best || !batch.add(*best)) {
         ++misses;
@@ -97,7 +102,7 @@ class Bayes final : public Agent {
   std::vector<policies::Candidate> design_;
   std::size_t next_design_ = 0, initial_, turn_ = 0;
   std::uint64_t asks_ = 0;
-  Surrogate surrogate_;
+  std::vector<Surrogate> surrogates_;  // of the measured metrics
   CandidateSearchOptions search_;
   std::vector<std::vector<policies::Candidate>> paths_;  // of each front, by sensitivities
 };

@@ -1,5 +1,6 @@
-// Bayesian optimization: proposes the candidates of highest expected hypervolume improvement under a Gaussian process of the measured
-// metric. The parts: kernel.h, gp.h, surrogate.h, acquisition.h, candidate_search.h.
+// Bayesian optimization: proposes the candidates of highest expected hypervolume improvement under Gaussian processes of the measured
+// metrics. The parts: surrogate (kernel.h, gp.h, surrogate.h), acquisition function (box_decomposition.h, acquisition.h,
+// front_acquisition.h), and its maximizer (candidate_search.h).
 #pragma once
 
 #include <memory>

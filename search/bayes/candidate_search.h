@@ -5,8 +5,7 @@
 #include <vector>
 
 #include "models/base/rng.h"
-#include "search/bayes/acquisition.h"
-#include "search/bayes/surrogate.h"
+#include "search/bayes/front_acquisition.h"
 #include "search/proposal_batch.h"
 #include "search/quasi_random/quasi_random.h"
 
@@ -19,18 +18,18 @@ struct CandidateSearchOptions {
   int neighbours = 40;  // one-decision changes that a step looks at
 };
 
-// One front's acquisition at one moment. All references must outlive it.
+// One acquisition function at one moment. All references must outlive it.
 class CandidateSearch {
  public:
-  CandidateSearch(const Problem& problem, const Front& front, const Posterior& posterior, const ProposalBatch& batch,
+  CandidateSearch(const Problem& problem, const FrontAcquisition& acquisition, const ProposalBatch& batch,
                   const CandidateSearchOptions& options);
 
-  // The best new candidate found; nothing where none promises a gain. rows: candidates of the posterior's rows; also: candidates that join
+  // The best new candidate found; nothing where none promises a gain. rows: candidates of the posteriors' rows; also: candidates that join
   // the pool.
   std::optional<policies::Candidate> best(const std::vector<policies::Candidate>& rows, const std::vector<policies::Candidate>& also,
                                           CandidateStream& stream, Rng& rng) const;
 
-  // log of the expected improvement; -inf for candidates that are not new or not allowed.
+  // log of the acquisition function; -inf for candidates that are not new or not allowed.
   std::vector<double> scores(const std::vector<policies::Candidate>& candidates) const;
 
  private:
@@ -38,22 +37,19 @@ class CandidateSearch {
     int decision, value;
   };
   std::vector<double> neighbour_scores(const policies::Candidate& base, const std::vector<Change>& changes) const;
-  // Exact metrics as a minimized point, if the candidate may be proposed for the front.
-  std::optional<Point> admitted(const policies::Candidate& candidate) const;
-  double score(const Point& point, const Belief& belief) const;
+  // `fill_cross(posterior, chosen, cross)` writes the covariances (rows x candidates) of those candidates of `candidates` that may be
+  // proposed; chosen: their indices.
+  template <typename FillCross>
+  std::vector<double> scores_of(const std::vector<policies::Candidate>& candidates, const FillCross& fill_cross) const;
   std::vector<policies::Candidate> pool(const std::vector<policies::Candidate>& rows, CandidateStream& stream, Rng& rng) const;
   void climb(policies::Candidate& candidate, double& value, Rng& rng) const;
   Change random_change(const policies::Candidate& candidate, Rng& rng) const;
 
   const Problem& problem_;
-  const Front& front_;
-  const Posterior& posterior_;
+  const FrontAcquisition& acquisition_;
   const ProposalBatch& batch_;
   CandidateSearchOptions options_;
-  int measured_ = -1;         // coordinate of the front that is measured
   std::vector<int> movable_;  // decisions with more than one value
-  std::vector<int> elite_;    // rows on the believed front
-  std::optional<HypervolumeImprovement> improvement_;
 };
 
 }  // namespace lathe::search

@@ -57,12 +57,13 @@ class GaussianProcess {
 
 // Minus the log of likelihood x prior (up to a constant), and its gradient in the order of `pack`, if not null. Infinite where the
 // covariance cannot be factorized.
-// Priors: log l_d ~ N(0.5, 1), log a and log p ~ N(-0.7, 1.5), log noise ~ N(-6, 1.5); targets have unit variance.
+// Priors: log l_d ~ N(0.5, 1), log a and log p ~ N(-0.7, 1.5), log noise ~ N(-6, 1.5); where no observation has noise of its own log l_d ~
+// N(0.5, 0.5) and log noise ~ N(-10, 1.5). Targets have unit variance.
 double negative_log_posterior(const std::vector<std::vector<double>>& positions, const GpData& data, const GpParameters& parameters,
                               Eigen::VectorXd* gradient);
 Eigen::VectorXd pack(const GpParameters& parameters);  // log_additive, log_product, log_noise, log_lengths
 GpParameters unpack(const Eigen::VectorXd& packed);
-GpParameters prior_parameters(int decisions);  // the prior's medians
+GpParameters prior_parameters(int decisions, bool is_noisy);  // the prior's medians
 
 // Maximizes the posterior from `start` by at most `iterations` of Ceres' L-BFGS. Returns the start where nothing better was found.
 GpParameters fit(const std::vector<std::vector<double>>& positions, const GpData& data, const GpParameters& start, int iterations);

@@ -18,11 +18,21 @@ struct LogNormal {
 };
 constexpr LogNormal kVariancePrior{-0.7, 1.5};  // medians a = p = 0.5: together the unit variance of the targets
 constexpr LogNormal kNoisePrior{-6, 1.5};       // median 0.0025, a twentieth of the targets' standard deviation
-constexpr LogNormal kLengthPrior{0.5, 1};       // median 1.65 of the decision's range: most decisions act nearly linearly
+constexpr LogNormal kNoNoisePrior{-10, 1.5};    // where the evaluator says that there is none: only what the kernel cannot express
+// Median 1.65 of the decision's range: most decisions act nearly linearly. Without noise the tighter prior found better fronts of the
+// standard functions (DTLZ2 in 20 variables at 100 trials: hypervolume 0.46 against 0.22; welded beam 1.5 % less); with noise it predicted
+// worse.
+constexpr LogNormal kLengthPrior{0.5, 1};
+constexpr LogNormal kNoNoiseLengthPrior{0.5, 0.5};
 
-const LogNormal& prior_of(Eigen::Index parameter) {
+bool is_noisy(const GpData& data) {
+  return data.noise.size() > 0 && data.noise.maxCoeff() > 0;
+}
+
+const LogNormal& prior_of(Eigen::Index parameter, bool is_noisy) {
   if (parameter < 2) return kVariancePrior;
-  return parameter == 2 ? kNoisePrior : kLengthPrior;
+  if (parameter == 2) return is_noisy ? kNoisePrior : kNoNoisePrior;
+  return is_noisy ? kLengthPrior : kNoNoiseLengthPrior;
 }
 
 class Objective final : public ceres::FirstOrderFunction {
@@ -58,9 +68,9 @@ GpParameters unpack(const Eigen::VectorXd& packed) {
   return {{packed(0), packed(1), packed.tail(packed.size() - kFirstLength)}, packed(2)};
 }
 
-GpParameters prior_parameters(int decisions) {
+GpParameters prior_parameters(int decisions, bool is_noisy) {
   return {{kVariancePrior.median_log, kVariancePrior.median_log, Eigen::VectorXd::Constant(decisions, kLengthPrior.median_log)},
-          kNoisePrior.median_log};
+          prior_of(2, is_noisy).median_log};
 }
 
 // With K = L L', alpha = K^-1 y: likelihood part 0.5 y' alpha + sum log L_ii; derivative 0.5 tr((K^-1 - alpha alpha') dK/dt)
@@ -80,7 +90,7 @@ double negative_log_posterior(const std::vector<std::vector<double>>& positions,
   const Eigen::VectorXd packed = pack(parameters);
   Eigen::VectorXd prior_slope(packed.size());
   for (Eigen::Index t = 0; t < packed.size(); ++t) {
-    const LogNormal& prior = prior_of(t);
+    const LogNormal& prior = prior_of(t, is_noisy(data));
     const double deviation = (packed(t) - prior.median_log) / prior.spread;
     value += 0.5 * deviation * deviation;
     prior_slope(t) = deviation / prior.spread;

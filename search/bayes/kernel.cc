@@ -17,6 +17,14 @@ double slope_over_square(double u) {
   return 5.0 / 3 * (1 + kSqrt5 * u) * std::exp(-kSqrt5 * u);
 }
 
+bool is_evenly_spaced(const std::vector<double>& positions) {
+  constexpr double kRounding = 1e-12;  // positions lie in [0, 1]
+  for (std::size_t v = 2; v < positions.size(); ++v) {
+    if (std::abs(positions[v] - positions[v - 1] - (positions[1] - positions[0])) > kRounding) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 std::vector<std::vector<double>> value_positions(const policies::SearchSpace& space) {
@@ -34,21 +42,28 @@ std::vector<std::vector<double>> value_positions(const policies::SearchSpace& sp
   return positions;
 }
 
+Kernel::Tables Kernel::tables_of(const std::vector<double>& positions, double length) {
+  Tables tables{.is_even = is_evenly_spaced(positions), .values = positions.size()};
+  const auto add = [&](double distance) {
+    const double u = distance / length;
+    tables.matern.push_back(matern(u));
+    tables.squared.push_back(u * u);
+    tables.slope.push_back(u * u * slope_over_square(u));
+  };
+  for (const double a : positions) {
+    if (tables.is_even) {
+      add(a - positions.front());
+      continue;
+    }
+    for (const double b : positions) add(std::abs(a - b));
+  }
+  return tables;
+}
+
 Kernel::Kernel(const std::vector<std::vector<double>>& positions, const KernelParameters& parameters)
     : additive_(std::exp(parameters.log_additive)), product_(std::exp(parameters.log_product)) {
   for (std::size_t d = 0; d < positions.size(); ++d) {
-    const double length = std::exp(parameters.log_lengths(static_cast<Eigen::Index>(d)));
-    Tables tables;
-    tables.values = positions[d].size();
-    for (const double a : positions[d]) {
-      for (const double b : positions[d]) {
-        const double u = std::abs(a - b) / length;
-        tables.matern.push_back(matern(u));
-        tables.squared.push_back(u * u);
-        tables.slope.push_back(u * u * slope_over_square(u));
-      }
-    }
-    tables_.push_back(std::move(tables));
+    tables_.push_back(tables_of(positions[d], std::exp(parameters.log_lengths(static_cast<Eigen::Index>(d)))));
   }
 }
 

@@ -63,12 +63,17 @@ class Kernel {
   Eigen::VectorXd weighted_gradient(const CandidateRows& rows, const Eigen::MatrixXd& weights) const;
 
  private:
-  // Tables of one decision, values x values row by row.
+  // Tables of one decision: values x values row by row, or, where the values are evenly spaced, by their difference (fine decisions would
+  // fill the memory otherwise).
   struct Tables {
+    bool is_even = false;
     std::size_t values = 0;
     std::vector<double> matern, squared, slope;  // M(u), u^2, dM(u)/dlog l = (5/3) u^2 (1 + sqrt(5) u) exp(-sqrt(5) u)
-    std::size_t at(int a, int b) const { return static_cast<std::size_t>(a) * values + static_cast<std::size_t>(b); }
+    std::size_t at(int a, int b) const {
+      return is_even ? static_cast<std::size_t>(a > b ? a - b : b - a) : static_cast<std::size_t>(a) * values + static_cast<std::size_t>(b);
+    }
   };
+  static Tables tables_of(const std::vector<double>& positions, double length);
   double additive_, product_;
   std::vector<Tables> tables_;
 };

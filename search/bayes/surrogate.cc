@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace lathe::search {
 namespace {
 
+constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 constexpr double kLogitEdge = 0.005;  // accuracies are kept this far from 0 and 1, where the logit has no end
 
 double logit(double p) {
@@ -87,40 +89,56 @@ double Posterior::guess(std::span<const int> choices) const {
 std::vector<Belief> Posterior::beliefs_at_data() const {
   const Eigen::VectorXd smoothed = process_.smoothed();
   std::vector<Belief> beliefs;
-  for (Eigen::Index i = 0; i < process_.size(); ++i) beliefs.push_back(belief({smoothed(i), 0}, process_.rows().row(i)));
+  for (Eigen::Index i = 0; i < process_.size(); ++i) {
+    const double known = noiseless_[static_cast<std::size_t>(i)];
+    beliefs.push_back(std::isnan(known) ? belief({smoothed(i), 0}, process_.rows().row(i)) : Belief{known, 0});
+  }
   return beliefs;
 }
 
 void Posterior::believe(const policies::Candidate& candidate) {
   process_.append(candidate, process_.predict(candidate).mean, /*noise=*/0);
+  noiseless_.push_back(kUnknown);
 }
 
-Surrogate::Surrogate(const Problem& problem, const SurrogateOptions& options)
+std::vector<int> measured_metrics(const Problem& problem) {
+  std::vector<int> measured;
+  for (std::size_t m = 0; m < problem.metrics.size(); ++m) {
+    if (problem.metrics[m].is_measured) measured.push_back(static_cast<int>(m));
+  }
+  return measured;
+}
+
+Surrogate::Surrogate(const Problem& problem, int metric, const SurrogateOptions& options)
     : problem_(problem),
       options_(options),
+      metric_(metric),
+      measured_(measured_metrics(problem)),
       positions_(value_positions(problem.space)),
-      parameters_(prior_parameters(static_cast<int>(problem.space.decisions.size()))) {
-  for (std::size_t m = 0; m < problem.metrics.size() && metric_ < 0; ++m) {
-    if (problem.metrics[m].is_measured) metric_ = static_cast<int>(m);
-  }
-}
+      parameters_(prior_parameters(static_cast<int>(problem.space.decisions.size()), /*is_noisy=*/true)) {}
 
 void Surrogate::learn(std::span<const Trial> finished) {
   for (const Trial& trial : finished) {
-    if (trial.state != TrialState::kComplete || metric_ < 0) continue;
+    // All surrogates of a problem learn the same trials, so that their rows agree.
+    const auto is_finite = [&](int m) { return std::isfinite(trial.metrics[static_cast<std::size_t>(m)]); };
+    if (trial.state != TrialState::kComplete || !std::all_of(measured_.begin(), measured_.end(), is_finite)) continue;
     const double value = trial.metrics[static_cast<std::size_t>(metric_)];
-    if (!std::isfinite(value)) continue;
     candidates_.push_back(trial.candidate);
     raw_.push_back(value);
-    stddev_.push_back(trial.stddev);
+    stddev_.push_back(metric_ == measured_.front() ? trial.stddev : 0);
     if (!posterior_) continue;
     const double guess = posterior_->guess(trial.candidate.choices);
     posterior_->process_.append(trial.candidate, posterior_->scaling_.target(value, guess),
-                                posterior_->scaling_.noise(value, trial.stddev));
+                                posterior_->scaling_.noise(value, stddev_.back()));
+    posterior_->noiseless_.push_back(noiseless(size() - 1));
   }
   const auto grown = static_cast<double>(fitted_size_) * (1 + options_.refit_growth);
   constexpr std::size_t kFewest = 2;
   if (size() >= kFewest && (!posterior_ || static_cast<double>(size()) >= std::max(grown, static_cast<double>(fitted_size_) + 4))) refit();
+}
+
+double Surrogate::noiseless(std::size_t row) const {
+  return stddev_[row] > 0 ? kUnknown : raw_[row];
 }
 
 void Surrogate::refit() {
@@ -144,7 +162,8 @@ void Surrogate::refit() {
   for (const policies::Candidate& candidate : candidates_) data.rows.append(candidate);
   const std::vector<std::vector<double>>* drops = has_prior ? &problem_.sensitivity : nullptr;
   // A model without data or scale, only for the prior's guesses.
-  const Posterior prior(GaussianProcess(positions_, {CandidateRows(decisions), Eigen::VectorXd(0), Eigen::VectorXd(0)}, parameters_), {},
+  const Posterior prior(metric_,
+                        GaussianProcess(positions_, {CandidateRows(decisions), Eigen::VectorXd(0), Eigen::VectorXd(0)}, parameters_), {},
                         drops, base);
   std::vector<double> guesses;
   if (has_prior) {
@@ -155,11 +174,14 @@ void Surrogate::refit() {
     data.targets(static_cast<Eigen::Index>(i)) = scaling.target(raw_[i], has_prior ? guesses[i] : 0);
     data.noise(static_cast<Eigen::Index>(i)) = scaling.noise(raw_[i], stddev_[i]);
   }
+  if (fitted_size_ == 0) parameters_ = prior_parameters(decisions, data.noise.maxCoeff() > 0);
   parameters_ = fit(positions_, data, parameters_, options_.fit_iterations);
   fitted_size_ = size();
   GaussianProcess process(positions_, std::move(data), parameters_);
   posterior_.reset();
-  if (process.is_ok()) posterior_.emplace(Posterior(std::move(process), scaling, drops, base));
+  if (!process.is_ok()) return;
+  posterior_.emplace(Posterior(metric_, std::move(process), scaling, drops, base));
+  for (std::size_t i = 0; i < size(); ++i) posterior_->noiseless_.push_back(noiseless(i));
 }
 
 }  // namespace lathe::search

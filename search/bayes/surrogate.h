@@ -1,11 +1,12 @@
-// The measured metric as a Gaussian process over candidates: transformed, minus a prior mean, standardized. Everything else about a
-// candidate is exact and needs no model.
+// A measured metric as a Gaussian process over candidates: transformed, minus a prior mean, standardized. In a network's search that is the
+// accuracy alone: everything else about a candidate is exact and needs no model.
 #pragma once
 
 #include <optional>
 #include <span>
 #include <vector>
 
+#include "search/bayes/acquisition.h"
 #include "search/bayes/gp.h"
 #include "search/problem.h"
 #include "search/trial.h"
@@ -17,11 +18,6 @@ struct SurrogateOptions {
   double refit_growth = 0.15;  // hyperparameters are fitted again when the number of trials has grown by this share
   bool has_transform = true;   // logit for values in [0, 1] that are to be maximized (accuracies)
   bool has_prior = true;       // use Problem::sensitivity
-};
-
-// What is believed of the measured metric of a candidate, in its own units.
-struct Belief {
-  double mean = 0, stddev = 0;
 };
 
 // From the metric's units to the model's and back.
@@ -46,10 +42,11 @@ class Scaling {
 // Posterior at one moment; pending candidates can be added to it as fantasies.
 class Posterior {
  public:
+  int metric() const { return metric_; }  // index into Problem::metrics
   const GaussianProcess& process() const { return process_; }
   double guess(std::span<const int> choices) const;
   Belief belief(const GpPrediction& prediction, std::span<const int> choices) const { return scaling_.belief(prediction, guess(choices)); }
-  // The belief at each row of the data, noise averaged out.
+  // The belief at each row of the data: what was measured where that had no noise, else with the noise averaged out.
   std::vector<Belief> beliefs_at_data() const;
   // Kriging believer (D. Ginsbourger, R. Le Riche, L. Carraro, 2010): as if the candidate had been measured at its posterior mean, so that
   // what is pending is not proposed again nearby.
@@ -57,18 +54,20 @@ class Posterior {
 
  private:
   friend class Surrogate;
-  Posterior(GaussianProcess process, Scaling scaling, const std::vector<std::vector<double>>* drops, double base)
-      : process_(std::move(process)), scaling_(scaling), drops_(drops), base_(base) {}
+  Posterior(int metric, GaussianProcess process, Scaling scaling, const std::vector<std::vector<double>>* drops, double base)
+      : metric_(metric), process_(std::move(process)), scaling_(scaling), drops_(drops), base_(base) {}
+  int metric_;
   GaussianProcess process_;
   Scaling scaling_;
   const std::vector<std::vector<double>>* drops_;  // null = no prior
   double base_;                                    // value of the uncompressed network
+  std::vector<double> noiseless_;                  // of each row what was measured without noise; NaN where there was some
 };
 
 class Surrogate {
  public:
-  // `problem` must outlive it.
-  Surrogate(const Problem& problem, const SurrogateOptions& options);
+  // metric: a measured one. `problem` must outlive it.
+  Surrogate(const Problem& problem, int metric, const SurrogateOptions& options);
 
   void learn(std::span<const Trial> finished);
   std::size_t size() const { return candidates_.size(); }
@@ -79,9 +78,11 @@ class Surrogate {
 
  private:
   void refit();
+  double noiseless(std::size_t row) const;  // the value, or NaN if it has noise
   const Problem& problem_;
   SurrogateOptions options_;
-  int metric_ = -1;  // the measured one
+  int metric_;
+  std::vector<int> measured_;  // all measured metrics; trials give the noise of the first only, the others count as free of it
   std::vector<std::vector<double>> positions_;
   std::vector<policies::Candidate> candidates_;
   std::vector<double> raw_, stddev_;
@@ -89,5 +90,8 @@ class Surrogate {
   std::size_t fitted_size_ = 0;
   std::optional<Posterior> posterior_;
 };
+
+// Indices of the measured metrics, ascending.
+std::vector<int> measured_metrics(const Problem& problem);
 
 }  // namespace lathe::search

@@ -46,11 +46,12 @@ CandidateStream::CandidateStream(const Problem& problem, Rng rng)
 
 std::optional<policies::Candidate> CandidateStream::next() {
   const std::vector<double> u = halton_.point(index_++);
+  const bool is_network = !problem_.space.layers.empty();
   policies::Candidate candidate;
   for (std::size_t d = 0; d < problem_.space.decisions.size(); ++d) {
     const policies::Decision& decision = problem_.space.decisions[d];
     const double level = 0.1 + 0.85 * u[static_cast<std::size_t>(decision.kind)];
-    const double fraction = std::pow(u[kLevels + d], (1 - level) / level);
+    const double fraction = is_network ? std::pow(u[kLevels + d], (1 - level) / level) : u[d];
     const int values = static_cast<int>(decision.values.size());
     candidate.choices.push_back(std::clamp(static_cast<int>(fraction * values), 0, values - 1));
   }

@@ -116,6 +116,17 @@ class Commands(unittest.TestCase):
         self.assertEqual((done.returncode, len(done.stderr.splitlines())), (2, 1), done.stderr)
         self.assertIn("quantized already", done.stderr)
 
+    def test_export_lists_formats_and_says_what_is_lost(self):
+        formats = {entry["name"]: entry for entry in self.json_of("export", "--list", "--json")}
+        self.assertGreaterEqual(set(formats), {"onnx_qdq", "qonnx", "aimet", "nncf", "torch_pruning", "torchao", "hls4ml", "nni", "json", "csv"})
+        self.assertTrue(formats["aimet"]["needs_compressed_model"])
+        self.assertIn("torch-pruning", bench.run("export", "--list").stdout)
+        out = bench.folder / "ratios.json"
+        written = self.json_of("export", self.policy, "--model", bench.model, "--format", "torch_pruning", "--out", out, "--json")
+        self.assertEqual(written["files"], [str(out)])
+        self.assertIn("width is left out", written["notes"][0])
+        self.assertEqual(set(json.loads(out.read_text())["pruning_ratio_dict"].values()), {0.5})
+
     def test_users_own_evaluator(self):
         script = bench.folder / "own.py"
         script.write_text("import json, sys\nfor line in sys.stdin:\n    q = json.loads(line)\n"
@@ -142,7 +153,7 @@ class Commands(unittest.TestCase):
     def test_every_command_has_help_with_an_example(self):
         listed = bench.run("--help")
         self.assertEqual(listed.returncode, 0)
-        for command in ("search", "inspect", "latency", "devices", "evaluate", "apply", "compress", "report", "train", "validate", "schema"):
+        for command in ("search", "inspect", "latency", "devices", "evaluate", "apply", "compress", "report", "train", "validate", "schema", "export"):
             self.assertIn(command, listed.stdout)
             done = bench.run(command, "--help")
             self.assertEqual(done.returncode, 0, command)
@@ -190,6 +201,19 @@ class WrongInput(unittest.TestCase):
         self.refuse([], "required")
         self.refuse(["search"], "CONFIG")
         self.refuse(["search", bench.config, "--sett", "x=1"], "--sett")
+
+    def test_export(self):
+        policy, out = bench.folder / "to_export.json", bench.folder / "exported"
+        policy.write_text(json.dumps(half_policy()))
+        ask = ["export", policy, "--out", out, "--format"]
+        self.refuse([*ask, "qonx"], "qonx", "did you mean 'qonnx'?")
+        self.refuse([*ask, "qonnx"], "to_export.json", "lathe compress")
+        self.refuse([*ask, "json"], "to_export.json", "--model")
+        self.refuse([*ask, "json", "--model", bench.model, "--policy", "2"], "--policy", "run directory")
+        self.refuse(["export", policy, "--format", "json"], "--out")
+        self.refuse(["export", bench.folder / "data", "--format", "json", "--out", out], "pareto.json", "policy.json")
+        self.refuse(["export", bench.folder / "absent", "--format", "json", "--out", out], "absent")
+        self.refuse(["export", policy, "--format", "json", "--model", bench.model, "--out", "/proc/x.json"], "/proc/x.json")
 
     def test_unsupported_operator(self):
         x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 1, 12, 12])

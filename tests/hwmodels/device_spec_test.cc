@@ -99,8 +99,8 @@ TEST(DeviceSpec, EveryNumberNeedsASource) {
 
 TEST(DeviceSpec, UnknownClassListsTheClasses) {
   EXPECT_THAT(error_of(replaced(bit_serial_text(), "fpga_bit_serial", "fpga_bitserial")),
-              HasSubstr("mine.yaml:3: class: expected one of arm_cpu, gpu, fpga_dpu, fpga_bit_serial, fpga_dataflow (did you mean "
-                        "'fpga_bit_serial'?), got 'fpga_bitserial'"));
+              HasSubstr("mine.yaml:3: class: expected one of arm_cpu, arm_mcu, gpu, fpga_dpu, fpga_bit_serial, fpga_dataflow, x86_cpu, "
+                        "lookup_table (did you mean 'fpga_bit_serial'?), got 'fpga_bitserial'"));
 }
 
 TEST(DeviceSpec, RepeatedKeysAndBrokenYamlAreErrors) {
@@ -153,7 +153,8 @@ TEST(DeviceFiles, AllLoadAndSayWhereEachNumberComesFrom) {
 
 TEST(DeviceParameters, KeysAreUniqueAndExplained) {
   for (const DeviceClass device_class :
-       {DeviceClass::kArmCpu, DeviceClass::kGpu, DeviceClass::kFpgaDpu, DeviceClass::kFpgaBitSerial, DeviceClass::kFpgaDataflow}) {
+       {DeviceClass::kArmCpu, DeviceClass::kArmMcu, DeviceClass::kGpu, DeviceClass::kFpgaDpu, DeviceClass::kFpgaBitSerial,
+        DeviceClass::kFpgaDataflow, DeviceClass::kX86Cpu, DeviceClass::kLookupTable}) {
     std::vector<std::string> keys;
     for (const DeviceParameter& parameter : device_parameters(device_class)) {
       EXPECT_THAT(std::string(parameter.help), Not(IsEmpty()));

@@ -94,7 +94,7 @@ TEST(Folding, OptionsCoverTheBestOfEveryFolding) {
 TEST(Folding, WithinTwoPercentOfBruteForce) {
   Rng rng(7, "folding test");
   int feasible = 0, constrained = 0;
-  for (int trial = 0; trial < 60; ++trial) {
+  for (int trial = 0; trial < 200; ++trial) {
     std::vector<DataflowStage> stages;
     std::vector<std::vector<FoldingOption>> all;
     std::vector<StageOptions> options;
@@ -114,7 +114,7 @@ TEST(Folding, WithinTwoPercentOfBruteForce) {
     for (const StageOptions& option : options) pointers.push_back(&option);
     const ResourceVector limits{count * rng.uniform(400, 3000), count * rng.uniform(0.6, 8), count * rng.uniform(0.1, 10)};
     const double best = brute_force(all, limits, 0, {}, 0, std::numeric_limits<double>::infinity());
-    const FoldingSolution solution = solve_folding(pointers, limits, 0);
+    const FoldingSolution solution = FoldingSolver().solve(pointers, limits, 0);
     SCOPED_TRACE(::testing::Message() << "trial " << trial);
     ASSERT_EQ(solution.is_feasible, std::isfinite(best));
     if (!solution.is_feasible) continue;
@@ -125,8 +125,8 @@ TEST(Folding, WithinTwoPercentOfBruteForce) {
     // The limits bind: without them the interval would be the number of pixels.
     if (best > 81) ++constrained;
   }
-  EXPECT_GT(feasible, 30);
-  EXPECT_GT(constrained, 15);
+  EXPECT_GT(feasible, 100);
+  EXPECT_GT(constrained, 50);
 }
 
 TEST(Folding, ManyStagesComeNearTheLagrangianBoundOfEqualStages) {
@@ -141,10 +141,87 @@ TEST(Folding, ManyStagesComeNearTheLagrangianBoundOfEqualStages) {
   for (const FoldingOption& option : all_foldings(stage)) {
     if (is_within(option.resources, share)) best = std::min(best, option.cycles);
   }
-  const FoldingSolution solution = solve_folding(stages, limits, 0);
+  const FoldingSolution solution = FoldingSolver().solve(stages, limits, 0);
   ASSERT_TRUE(solution.is_feasible);
   EXPECT_TRUE(is_within(solution.used, limits));
   EXPECT_LE(solution.initiation_interval, best);
+}
+
+// The largest cost over prices of the cheapest options of at most `interval` cycles, in limits: no choice that is as quick uses less than
+// this share of every limit (weak duality). Found by ascent, so any value that it returns holds.
+double least_share(const std::vector<const StageOptions*>& stages, const ResourceVector& limits, double interval) {
+  ResourceVector prices{1.0 / 3, 1.0 / 3, 1.0 / 3};
+  double best = 0;
+  for (int step = 0; step < 100; ++step) {
+    ResourceVector used{};
+    double cost = 0;
+    for (const StageOptions* stage : stages) {
+      double least = std::numeric_limits<double>::infinity();
+      const FoldingOption* cheapest = nullptr;
+      for (const FoldingOption& option : stage->options) {
+        if (option.cycles > interval) break;
+        double option_cost = 0;
+        for (std::size_t r = 0; r < kFoldingResources; ++r) option_cost += prices[r] * option.resources[r] / limits[r];
+        if (option_cost >= least) continue;
+        least = option_cost;
+        cheapest = &option;
+      }
+      if (cheapest == nullptr) return std::numeric_limits<double>::infinity();
+      cost += least;
+      for (std::size_t r = 0; r < kFoldingResources; ++r) used[r] += cheapest->resources[r] / limits[r];
+    }
+    best = std::max(best, cost);
+    double total = 0;
+    for (std::size_t r = 0; r < kFoldingResources; ++r) total += prices[r] *= std::exp(0.5 / (1 + 0.1 * step) * (used[r] / cost - 1));
+    for (double& price : prices) price /= total;
+  }
+  return best;
+}
+
+TEST(Folding, ManyStagesLeaveNothingOfTheChipForAQuickerFolding) {
+  Rng rng(11, "many stages");
+  StageOptionsCache cache;
+  FoldingSolver solver;
+  for (int trial = 0; trial < 20; ++trial) {
+    SCOPED_TRACE(::testing::Message() << "trial " << trial);
+    std::vector<std::shared_ptr<const StageOptions>> held;
+    std::vector<const StageOptions*> stages;
+    std::int64_t in = 3;
+    const int count = 30 + static_cast<int>(rng.below(50));
+    for (int i = 0; i < count; ++i) {
+      const std::int64_t size = 32 >> (3 * i / count);
+      const std::int64_t out = (4 + 2 * rng.below(7)) << (3 * i / count);
+      held.push_back(cache.get(dataflow_stage(conv_op({.in = in,
+                                                       .out = out,
+                                                       .size = size,
+                                                       .weight_bits = 2 + static_cast<int>(rng.below(7)),
+                                                       .activation_bits = 2 + static_cast<int>(rng.below(7))}),
+                                              kIntegers),
+                               parameters()));
+      stages.push_back(held.back().get());
+      in = out;
+    }
+    const double scale = rng.uniform(0.7, 3);
+    const ResourceVector limits{150000 * scale, 210 * scale, 1200 * scale};
+    const FoldingSolution& solution = solver.solve(stages, limits, 0);
+    ASSERT_TRUE(solution.is_feasible);
+    EXPECT_TRUE(is_within(solution.used, limits));
+    // 2 % of the chip: what whole options may leave over.
+    EXPECT_GT(least_share(stages, limits, solution.initiation_interval / 1.02), 0.98);
+  }
+}
+
+TEST(Folding, ASolverRemembersNothing) {
+  const DataflowStage stage = dataflow_stage(conv_op({.in = 16, .out = 24, .size = 16, .weight_bits = 4, .activation_bits = 4}), kIntegers);
+  const StageOptions options = stage_options(stage, parameters());
+  const ResourceVector limits{60000, 100, 500};
+  const std::vector<const StageOptions*> many(20, &options), few(3, &options);
+  FoldingSolver used;
+  used.solve(few, {3000, 5, 10}, 0);
+  const FoldingSolution first = used.solve(many, limits, 0), again = used.solve(many, limits, 0),
+                        fresh = FoldingSolver().solve(many, limits, 0);
+  EXPECT_EQ(first.chosen, fresh.chosen);
+  EXPECT_EQ(again.chosen, fresh.chosen);
 }
 
 TEST(Dataflow, ResourcesStayWithinTheChipForEveryNetworkThatFits) {

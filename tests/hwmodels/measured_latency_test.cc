@@ -6,12 +6,22 @@
 #include <iomanip>
 #include <iostream>
 
+#include "bench/measurements/measured_networks.h"
+#include "bench/measurements/statistics.h"
 #include "hwmodels/hardware_model.h"
-#include "measured_networks.h"
 #include "sample_workloads.h"
 
 namespace lathe::hwmodels {
 namespace {
+
+using measurements::CsvRow;
+using measurements::imagenet_resnet;
+using measurements::measurement_folder;
+using measurements::median;
+using measurements::nasbench201_network;
+using measurements::ncnn_networks;
+using measurements::read_csv;
+using measurements::spearman;
 
 struct Agreement {
   std::vector<double> predicted, measured;

@@ -34,6 +34,19 @@ TEST(MemoryUse, WeightsArePackedAtTheirWidths) {
   EXPECT_EQ(weight_bytes(workload, kBytes), 3 + 3);
 }
 
+TEST(MemoryUse, AResultInPlaceOfItsInputIsCountedOnce) {
+  policies::Workload workload;
+  workload.ops.resize(4);
+  // A residual block: operator 1 is the convolution, operator 2 the addition of its result to that of operator 0, operator 3 reads the sum.
+  workload.values = {{0, 2, 100, 8}, {1, 2, 100, 8}, {2, 3, 100, 8, /*reuses=*/0}, {3, 3, 20, 8}};
+  EXPECT_EQ(peak_activation_bytes(workload, kBytes), 200);
+  // In floats the sum is larger than what it lies on: 100 bytes of one input, 400 of sum and other input together.
+  workload.values[2].bits = 32;
+  EXPECT_EQ(peak_activation_bytes(workload, kBytes), 500);
+  workload.values[2].reuses = -1;
+  EXPECT_EQ(peak_activation_bytes(workload, kBytes), 600);
+}
+
 TEST(MemoryUse, EmptyWorkloadUsesNothing) {
   EXPECT_EQ(peak_activation_bytes({}, kBytes), 0);
 }

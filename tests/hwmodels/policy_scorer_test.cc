@@ -37,6 +37,24 @@ void expect_scores_equal_predictions(const ScorerCase& c, const HardwareModel& m
   }
 }
 
+TEST(PolicyScorer, ScoresOfManyAreThoseOfEach) {
+  // 19: no multiple of the lanes.
+  for (const char* device : {"raspberry-pi-4", "nvidia-t4", "finn-zcu104"}) {
+    const ScorerCase c(sketched_resnet(1), {"raspberry-pi-4", "nvidia-t4", "finn-zcu104"}, SpaceOptions{});
+    const auto model = make_hardware_model(load_device(device));
+    const PolicyScorer scorer(c.builder, c.space, *model);
+    Rng rng(4, device);
+    std::vector<Candidate> candidates;
+    for (int i = 0; i < 19; ++i) candidates.push_back(c.random_candidate(rng));
+    std::vector<DeviceScore> scores(candidates.size());
+    scorer.score_costs(candidates, scores);
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      EXPECT_EQ(scores[i].latency_ms, scorer.score_cost(candidates[i]).latency_ms) << device;
+      EXPECT_EQ(scores[i].energy_mj, scorer.score_cost(candidates[i]).energy_mj) << device;
+    }
+  }
+}
+
 class ScoreEqualsPrediction : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(ScoreEqualsPrediction, OnItsOwnWidths) {

@@ -135,6 +135,27 @@ TEST(Workload, ValuesLiveFromTheirProducerToTheirLastReader) {
                                  "depthwise..pool 256", "pool..fc 16", "fc..fc 5"));
 }
 
+TEST(Workload, PointwiseOperatorsWriteInPlaceAndConcatCopies) {
+  NetworkSketch sketch({models::kDynamic, 3, 8, 8});
+  const models::ValueId a = sketch.conv("a", sketch.input(), 4), b = sketch.conv("b", sketch.input(), 4);
+  const models::ValueId joined = sketch.node("joined", "Concat", {a, b}, {models::kDynamic, 8, 8, 8}, {{"axis", std::int64_t{1}}});
+  const models::ValueId c = sketch.conv("c", joined, 8);
+  const models::ValueId sum = sketch.add("sum", joined, c);     // both inputs die here
+  const models::ValueId again = sketch.add("again", sum, sum);  // rides on `sum`
+  const models::ValueId kept = sketch.add("kept", again, sketch.conv("d", again, 8));
+  const models::ValueId last = sketch.conv("last", kept, 8);
+  const Network network = sketch.finish({sketch.add("output", last, kept)});
+  const Workload workload = float_workload(network, plain_analysis(network));
+  std::vector<std::string> reused;
+  const auto maker = [&](const LiveValue& value) {
+    return value.first < 0 ? std::string("input") : workload.ops[static_cast<std::size_t>(value.first)].name;
+  };
+  for (const LiveValue& value : workload.values) {
+    reused.push_back(maker(value) + (value.reuses < 0 ? "" : " on " + maker(workload.values[static_cast<std::size_t>(value.reuses)])));
+  }
+  EXPECT_THAT(reused, ElementsAre("input", "a", "b", "joined", "c", "sum on joined", "d", "kept on sum", "last", "output on last"));
+}
+
 TEST(Workload, WidthsFollowTheReaders) {
   const Network network = residual(16, 24);
   const WorkloadBuilder builder(network, residual_analysis(network, 16, 24), 1);

@@ -8,6 +8,7 @@
 #include "models/base/error.h"
 #include "search/agent.h"
 #include "search/constraints.h"
+#include "search/controller.h"
 #include "search/standard_problems.h"
 
 namespace lathe::search {
@@ -37,8 +38,13 @@ class AgentConformance : public testing::TestWithParam<std::string> {
       trial.error = "made to fail";
       return trial;
     }
+    std::vector<double> measured{made.measured(candidate)};
+    if (made.further) {
+      for (const double value : made.further(candidate)) measured.push_back(value);
+    }
+    std::size_t next = 0;
     for (std::size_t m = 0; m < trial.metrics.size(); ++m) {
-      if (made.problem.metrics[m].is_measured) trial.metrics[m] = made.measured(candidate);
+      if (made.problem.metrics[m].is_measured) trial.metrics[m] = measured[next++];
     }
     trial.stddev = made.stddev;
     return trial;
@@ -82,6 +88,34 @@ TEST_P(AgentConformance, IsDeterministicForASeed) {
   const auto first = drive(made, *make(made.problem, 7), 12, 4);
   EXPECT_EQ(first, drive(made, *make(made.problem, 7), 12, 4));
   EXPECT_NE(first, drive(made, *make(made.problem, 8), 12, 4));
+}
+
+std::vector<Trial> searched(const std::string& kind, const StandardProblem& made, int threads) {
+  ControllerCallbacks callbacks;
+  callbacks.measure = [&](const Candidate& candidate) {
+    Measurement measurement{.value = made.measured(candidate), .stddev = made.stddev};
+    if (made.further) measurement.further = made.further(candidate);
+    return measurement;
+  };
+  return run_search(made.problem, {{kind, "", {}}, {kind, "second", {}}}, {.trials = 48, .threads = threads, .seed = 5}, callbacks).trials;
+}
+
+TEST_P(AgentConformance, ProposesTheSameOnOneAndTwoThreads) {
+  const StandardProblem network = make_network_problem({.layers = 5, .devices = 2, .has_sensitivity = true});
+  const StandardProblem function = make_standard_problem("welded_beam", {});
+  for (const StandardProblem* made : {&network, &function}) {
+    const std::vector<Trial> one = searched(GetParam(), *made, 1), two = searched(GetParam(), *made, 2);
+    ASSERT_EQ(one.size(), two.size());
+    for (std::size_t i = 0; i < one.size(); ++i) EXPECT_EQ(one[i].candidate, two[i].candidate) << made->name << ", trial " << i;
+  }
+}
+
+TEST_P(AgentConformance, SearchesWithoutAnyExactMetric) {
+  for (const std::string name : {"zdt1", "dtlz2", "welded_beam", "carside"}) {
+    SCOPED_TRACE(name);
+    const StandardProblem made = make_standard_problem(name, {.dims = 6});
+    EXPECT_EQ(drive(made, *make(made.problem), 8, 4).size(), 32U);
+  }
 }
 
 TEST_P(AgentConformance, LeavesPendingCandidatesAlone) {

@@ -311,13 +311,13 @@ def capsule():
 def vlad():
     """NetVLAD: soft assignments times features, less the centres, normalized."""
     g = Graph("vlad")
-    x = g.conv_bn(g.input(3, 4, 4), "p", 3, 8)
-    a = g.op("Softmax", g.reshape(g.conv(x, "assign", 8, 5, kernel=1), -1, 5, 16), axis=1)
-    f = g.reshape(x, -1, 8, 16)
-    v = g.op("MatMul", a, g.transpose(f, 0, 2, 1))     # [N,5,8]
+    x = g.conv_bn(g.input(3, 4, 4), "p", 3, 24)
+    a = g.op("Softmax", g.reshape(g.conv(x, "assign", 24, 5, kernel=1), -1, 5, 16), axis=1)
+    f = g.reshape(x, -1, 24, 16)
+    v = g.op("MatMul", a, g.transpose(f, 0, 2, 1))     # [N,5,24]
     s = g.op("ReduceSum", a, g.ints(2), keepdims=1)
-    v = g.op("Sub", v, g.op("Mul", s, g.constant(g.normal(5, 8))))
+    v = g.op("Sub", v, g.op("Mul", s, g.constant(g.normal(5, 24))))
     n = g.op("Clip", g.op("ReduceL2", v, axes=[2], keepdims=1), g.constant(np.float32(1e-6)))
-    v = g.reshape(g.op("Div", v, n), -1, 40)
-    g.output(g.gemm(v, "o", 40, 3))
-    return g, {"p": 8}
+    v = g.reshape(g.op("Div", v, n), -1, 120)
+    g.output(g.gemm(v, "o", 120, 3))
+    return g, {"p": 24}

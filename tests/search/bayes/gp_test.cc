@@ -12,7 +12,7 @@ namespace {
 const std::vector<std::vector<double>> kPositions{{0, 0.5, 1}, {0, 0.25, 0.75, 1}};
 
 GpParameters parameters() {
-  GpParameters p = prior_parameters(2);
+  GpParameters p = prior_parameters(2, true);
   p.kernel.log_additive = -0.3;
   p.kernel.log_product = -1.1;
   p.log_noise = -4.0;
@@ -53,7 +53,7 @@ Random random_problem(int decisions, int n, std::uint64_t seed) {
   Rng rng(seed, "gp_test");
   Random made;
   made.data = {CandidateRows(decisions), Eigen::VectorXd(n), Eigen::VectorXd(n)};
-  made.parameters = prior_parameters(decisions);
+  made.parameters = prior_parameters(decisions, true);
   for (int d = 0; d < decisions; ++d) {
     made.positions.push_back({0, rng.uniform(0.1, 0.5), rng.uniform(0.5, 0.9), 1});
     made.parameters.kernel.log_lengths(d) = rng.uniform(-1.5, 1.5);
@@ -94,7 +94,7 @@ TEST(Fit, LowersTheObjectiveAndFindsWhichDecisionMatters) {
   for (int i = 0; i < 60; ++i) {  // only the second decision counts
     made.data.targets(i) = 1.4 * (made.positions[1][static_cast<std::size_t>(made.data.rows.row(i)[1])] - 0.5) * 2;
   }
-  const GpParameters start = prior_parameters(5), fitted = fit(made.positions, made.data, start, 40);
+  const GpParameters start = prior_parameters(5, true), fitted = fit(made.positions, made.data, start, 40);
   EXPECT_LT(negative_log_posterior(made.positions, made.data, fitted, nullptr),
             negative_log_posterior(made.positions, made.data, start, nullptr) - 5);
   for (const int d : {0, 2, 3, 4}) EXPECT_LT(fitted.kernel.log_lengths(1), fitted.kernel.log_lengths(d));
@@ -125,6 +125,19 @@ TEST(Kernel, MovingOneDecisionEqualsComputingAnew) {
   const Kernel::Sums moved = kernel.moved(before, 2, 2, 3, b[2]);
   a[2] = 3;
   EXPECT_NEAR(kernel.value(moved), kernel.value(kernel.sums(a, b)), 1e-12);
+}
+
+// Evenly spaced values share a table by their difference; it must say the same as one for each pair, gradient included.
+TEST(Kernel, EvenlySpacedValuesHaveTheFormulasCovariance) {
+  std::vector<double> even;
+  for (int v = 0; v <= 100; ++v) even.push_back(v / 100.0);
+  KernelParameters parameters{std::log(0.4), std::log(0.6), Eigen::VectorXd::Constant(1, std::log(0.3))};
+  const Kernel kernel({even}, parameters);
+  const auto matern = [](double u) { return (1 + std::sqrt(5.0) * u + 5 * u * u / 3) * std::exp(-std::sqrt(5.0) * u); };
+  for (const auto& [a, b] : {std::pair{0, 100}, {37, 12}, {5, 5}}) {
+    const std::vector<int> x{a}, y{b};
+    EXPECT_NEAR(kernel.value(kernel.sums(x, y)), matern(std::abs(a - b) / 100.0 / 0.3), 1e-12);
+  }
 }
 
 // Two identical rows without noise make a singular matrix: the ladder must rescue it and say so.

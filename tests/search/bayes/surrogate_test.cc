@@ -42,7 +42,7 @@ TEST(Surrogate, PredictsUnseenPoliciesAndTheSensitivitiesHelp) {
   for (const Trial& trial : unseen) spread += (trial.metrics[0] - mean) * (trial.metrics[0] - mean) / 100;
   spread = std::sqrt(spread);
 
-  Surrogate without(plain.problem, {}), with(informed.problem, {});
+  Surrogate without(plain.problem, 0, {}), with(informed.problem, 0, {});
   const std::vector<Trial> few = trials_of(plain, 30, 1);
   without.learn(few);
   with.learn(few);
@@ -54,7 +54,7 @@ TEST(Surrogate, PredictsUnseenPoliciesAndTheSensitivitiesHelp) {
 
 TEST(Surrogate, IgnoresFailedTrialsAndIsEmptyWithoutData) {
   const StandardProblem made = make_network_problem({.layers = 3});
-  Surrogate surrogate(made.problem, {});
+  Surrogate surrogate(made.problem, 0, {});
   EXPECT_FALSE(surrogate.posterior());
   std::vector<Trial> failed = trials_of(made, 5, 1);
   for (Trial& trial : failed) trial.state = TrialState::kFailed;
@@ -65,7 +65,7 @@ TEST(Surrogate, IgnoresFailedTrialsAndIsEmptyWithoutData) {
 
 TEST(Posterior, BelievedCandidatesLoseTheirUncertaintyOnly) {
   const StandardProblem made = make_network_problem({.layers = 6});
-  Surrogate surrogate(made.problem, {});
+  Surrogate surrogate(made.problem, 0, {});
   surrogate.learn(trials_of(made, 40, 1));
   Posterior posterior = *surrogate.posterior();
   const policies::Candidate pending = trials_of(made, 3, 77)[2].candidate;

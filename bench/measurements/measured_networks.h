@@ -3,20 +3,14 @@
 
 #include <map>
 #include <string>
-#include <vector>
 
+#include "bench/measurements/csv.h"
 #include "policies/workload.h"
 
-namespace lathe::hwmodels {
+namespace lathe::measurements {
 
-using CsvRow = std::map<std::string, std::string>;
-
-// LATHE_DATA/hw, or "" where it is not there.
-std::string measurement_folder();
-// Comma-separated, first line = names, fields may be quoted; reads gzip too.
-std::vector<CsvRow> read_csv(const std::string& path);
-
-// ncnn's networks by name. Layers with int8 scales take 8 bits, all else `float_bits`.
+// ncnn's networks by name. Layers with int8 scales take 8 bits, all else `float_bits`; what int8 layers read from others is quantized by
+// an operator of its own.
 std::map<std::string, policies::Workload> ncnn_networks(const std::string& path, int float_bits);
 
 // A NAS-Bench-201 network (X. Dong and Y. Yang, ICLR 2020): edges e01 e02 e12 e03 e13 e23 of the cell; fp32, CIFAR-10, batch 1.
@@ -26,7 +20,4 @@ policies::Workload nasbench201_network(const CsvRow& row);
 // ResNet-18 and the bottleneck ResNet-50 at 224x224 with BatchNormalization and ReLU as operators of their own where `is_unfused`.
 policies::Workload imagenet_resnet(int depth, double width, std::int64_t batch, int bits, bool is_unfused);
 
-double spearman(const std::vector<double>& a, const std::vector<double>& b);
-double median(std::vector<double> values);
-
-}  // namespace lathe::hwmodels
+}  // namespace lathe::measurements

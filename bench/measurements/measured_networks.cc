@@ -1,21 +1,19 @@
-#include "measured_networks.h"
-
-#include <zlib.h>
+#include "bench/measurements/measured_networks.h"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdlib>
-#include <filesystem>
-#include <numeric>
 #include <set>
 #include <sstream>
 
-#include "sample_workloads.h"
+#include "tests/hwmodels/sample_workloads.h"
 
-namespace lathe::hwmodels {
+namespace lathe::measurements {
 namespace {
 
+using hwmodels::add_op;
+using hwmodels::conv_op;
+using hwmodels::gemm_op;
 using policies::OpKind;
 using policies::OpWorkload;
 using policies::Workload;
@@ -23,22 +21,6 @@ using policies::Workload;
 std::int64_t integer(const CsvRow& row, const std::string& key, std::int64_t otherwise = 0) {
   const auto found = row.find(key);
   return found == row.end() || found->second.empty() ? otherwise : std::stoll(found->second);
-}
-
-// Fields of a line of CSV; a quoted field may hold the separator.
-std::vector<std::string> csv_fields(const std::string& line) {
-  std::vector<std::string> fields(1);
-  bool is_quoted = false;
-  for (const char c : line) {
-    if (c == '"') {
-      is_quoted = !is_quoted;
-    } else if (c == ',' && !is_quoted) {
-      fields.emplace_back();
-    } else if (c != '\r') {
-      fields.back() += c;
-    }
-  }
-  return fields;
 }
 
 std::vector<std::string> split(const std::string& line, char separator) {
@@ -104,6 +86,18 @@ OpWorkload ncnn_op(const CsvRow& row, int float_bits) {
     op.kind = OpKind::kElementwise;
   }
   op.is_fused = is_free(type);
+  return op;
+}
+
+// An int8 layer reads bytes only where it follows another one alone; what comes from anything else (pooling, concatenation, a tensor
+// with several readers) was left as floats and is quantized first.
+OpWorkload quantization(const OpWorkload& layer, int float_bits) {
+  OpWorkload op;
+  op.name = layer.name + " quantization";
+  op.kind = OpKind::kElementwise;
+  op.input_elements = op.output_elements = layer.input_elements;
+  op.input_bits = float_bits;
+  op.output_bits = 8;
   return op;
 }
 
@@ -186,36 +180,19 @@ class ResNetBuilder {
 
 }  // namespace
 
-std::string measurement_folder() {
-  const char* variable = std::getenv("LATHE_DATA");
-  const std::string folder = (variable != nullptr ? std::string(variable) : std::string(LATHE_SOURCE_DIR) + "/../shared/data") + "/hw";
-  return std::filesystem::is_directory(folder) ? folder : "";
-}
-
-std::vector<CsvRow> read_csv(const std::string& path) {
-  const gzFile file = gzopen(path.c_str(), "rb");
-  if (file == nullptr) return {};
-  std::string text;
-  std::array<char, 1 << 16> buffer;
-  for (int n = 0; (n = gzread(file, buffer.data(), buffer.size())) > 0;) text.append(buffer.data(), static_cast<std::size_t>(n));
-  gzclose(file);
-  std::vector<CsvRow> rows;
-  std::stringstream stream(text);
-  std::string line;
-  std::getline(stream, line);
-  const std::vector<std::string> names = csv_fields(line);
-  while (std::getline(stream, line)) {
-    const std::vector<std::string> words = csv_fields(line);
-    CsvRow row;
-    for (std::size_t i = 0; i < std::min(names.size(), words.size()); ++i) row[names[i]] = words[i];
-    rows.push_back(std::move(row));
-  }
-  return rows;
-}
-
 std::map<std::string, Workload> ncnn_networks(const std::string& path, int float_bits) {
   std::map<std::string, Workload> networks;
-  for (const CsvRow& row : read_csv(path)) networks[row.at("network")].ops.push_back(ncnn_op(row, float_bits));
+  std::map<std::string, std::set<std::string>> byte_tensors;  // by network: what int8 layers leave
+  for (const CsvRow& row : read_csv(path)) {
+    std::vector<OpWorkload>& ops = networks[row.at("network")].ops;
+    std::set<std::string>& bytes = byte_tensors[row.at("network")];
+    const OpWorkload op = ncnn_op(row, float_bits);
+    if (integer(row, "int8") == 1) {
+      if (!bytes.contains(row.at("inputs"))) ops.push_back(quantization(op, float_bits));
+      bytes.insert(row.at("outputs"));
+    }
+    ops.push_back(op);
+  }
   return networks;
 }
 
@@ -275,35 +252,4 @@ Workload imagenet_resnet(int depth, double width, std::int64_t batch, int bits, 
   return builder.workload_;
 }
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t n = values.size();
-  return n == 0 ? 0 : (values[(n - 1) / 2] + values[n / 2]) / 2;
-}
-
-double spearman(const std::vector<double>& a, const std::vector<double>& b) {
-  const auto ranks = [](const std::vector<double>& values) {
-    std::vector<std::size_t> order(values.size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    std::sort(order.begin(), order.end(), [&](std::size_t i, std::size_t j) { return values[i] < values[j]; });
-    std::vector<double> rank(values.size());
-    for (std::size_t i = 0; i < order.size();) {
-      std::size_t end = i;
-      while (end < order.size() && values[order[end]] == values[order[i]]) ++end;
-      for (std::size_t j = i; j < end; ++j) rank[order[j]] = static_cast<double>(i + end - 1) / 2;
-      i = end;
-    }
-    return rank;
-  };
-  const std::vector<double> x = ranks(a), y = ranks(b);
-  const double mean = static_cast<double>(x.size() - 1) / 2;
-  double xy = 0, xx = 0, yy = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    xy += (x[i] - mean) * (y[i] - mean);
-    xx += (x[i] - mean) * (x[i] - mean);
-    yy += (y[i] - mean) * (y[i] - mean);
-  }
-  return xy / std::sqrt(xx * yy);
-}
-
-}  // namespace lathe::hwmodels
+}  // namespace lathe::measurements

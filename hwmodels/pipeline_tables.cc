@@ -1,0 +1,76 @@
+#include "hwmodels/pipeline_tables.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace lathe::hwmodels {
+namespace {
+
+// A table holds a pointer an entry.
+constexpr std::size_t kMostEntries = 1 << 18;
+
+// What planning one candidate writes to; kept from call to call.
+struct Scratch {
+  std::vector<const PreparedStage*> stages;
+  std::vector<PreparedStage> direct;
+  DataflowPlanner::Workspace workspace;
+};
+Scratch& scratch_of_thread() {
+  thread_local Scratch scratch;
+  return scratch;
+}
+
+}  // namespace
+
+PipelineTables::PipelineTables(const policies::WorkloadBuilder& builder, const policies::SearchSpace& space, const DeviceSpec& device,
+                               ChoiceTableMaker& maker)
+    : builder_(builder), space_(space), planner_(device) {
+  std::size_t entries = 0;
+  for (int op = 0; op < builder.op_count(); ++op) {
+    const policies::OpWorkload work = builder.build_op(op, maker.base().kept_counts, maker.base().bits);
+    if (work.is_fused) continue;
+    if (ops_.empty()) images_ = static_cast<double>(std::max<std::int64_t>(work.batch, 1));
+    const auto stage = static_cast<std::uint32_t>(ops_.size());
+    ops_.push_back(op);
+    if (const std::optional<ChoiceTable> table = maker.for_op(op, kMostEntries)) {
+      index_.add(*table, stage, entries);
+      entries += table->entries;
+    } else {
+      direct_stages_.push_back(stage);
+    }
+  }
+  entries_ = std::vector<std::atomic<const PreparedStage*>>(entries);
+}
+
+PipelineTables::~PipelineTables() {
+  for (const std::atomic<const PreparedStage*>& entry : entries_) delete entry.load();
+}
+
+PreparedStage PipelineTables::prepare(const policies::Candidate& candidate, int op) const {
+  const policies::WorkloadSetting setting = policies::setting_of(builder_, space_, candidate);
+  return planner_.prepare(builder_.build_op(op, setting.kept_counts, setting.bits), options_);
+}
+
+// Whoever comes second throws its own away.
+const PreparedStage& PipelineTables::stage_at(const policies::Candidate& candidate, std::uint32_t stage, std::uint32_t entry) const {
+  std::atomic<const PreparedStage*>& slot = entries_[entry];
+  if (const PreparedStage* found = slot.load(std::memory_order_acquire)) return *found;
+  auto made = std::make_unique<const PreparedStage>(prepare(candidate, ops_[stage]));
+  const PreparedStage* expected = nullptr;
+  if (slot.compare_exchange_strong(expected, made.get(), std::memory_order_acq_rel)) return *made.release();
+  return *expected;
+}
+
+PipelineFigures PipelineTables::plan(const policies::Candidate& candidate, const std::uint32_t* digits) const {
+  Scratch& scratch = scratch_of_thread();
+  scratch.stages.resize(ops_.size());
+  index_.for_each(digits, [&](std::uint32_t stage, std::uint32_t entry) { scratch.stages[stage] = &stage_at(candidate, stage, entry); });
+  scratch.direct.clear();
+  scratch.direct.reserve(direct_stages_.size());
+  for (const std::uint32_t stage : direct_stages_) {
+    scratch.stages[stage] = &scratch.direct.emplace_back(prepare(candidate, ops_[stage]));
+  }
+  return planner_.plan(scratch.stages, images_, scratch.workspace);
+}
+
+}  // namespace lathe::hwmodels

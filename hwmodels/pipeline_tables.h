@@ -1,0 +1,40 @@
+// The stages of a dataflow pipeline by table: what the planner needs of an operator, made when a candidate first asks for it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "hwmodels/choice_table.h"
+#include "hwmodels/fpga_dataflow_model.h"
+#include "hwmodels/table_index.h"
+
+namespace lathe::hwmodels {
+
+// Thread-safe after construction.
+class PipelineTables {
+ public:
+  // All references but `maker` must outlive the tables. `maker` adds the digits that `plan` is to be given.
+  PipelineTables(const policies::WorkloadBuilder& builder, const policies::SearchSpace& space, const DeviceSpec& device,
+                 ChoiceTableMaker& maker);
+  ~PipelineTables();
+
+  PipelineFigures plan(const policies::Candidate& candidate, const std::uint32_t* digits) const;
+
+ private:
+  PreparedStage prepare(const policies::Candidate& candidate, int op) const;
+  const PreparedStage& stage_at(const policies::Candidate& candidate, std::uint32_t stage, std::uint32_t entry) const;
+
+  const policies::WorkloadBuilder& builder_;
+  const policies::SearchSpace& space_;
+  DataflowPlanner planner_;
+  mutable StageOptionsCache options_;
+  std::vector<int> ops_;                      // by stage
+  std::vector<std::uint32_t> direct_stages_;  // with too many choices for a table
+  TableIndex index_;
+  mutable std::vector<std::atomic<const PreparedStage*>> entries_;
+  double images_ = 1;
+};
+
+}  // namespace lathe::hwmodels
