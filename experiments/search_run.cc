@@ -49,6 +49,12 @@ Evaluation first_rows(const Evaluation& evaluation, std::int64_t rows) {
   return cut;
 }
 
+// "fine-tuning 40 %"
+std::string with_share_done(const evaluators::RecoveryProgress& now) {
+  constexpr std::int64_t kPercent = 100;
+  return now.stage + " " + std::to_string(kPercent * now.progress.step / std::max<std::int64_t>(1, now.progress.steps)) + " %";
+}
+
 // One run, stage by stage.
 class SearchRun {
  public:
@@ -261,7 +267,7 @@ class SearchRun {
               work[i]->second = deliveries_->find_or_make(trial.id, recovery, [&] {
                 return deliver(experiment_, experiment_.to_policy(trial.candidate), float_test, recovery,
                                [&](const evaluators::RecoveryProgress& now) {
-                                 progress_.update(done, now.stage);
+                                 progress_.update(done, with_share_done(now));
                                  return !is_interrupted();
                                });
               });

@@ -10,7 +10,7 @@
 namespace lathe::search {
 namespace {
 
-constexpr std::size_t kLargestBlock = 64;  // 10,000 insertions took least with 32 to 128
+constexpr std::size_t kLargestBlock = 64;
 
 bool is_no_worse(const double* a, const double* b, std::size_t dimensions) {
   for (std::size_t k = 0; k < dimensions; ++k) {

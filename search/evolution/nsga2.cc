@@ -27,8 +27,8 @@ double total_violation(const Problem& problem, const Front& front, const Trial& 
   return sum;
 }
 
-// A small population converges fast, a large one covers a front: it grows with the trials. At 1,000 evaluations of ZDT, DTLZ2, welded beam
-// and car side impact, 20 members did as well as 16 and better than 30 or more (bench/search_problems, ten seeds).
+// A small population converges fast, a large one covers a front: it grows with the trials. Chosen at 1,000 evaluations of ZDT, DTLZ2,
+// welded beam and car side impact (bench/search_problems), where 16 to 20 members did well.
 constexpr std::size_t kTrialsPerMember = 50;
 
 // One population for each front, since what is good for one device may be poor for another; proposals go to the fronts in turn. A

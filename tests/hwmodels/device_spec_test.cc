@@ -144,7 +144,7 @@ TEST(DeviceFiles, AllLoadAndSayWhereEachNumberComesFrom) {
     SCOPED_TRACE(name);
     const DeviceSpec spec = load_device(name);
     EXPECT_EQ(spec.name, name);
-    EXPECT_FALSE(spec.is_calibrated);
+    EXPECT_EQ(spec.is_calibrated, !spec.calibration.empty()) << "a calibrated device says what it was fitted to";
     EXPECT_FALSE(spec.title.empty());
     EXPECT_EQ(spec.sources.size(), spec.parameters.size() + 3);  // the three capabilities too
     for (const auto& [key, source] : spec.sources) EXPECT_GT(source.size(), 3u) << key;
