@@ -3,10 +3,9 @@
 //
 //   G_cd = E[z_c . z_d] = sum over the entries of (E[x x^T] * W^T W) in the block of channels c, d     (* element by element)
 //
-//   thinet   Remove, one at a time, the channel that leaves E|sum over removed c of z_c|^2 = sum_cd G_cd smallest. J.-H. Luo, J. Wu, W.
-//   Lin,
-//            ThiNet, ICCV 2017, eq. 6 and algorithm 1. Departure: the paper samples output positions and filters at random; G has the
-//            expectation over all filters and over a regular grid of positions.
+//   thinet   Remove, one at a time, the channel that leaves E|sum over removed c of z_c|^2 = sum_cd G_cd smallest.
+//            J.-H. Luo, J. Wu, W. Lin, ThiNet, ICCV 2017, eq. 6 and algorithm 1. Departure: the paper samples output positions and
+//            filters at random; G has the expectation over all filters and over a regular grid of positions.
 //   lasso    Keep the channels whose factor survives the largest lambda in min over b of E|y - sum_c b_c z_c|^2 / 2 + lambda |b|_1.
 //            Y. He, X. Zhang, J. Sun, Channel Pruning for Accelerating Very Deep Neural Networks, ICCV 2017, section 3.1, step (i); its
 //            step (ii) is ConsumerReconstruction.

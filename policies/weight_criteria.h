@@ -13,8 +13,8 @@ namespace lathe::policies {
 // sum |w| over F_c. H. Li et al., Pruning Filters for Efficient ConvNets, ICLR 2017, section 3.1.
 Importance l1_importance(const models::Network& network, const CouplingAnalysis& analysis);
 
-// (sum w^2 over F_c)^(1/2). Y. He et al., Soft Filter Pruning for Accelerating Deep Convolutional Neural Networks, IJCAI 2018, eq. 2, p
-// = 2.
+// (sum w^2 over F_c)^(1/2). Y. He et al., Soft Filter Pruning for Accelerating Deep Convolutional Neural Networks, IJCAI 2018,
+// eq. 2 with p = 2.
 Importance l2_importance(const models::Network& network, const CouplingAnalysis& analysis);
 
 // |gamma_c| of the BatchNormalizations that the group's channels pass. Z. Liu et al., Learning Efficient Convolutional Networks through
