@@ -9,17 +9,15 @@
 #include <ATen/ops/mv.h>
 #include <ATen/ops/outer.h>
 #include <ATen/ops/tensor.h>
-#include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
-#include <map>
 #include <optional>
 #include <vector>
 
+#include "evaluators/internal/input_moments.h"
 #include "evaluators/internal/layer_inputs.h"
-#include "evaluators/internal/network_rows.h"
 #include "models/base/check.h"
 #include "models/executor.h"
 
@@ -42,7 +40,6 @@ struct Moments {
   MeanOutlet outlet;
   at::Tensor mean;        // [inputs], double
   at::Tensor covariance;  // [inputs, inputs], double; about zero where there is no outlet
-  std::int64_t samples = 0;
 };
 
 std::int64_t uses(const Network& network, ValueId id) {
@@ -104,50 +101,23 @@ struct ConsumerReconstruction::State {
     return layer.is_conv ? axes.at(1) : axes.back();
   }
 
-  void find_layers() {
+  std::vector<LinearLayer> prunable_layers() const {
+    std::vector<LinearLayer> found;
     for (int n = 0; n < static_cast<int>(network.nodes.size()); ++n) {
-      Moments moments;
-      if (!internal::as_linear_layer(network, n, moments.layer) || moments.layer.inputs() > options.widest) continue;
-      if (uses(network, moments.layer.weight) != 1 || !is_prunable(input_axis(moments.layer), analysis)) continue;
-      moments.outlet = outlet_of(network, network.nodes[static_cast<std::size_t>(n)]);
-      moments.mean = at::zeros({moments.layer.inputs()}, at::kDouble);
-      moments.covariance = at::zeros({moments.layer.inputs(), moments.layer.inputs()}, at::kDouble);
-      layers.push_back(std::move(moments));
+      LinearLayer layer;
+      if (!internal::as_linear_layer(network, n, layer) || layer.inputs() > options.widest) continue;
+      if (uses(network, layer.weight) == 1 && is_prunable(input_axis(layer), analysis)) found.push_back(layer);
     }
-  }
-
-  // Products in float, which is exact enough for one batch, sums over batches in double.
-  void add(Moments& moments, const at::Tensor& x) const {
-    const at::Tensor rows = internal::unfolded_input(network, moments.layer, x.to(at::kFloat), options.positions);
-    moments.mean += rows.sum(0, /*keepdim=*/false, at::kDouble);
-    moments.covariance += at::mm(rows.t(), rows);
-    moments.samples += rows.size(0);
+    return found;
   }
 
   void measure(const Rows& calibration) {
-    std::multimap<ValueId, Moments*> by_input;
-    models::RunOptions run;
-    for (Moments& moments : layers) {
-      if (!by_input.contains(moments.layer.input)) run.observed.push_back(moments.layer.input);
-      by_input.emplace(moments.layer.input, &moments);
+    const internal::MomentOptions moment_options{.rows = options.rows, .positions = options.positions, .batch_size = options.batch_size};
+    for (auto& measured : internal::measure_input_moments(network, prunable_layers(), calibration, moment_options)) {
+      const MeanOutlet outlet = outlet_of(network, network.nodes[static_cast<std::size_t>(measured.layer.node)]);
+      if (outlet.constant != models::kNoValue) measured.second -= at::outer(measured.mean, measured.mean);
+      layers.push_back({.layer = measured.layer, .outlet = outlet, .mean = measured.mean, .covariance = measured.second});
     }
-    run.observer = [&](ValueId id, const at::Tensor& value) {
-      for (auto [entry, end] = by_input.equal_range(id); entry != end; ++entry) add(*entry->second, value);
-    };
-    const models::Executor executor(network);
-    const std::int64_t rows = std::min(options.rows, calibration.size());
-    for (std::int64_t begin = 0; begin < rows; begin += options.batch_size) {
-      const std::int64_t end = std::min(rows, begin + options.batch_size);
-      executor.run(internal::as_network_inputs(network, calibration.batch(begin, end)), run);
-    }
-    for (Moments& moments : layers) finish(moments);
-  }
-
-  static void finish(Moments& moments) {
-    LATHE_CHECK_GT(moments.samples, 0);
-    moments.mean /= static_cast<double>(moments.samples);
-    moments.covariance /= static_cast<double>(moments.samples);
-    if (moments.outlet.constant != models::kNoValue) moments.covariance -= at::outer(moments.mean, moments.mean);
   }
 
   // W' on the kept inputs and 0 on the others; nothing where the factorization fails (inputs that are not finite).
@@ -188,8 +158,7 @@ ConsumerReconstruction::ConsumerReconstruction(const Network& network, const pol
   LATHE_CHECK_GT(calibration.size(), 0);
   at::set_num_threads(1);
   const c10::NoGradGuard no_grad;
-  state_->find_layers();
-  if (!state_->layers.empty()) state_->measure(calibration);
+  state_->measure(calibration);
 }
 
 ConsumerReconstruction::~ConsumerReconstruction() = default;

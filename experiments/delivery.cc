@@ -8,6 +8,7 @@
 #include "models/onnx_reader.h"
 #include "models/onnx_writer.h"
 #include "policies/prune.h"
+#include "policies/pruning_criterion.h"
 #include "policies/quantize_network.h"
 
 namespace lathe::experiments {
@@ -65,6 +66,19 @@ Compressed compress(const Experiment& experiment, const policies::Policy& policy
   return result;
 }
 
+// Fills in `kept` where the criterion runs the network to choose. What is wrong with the entry is left for kept_channels to say.
+void choose_channels_on_rows(const Experiment& experiment, policies::Policy& policy) {
+  for (policies::GroupPolicy& entry : policy.groups) {
+    if (!entry.kept.empty() || !policies::needs_rows(entry.criterion)) continue;
+    for (std::size_t g = 0; g < experiment.analysis.groups.size(); ++g) {
+      const policies::CouplingGroup& group = experiment.analysis.groups[g];
+      const std::int64_t count = policies::kept_count(entry, group);
+      if (group.name == entry.name && count <= group.channels)
+        entry.kept = policies::most_important(experiment.importance(entry.criterion)[g], count);
+    }
+  }
+}
+
 }  // namespace
 
 policies::Figure accuracy_figure(const evaluators::Evaluation& evaluation, const std::string& split) {
@@ -86,6 +100,7 @@ std::int64_t packed_size(const Experiment& experiment, const policies::Policy& p
 policies::Policy with_kept_channels(const Experiment& experiment, policies::Policy policy) {
   policy.model_name = experiment.network.name;
   policy.model_sha256 = experiment.network.sha256;
+  choose_channels_on_rows(experiment, policy);
   const policies::KeptChannels kept = policies::kept_channels(experiment.network, experiment.analysis, policy);
   for (policies::GroupPolicy& group : policy.groups) {
     for (std::size_t g = 0; g < kept.size(); ++g) {

@@ -10,6 +10,7 @@
 #include "evaluators/evaluation_cache.h"
 #include "evaluators/evaluator_registry.h"
 #include "evaluators/external_command.h"
+#include "evaluators/pruning_importance.h"
 #include "models/base/error.h"
 #include "models/onnx_reader.h"
 #include "policies/pruning_criterion.h"
@@ -100,7 +101,6 @@ Experiment::Experiment(const ExperimentConfig& given, bool load_train, const Dis
       network(load_network(config.model)),
       model_bytes(static_cast<std::int64_t>(std::filesystem::file_size(config.model))),
       analysis(policies::analyze_coupling(network)),
-      importance(policies::l1_importance(network, analysis)),
       builder(network, analysis, config.batch),
       targets(make_targets(config.devices, builder, network, analysis)),
       space(make_space(network, analysis, targets, config.space)),
@@ -108,6 +108,7 @@ Experiment::Experiment(const ExperimentConfig& given, bool load_train, const Dis
   if (dataset && !space.groups.empty() && config.evaluator.reconstruction == "least_squares")
     reconstruction_ = std::make_unique<evaluators::ConsumerReconstruction>(network, analysis, dataset->calibration);
   if (dataset) batch_norm_reference_ = evaluators::with_calibration_statistics(network, dataset->calibration);
+  importance(config.space.criterion);  // what is wrong with it must show before a search starts
   for (Target& target : targets) target.scorer = std::make_unique<hwmodels::PolicyScorer>(builder, space, *target.hardware);
   make_evaluator();
   if (distribution.distribute) {
@@ -149,7 +150,20 @@ evaluators::Evaluation Experiment::float_accuracy(evaluators::Split split) const
 }
 
 policies::Policy Experiment::to_policy(const policies::Candidate& candidate) const {
-  return policies::to_policy(network, space, candidate, importance, config.space.criterion);
+  return policies::to_policy(network, space, candidate, importance(config.space.criterion), config.space.criterion);
+}
+
+const policies::Importance& Experiment::importance(const std::string& criterion) const {
+  if (policies::needs_rows(criterion) && !dataset)
+    throw UserError(Fault{.file = config.file,
+                          .key = "data.path",
+                          .expected = "missing; the pruning criterion '" + criterion + "' is computed on calibration rows"});
+  const std::lock_guard lock(importance_mutex_);
+  const auto found = importance_.find(criterion);
+  if (found != importance_.end()) return found->second;
+  const evaluators::Rows* calibration = dataset ? &dataset->calibration : nullptr;
+  return importance_.emplace(criterion, evaluators::channel_importance(network, analysis, criterion, config.seed, calibration))
+      .first->second;
 }
 
 evaluators::CompressionOptions Experiment::compression_options() const {

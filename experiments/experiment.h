@@ -3,7 +3,9 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,6 +19,7 @@
 #include "hwmodels/hardware_model.h"
 #include "hwmodels/policy_scorer.h"
 #include "models/network.h"
+#include "policies/channel_scores.h"
 #include "policies/coupling_groups.h"
 #include "policies/search_space.h"
 #include "policies/workload.h"
@@ -49,7 +52,6 @@ class Experiment {
   const models::Network network;   // prepared for pruning
   const std::int64_t model_bytes;  // of the ONNX file
   const policies::CouplingAnalysis analysis;
-  const std::vector<std::vector<double>> importance;  // of the channels of each group
   const policies::WorkloadBuilder builder;
   std::vector<Target> targets;
   policies::SearchSpace space;
@@ -62,6 +64,8 @@ class Experiment {
   evaluators::Evaluation float_accuracy(evaluators::Split split) const;
 
   policies::Policy to_policy(const policies::Candidate& candidate) const;
+  // By any criterion, worked out at its first use. Throws UserError where the criterion needs rows and the config names no data.
+  const policies::Importance& importance(const std::string& criterion) const;
   evaluators::CompressionOptions compression_options() const;
   // Whether the search is steered by agreement with the float network, not by labels.
   bool uses_agreement() const;
@@ -78,6 +82,8 @@ class Experiment {
   std::unique_ptr<evaluators::Evaluator> evaluator_;
   const evaluators::PolicyEvaluator* builtin_ = nullptr;
   int at_once_ = 0;  // of a distribution; 0 = as many as there are threads
+  mutable std::mutex importance_mutex_;
+  mutable std::map<std::string, policies::Importance> importance_;  // by criterion
 };
 
 }  // namespace lathe::experiments

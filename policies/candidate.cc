@@ -16,8 +16,7 @@ const char* format_of(int bits) {
   return bits <= 8 ? "int" : "float";
 }
 
-GroupPolicy group_policy(const GroupInfo& info, std::int64_t channels, const std::vector<std::vector<double>>& importance,
-                         const std::string& criterion) {
+GroupPolicy group_policy(const GroupInfo& info, std::int64_t channels, const Importance& importance, const std::string& criterion) {
   return {.name = info.name,
           .keep_ratio = static_cast<double>(channels) / static_cast<double>(info.channels),
           .channels = channels,
@@ -46,9 +45,7 @@ void check_layer_names(const models::Network& network, const Policy& policy, std
 
 // Number of channels that the entry keeps, or 0 with a fault.
 std::int64_t wanted_count(const GroupPolicy& entry, const CouplingGroup& group, const std::string& key, std::vector<Fault>& faults) {
-  std::int64_t count = entry.channels;
-  if (!entry.kept.empty()) count = static_cast<std::int64_t>(entry.kept.size());
-  if (count == 0) count = std::max<std::int64_t>(1, std::llround(entry.keep_ratio * static_cast<double>(group.channels)));
+  const std::int64_t count = kept_count(entry, group);
   if (!entry.kept.empty() && (entry.kept.back() >= group.channels || entry.kept.front() < 0)) {
     faults.push_back({.key = key + ".kept",
                       .expected = "expected indices below " + std::to_string(group.channels) + ", the channels of '" + group.name + "'",
@@ -70,8 +67,8 @@ std::int64_t wanted_count(const GroupPolicy& entry, const CouplingGroup& group, 
 
 }  // namespace
 
-Policy to_policy(const models::Network& network, const SearchSpace& space, const Candidate& candidate,
-                 const std::vector<std::vector<double>>& importance, const std::string& criterion) {
+Policy to_policy(const models::Network& network, const SearchSpace& space, const Candidate& candidate, const Importance& importance,
+                 const std::string& criterion) {
   LATHE_CHECK(is_legal(space, candidate)) << "candidate of another search space";
   Policy policy{.model_name = network.name, .model_sha256 = network.sha256};
   std::vector<LayerInfo> layers = space.layers;
@@ -108,7 +105,7 @@ KeptChannels kept_channels(const models::Network& network, const CouplingAnalysi
   std::vector<Fault> faults;
   check_layer_names(network, policy, faults);
   KeptChannels kept(analysis.groups.size());
-  std::vector<std::vector<double>> importance;
+  std::map<std::string, Importance> importance;  // by criterion
   for (std::size_t i = 0; i < policy.groups.size(); ++i) {
     const GroupPolicy& entry = policy.groups[i];
     const std::string key = "groups[" + std::to_string(i) + "]";
@@ -121,8 +118,17 @@ KeptChannels kept_channels(const models::Network& network, const CouplingAnalysi
     const CouplingGroup& group = analysis.groups[found->second];
     const std::int64_t count = wanted_count(entry, group, key, faults);
     if (count == 0 || count == group.channels) continue;
-    if (entry.kept.empty() && importance.empty()) importance = l1_importance(network, analysis);
-    kept[found->second] = entry.kept.empty() ? most_important(importance[found->second], count) : entry.kept;
+    kept[found->second] = entry.kept;
+    if (!entry.kept.empty()) continue;
+    if (needs_rows(entry.criterion)) {
+      faults.push_back(
+          {.key = key + ".kept",
+           .expected = "missing; expected the kept channels, since criterion '" + entry.criterion + "' needs data to choose them",
+           .got = entry.name});
+      continue;
+    }
+    if (!importance.contains(entry.criterion)) importance.emplace(entry.criterion, weight_importance(network, analysis, entry.criterion));
+    kept[found->second] = most_important(importance.at(entry.criterion)[found->second], count);
   }
   if (!faults.empty()) throw UserError(faults);
   return kept;

@@ -61,7 +61,8 @@ json to_json(const PolicyMetrics& metrics) {
 }  // namespace
 
 const std::vector<std::string>& pruning_criteria() {
-  static const std::vector<std::string> kCriteria{"l1"};
+  static const std::vector<std::string> kCriteria{"l1",         "l2",     "batch_norm", "fpgm",   "random",
+                                                  "activation", "taylor", "fisher",     "thinet", "lasso"};
   return kCriteria;
 }
 

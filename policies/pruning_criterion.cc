@@ -2,87 +2,45 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <map>
 #include <numeric>
-#include <set>
 
 #include "models/base/check.h"
-#include "models/operators.h"
+#include "policies/weight_criteria.h"
 
 namespace lathe::policies {
 namespace {
 
-using models::Network;
-using models::Node;
-using models::Tensor;
-using models::ValueId;
+using WeightCriterion = std::function<Importance(const models::Network&, const CouplingAnalysis&, std::uint64_t seed)>;
 
-// Sum of absolute values of each slice along an axis.
-std::vector<double> slice_norms(const Tensor& weights, std::size_t axis) {
-  std::size_t inner = 1;
-  for (std::size_t i = axis + 1; i < weights.shape().size(); ++i) inner *= static_cast<std::size_t>(weights.shape()[i]);
-  const auto size = static_cast<std::size_t>(weights.shape()[axis]);
-  std::vector<double> norms(size, 0.0);
-  const std::vector<float> values = weights.to_floats();
-  for (std::size_t i = 0; i < values.size(); ++i) norms[i / inner % size] += std::abs(static_cast<double>(values[i]));
-  return norms;
-}
-
-// L1 norm of the filter of each output channel. A grouped ConvTranspose has weights [G * Ki, Ko, k...] for channels [G * Ko].
-std::vector<double> filter_norms(const Network& network, const Node& node, const Tensor& weights) {
-  const std::int64_t group = node.op == "ConvTranspose" ? models::int_attribute(node, "group", 1) : 1;
-  if (group == 1) return slice_norms(weights, static_cast<std::size_t>(models::output_channel_axis(network, node)));
-  const models::Shape& shape = weights.shape();
-  const Tensor grouped = weights.reshaped({group, shape[0] / group, shape[1], weights.size() / (shape[0] * shape[1])});
-  std::vector<double> norms;
-  for (std::int64_t g = 0; g < group; ++g) {
-    const std::vector<double> part = slice_norms(grouped.index_select(0, std::vector<std::int64_t>{g}), 2);
-    norms.insert(norms.end(), part.begin(), part.end());
-  }
-  return norms;
-}
-
-// The layer's output channels as an axis.
-const AxisExpression& output_channels(const Network& network, const CouplingAnalysis& analysis, const Node& node) {
-  const auto& axes = analysis.axes[static_cast<std::size_t>(node.outputs[0])];
-  if (node.op == "Conv" || node.op == "ConvTranspose") return axes.at(1);
-  const bool is_left = node.op == "MatMul" && models::weight_input(network, node) == 0;
-  const std::size_t from_last = is_left && network.value(node.inputs[1]).shape.size() > 1 ? 2 : 1;
-  return axes.at(axes.size() - from_last);
-}
-
-// Adds the norm of each channel to the index that it stands for in each dimension of the axis.
-void add_norms(const AxisExpression& axis, const std::vector<double>& norms, std::vector<std::vector<double>>& importance) {
-  std::size_t offset = 0;
-  for (const Segment& segment : axis) {
-    std::size_t size = 1;
-    for (const Factor& factor : segment) size *= static_cast<std::size_t>(factor.size);
-    std::size_t stride = size;
-    for (const Factor& factor : segment) {
-      const auto extent = static_cast<std::size_t>(factor.size);
-      stride /= extent;
-      if (factor.group < 0) continue;
-      std::vector<double>& scores = importance[static_cast<std::size_t>(factor.group)];
-      for (std::size_t i = 0; i < size; ++i) scores[i / stride % extent] += norms[offset + i];
-    }
-    offset += size;
-  }
-  LATHE_CHECK_EQ(offset, norms.size());
+const std::map<std::string, WeightCriterion>& weight_criteria() {
+  static const std::map<std::string, WeightCriterion> all{
+      {"l1", [](const auto& network, const auto& analysis, auto) { return l1_importance(network, analysis); }},
+      {"l2", [](const auto& network, const auto& analysis, auto) { return l2_importance(network, analysis); }},
+      {"batch_norm", [](const auto& network, const auto& analysis, auto) { return batch_norm_importance(network, analysis); }},
+      {"fpgm", [](const auto& network, const auto& analysis, auto) { return fpgm_importance(network, analysis); }},
+      {"random", [](const auto&, const auto& analysis, auto seed) { return random_importance(analysis, seed); }}};
+  return all;
 }
 
 }  // namespace
 
-std::vector<std::vector<double>> l1_importance(const Network& network, const CouplingAnalysis& analysis) {
-  std::vector<std::vector<double>> importance;
-  for (const CouplingGroup& group : analysis.groups) importance.emplace_back(static_cast<std::size_t>(group.channels), 0.0);
-  std::set<ValueId> counted;  // a layer that is used twice counts once
-  for (const Node& node : network.nodes) {
-    const int weight = models::weight_input(network, node);
-    if (weight < 0) continue;
-    const ValueId id = node.inputs[static_cast<std::size_t>(weight)];
-    if (!counted.insert(id).second) continue;
-    add_norms(output_channels(network, analysis, node), filter_norms(network, node, network.constants.at(id)), importance);
-  }
-  return importance;
+bool needs_rows(const std::string& criterion) {
+  return !weight_criteria().contains(criterion);
+}
+
+Importance weight_importance(const models::Network& network, const CouplingAnalysis& analysis, const std::string& criterion,
+                             std::uint64_t seed) {
+  const auto found = weight_criteria().find(criterion);
+  LATHE_CHECK(found != weight_criteria().end()) << "'" << criterion << "' is no criterion of weights";
+  return found->second(network, analysis, seed);
+}
+
+std::int64_t kept_count(const GroupPolicy& entry, const CouplingGroup& group) {
+  if (!entry.kept.empty()) return static_cast<std::int64_t>(entry.kept.size());
+  if (entry.channels > 0) return entry.channels;
+  return std::max<std::int64_t>(1, std::llround(entry.keep_ratio * static_cast<double>(group.channels)));
 }
 
 std::vector<std::int64_t> most_important(const std::vector<double>& importance, std::int64_t count) {

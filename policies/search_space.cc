@@ -69,7 +69,9 @@ void check_options(const SpaceOptions& options, const CouplingAnalysis& analysis
   if (options.first_last_bits != 0) check_bits({options.first_last_bits}, "space.first_last_bits", faults);
   const auto& criteria = pruning_criteria();
   if (std::find(criteria.begin(), criteria.end(), options.criterion) == criteria.end()) {
-    faults.push_back({.key = "space.criterion", .expected = "expected one of " + criteria.front(), .got = options.criterion});
+    std::string known;
+    for (const std::string& name : criteria) known += (known.empty() ? "" : ", ") + name;
+    faults.push_back({.key = "space.criterion", .expected = "expected one of " + known, .got = options.criterion});
   }
   std::vector<std::string> names;
   for (const CouplingGroup& group : analysis.groups) names.push_back(group.name);

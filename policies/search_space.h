@@ -91,7 +91,7 @@ Policy to_policy(const models::Network& network, const SearchSpace& space, const
                  const std::vector<std::vector<double>>& importance, const std::string& criterion);
 
 // Kept channels that a policy asks for: from `kept`, else by its criterion. Throws UserError (all faults at once) for groups, layers or
-// indices that the network lacks, and for groups that cannot be pruned.
+// indices that the network lacks, for groups that cannot be pruned, and where `kept` is left out and the criterion needs rows.
 KeptChannels kept_channels(const models::Network& network, const CouplingAnalysis& analysis, const Policy& policy);
 
 }  // namespace lathe::policies

@@ -4,6 +4,7 @@
 #include "experiments/config/agent_entries.h"
 #include "experiments/config/config_values.h"
 #include "experiments/config/device_limits.h"
+#include "policies/policy.h"
 
 namespace lathe::experiments {
 namespace {
@@ -148,7 +149,9 @@ std::vector<ConfigKey> space_keys() {
       key("space.tie_bits", MEMBER(space.tie_bits), {}, "One width for the weights and activations of a layer."),
       key("space.first_last_bits", MEMBER(space.first_last_bits), {.at_least = 0, .at_most = 32},
           "Width fixed for the first and last layer; 0 = searched."),
-      key("space.criterion", MEMBER(space.criterion), {.choices = {"l1"}}, "How channels to keep are chosen."),
+      key("space.criterion", MEMBER(space.criterion), {.choices = policies::pruning_criteria()},
+          "How channels to keep are chosen: by the weights (l1, l2, batch_norm, fpgm, random) or on calibration rows (activation, taylor, "
+          "fisher, thinet, lasso)."),
       key("space.frozen", MEMBER(space.frozen), {.allows_single = true}, "Groups or layers to leave alone; * stands for any text."),
   };
 }

@@ -58,10 +58,16 @@ class CandidateTest : public testing::Test {
   SearchSpace space_;
 };
 
+TEST_F(CandidateTest, CriteriaThatNeedRowsMustSayWhatIsKept) {
+  EXPECT_THAT(message({.groups = {{.name = "conv1", .keep_ratio = 0.5, .criterion = "taylor"}}}),
+              testing::HasSubstr("groups[0].kept: missing; expected the kept channels, since criterion 'taylor' needs data to choose them"));
+  EXPECT_EQ(message({.groups = {{.name = "conv1", .criterion = "taylor", .kept = {1, 2}}}}), "accepted");
+}
+
 TEST_F(CandidateTest, PolicySaysWhatTheCandidateChanges) {
   // Decisions: conv1/keep {3, 6}, then weight bits {4, 8, 32} and activation bits {8, 16} of conv1, conv2 and fc.
   ASSERT_EQ(space_.decisions.size(), 7u);
-  const Policy policy = to_policy(network_, space_, {{0, 0, 0, 2, 1, 1, 1}}, l1_importance(network_, analysis_), "l1");
+  const Policy policy = to_policy(network_, space_, {{0, 0, 0, 2, 1, 1, 1}}, weight_importance(network_, analysis_, "l1"), "l1");
   EXPECT_EQ(policy.model_name, "sketch");
   EXPECT_EQ(policy.model_sha256, "feed");
   ASSERT_EQ(policy.groups.size(), 1u);

@@ -125,7 +125,7 @@ TEST_P(CompressedNetworks, WorkloadCountsTheNetworksMacs) {
 
 TEST_P(CompressedNetworks, WorkloadOfACandidateIsThatOfThePrunedNetwork) {
   const SearchSpace space = make_search_space(network_, analysis_, {.channel_granularity = 1}, {.keep_ratios = {0.1, 0.3, 0.55, 0.8}});
-  const auto importance = l1_importance(network_, analysis_);
+  const auto importance = weight_importance(network_, analysis_, "l1");
   const WorkloadBuilder builder(network_, analysis_, kBatch);
   Rng rng(31, GetParam());
   for (int round = 0; round < 3; ++round) {
@@ -149,7 +149,7 @@ TEST_P(CompressedNetworks, WorkloadOfACandidateIsThatOfThePrunedNetwork) {
 
 TEST_P(CompressedNetworks, CandidateAndItsPolicyAreTheSameWorkload) {
   const SearchSpace space = make_search_space(network_, analysis_, device(), {});
-  const auto importance = l1_importance(network_, analysis_);
+  const auto importance = weight_importance(network_, analysis_, "l1");
   const WorkloadBuilder builder(network_, analysis_, 1);
   EXPECT_TRUE(to_policy(network_, space, least_compressed(space), importance, "l1").groups.empty());
   EXPECT_TRUE(to_policy(network_, space, least_compressed(space), importance, "l1").layers.empty());

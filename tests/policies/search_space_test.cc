@@ -135,7 +135,7 @@ TEST(SearchSpace, WrongOptionsAreNamed) {
               HasSubstr("space.keep_ratios[1]: expected a number above 0 and at most 1, got '1.5"));
   EXPECT_THAT(message_of({.weight_bits = {8, 9}}), HasSubstr("space.weight_bits[1]: expected one of 2, 3, 4, 5, 6, 7, 8, 16, 32, got '9'"));
   EXPECT_THAT(message_of({.channel_granularity = -1}), HasSubstr("space.channel_granularity"));
-  EXPECT_THAT(message_of({.criterion = "random"}), HasSubstr("space.criterion"));
+  EXPECT_THAT(message_of({.criterion = "best"}), HasSubstr("space.criterion"));
   EXPECT_THAT(message_of({.frozen = {"conv3"}}),
               HasSubstr("space.frozen[0]: expected the name of a layer or group (did you mean 'conv1'?), got 'conv3'"));
 }
