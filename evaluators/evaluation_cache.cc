@@ -1,8 +1,10 @@
 #include "evaluators/evaluation_cache.h"
 
 #include <fcntl.h>
+#include <oneapi/tbb/task_arena.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -11,6 +13,7 @@
 #include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <thread>
 #include <unordered_map>
 
 #include "evaluators/evaluation_json.h"
@@ -23,7 +26,8 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr std::size_t kKeyLength = 64, kSumLength = 16;
-constexpr auto kBetweenLooks = std::chrono::milliseconds(200);  // at the files of others
+constexpr std::chrono::minutes kPatience(10);            // with another process that measures the same
+constexpr std::chrono::milliseconds kLongestPause(200);  // between two tries to claim
 
 std::string checksum(const std::string& key, const std::string& text) {
   return sha256(key + text).substr(0, kSumLength);
@@ -35,6 +39,37 @@ std::string own_file_name() {
   const auto now = std::chrono::system_clock::now().time_since_epoch().count();
   return std::string(host.data()) + "-" + std::to_string(getpid()) + "-" + std::to_string(now) + ".lines";
 }
+
+// That this process measures what the key stands for: a byte of a file, locked while the claim lives and let go with the process, however
+// that ends. A place where locks do not work, or an owner that hangs, costs a measurement that is made twice and nothing else.
+class Claim {
+ public:
+  // Waits for an owner's claim to end, at most `patience`.
+  Claim(const std::string& file, const std::string& key, std::chrono::milliseconds patience)
+      : file_(open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
+    constexpr std::size_t kDigits = 15;  // 60 bits, which a file offset takes
+    struct flock byte {};
+    byte.l_type = F_WRLCK;
+    byte.l_whence = SEEK_SET;
+    byte.l_start = static_cast<off_t>(std::stoull(key.substr(0, kDigits), nullptr, 16));
+    byte.l_len = 1;
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    std::chrono::milliseconds pause(1);
+    // Locks of an open file, not of the process: threads claim against each other too.
+    while (file_ >= 0 && fcntl(file_, F_OFD_SETLK, &byte) != 0 && errno == EAGAIN && std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::sleep_for(pause);
+      pause = std::min(2 * pause, kLongestPause);
+    }
+  }
+  Claim(const Claim&) = delete;
+  Claim& operator=(const Claim&) = delete;
+  ~Claim() {
+    if (file_ >= 0) close(file_);
+  }
+
+ private:
+  int file_;
+};
 
 std::string tensor_sha256(const at::Tensor& tensor) {
   if (!tensor.defined()) return sha256("");
@@ -73,9 +108,6 @@ struct EvaluationCache::State {
   }
 
   void look_around() {
-    const auto now = std::chrono::steady_clock::now();
-    if (last_look && now - *last_look < kBetweenLooks) return;
-    last_look = now;
     std::error_code error;
     for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
       const std::string name = entry.path().filename().string();
@@ -89,7 +121,6 @@ struct EvaluationCache::State {
   bool is_read_only = false;
   std::unordered_map<std::string, std::string> known;  // JSON of an evaluation
   std::map<std::string, std::uintmax_t> offsets;       // read so far of each file
-  std::optional<std::chrono::steady_clock::time_point> last_look;
 };
 
 EvaluationCache::EvaluationCache(const std::string& folder) : state_(std::make_unique<State>(folder)) {
@@ -110,6 +141,16 @@ std::optional<Evaluation> EvaluationCache::find(const std::string& key) {
   return evaluation_of(json::parse(found->second));
 }
 
+Evaluation EvaluationCache::find_or_measure(const std::string& key, const std::function<Evaluation()>& measure) {
+  const Claim claim(state_->folder + "/claims", key, kPatience);
+  if (std::optional<Evaluation> known = find(key)) return std::move(*known);
+  Evaluation evaluation;
+  // Isolated: a thread that waits inside for a part of its work must not take up another measurement meanwhile, and wait for a claim.
+  oneapi::tbb::this_task_arena::isolate([&] { evaluation = measure(); });
+  if (evaluation.is_ok) add(key, evaluation);
+  return evaluation;
+}
+
 void EvaluationCache::add(const std::string& key, const Evaluation& evaluation) {
   const std::string text = evaluation_json(evaluation).dump();
   const std::string line = key + " " + checksum(key, text) + " " + text + "\n";
@@ -127,10 +168,7 @@ Evaluation CachedEvaluator::evaluate(const EvaluationRequest& request) const {
   const json policy = policies::to_json(request.policy);
   const std::string key = sha256(context_ + "\n" + (request.split == Split::kTest ? "test" : "search") + "\n" +
                                  std::to_string(request.rows) + "\n" + policy.at("groups").dump() + "\n" + policy.at("layers").dump());
-  if (std::optional<Evaluation> known = cache_->find(key)) return std::move(*known);
-  Evaluation evaluation = evaluator_->evaluate(request);
-  if (evaluation.is_ok) cache_->add(key, evaluation);
-  return evaluation;
+  return cache_->find_or_measure(key, [&] { return evaluator_->evaluate(request); });
 }
 
 std::string content_sha256(const Dataset& dataset) {

@@ -4,9 +4,11 @@
 //
 // Each process appends whole lines to a file of its own and reads those of all others. Files that have one writer need no locks, which
 // network file systems cannot be trusted with, and a line that a kill has cut short fails its checksum and is passed over. A cache that
-// cannot be written to (disk full, read-only) is only read: it never ends a search.
+// cannot be written to (disk full, read-only) is only read: it never ends a search. Of several that want the same policy at the same time
+// one measures and the others wait for it, where the file system has locks.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,16 +25,18 @@ class EvaluationCache {
   explicit EvaluationCache(const std::string& folder);
   ~EvaluationCache();
 
-  // key: 64 hexadecimal digits. What other processes wrote is seen after a moment.
+  // key: 64 hexadecimal digits.
   std::optional<Evaluation> find(const std::string& key);
   void add(const std::string& key, const Evaluation& evaluation);
+  // What is known, or else what `measure` gives, kept for all unless it failed: a timeout need not come again.
+  Evaluation find_or_measure(const std::string& key, const std::function<Evaluation()>& measure);
 
  private:
   struct State;
   std::unique_ptr<State> state_;
 };
 
-// Asks the cache before the evaluator. Failures are not kept: a timeout need not come again.
+// Asks the cache before the evaluator.
 class CachedEvaluator final : public Evaluator {
  public:
   // context: whatever the answers depend on besides the request (network, data, options, program), in any form.

@@ -30,6 +30,15 @@ std::vector<std::uint8_t> unpacked(const std::string& digits, std::size_t rows) 
   return correct;
 }
 
+// Run stores of version 1 hold a text of 0 and 1, one a row, and no number of rows.
+std::vector<std::uint8_t> correct_rows(const json& document) {
+  const std::string& text = document.at("correct").get_ref<const std::string&>();
+  if (document.contains("rows")) return unpacked(text, document.at("rows").get<std::size_t>());
+  std::vector<std::uint8_t> correct;
+  for (const char c : text) correct.push_back(c == '1' ? 1 : 0);
+  return correct;
+}
+
 }  // namespace
 
 json evaluation_json(const Evaluation& evaluation) {
@@ -42,13 +51,15 @@ json evaluation_json(const Evaluation& evaluation) {
 }
 
 Evaluation evaluation_of(const json& document) {
-  if (document.contains("error")) return {.is_ok = false, .error = document["error"], .seconds = document["seconds"]};
-  return {.accuracy = document["accuracy"],
-          .interval = {document["interval"][0], document["interval"][1]},
-          .samples = document["samples"],
-          .correct = unpacked(document["correct"].get<std::string>(), document["rows"].get<std::size_t>()),
+  const bool is_ok = document.value("is_ok", !document.contains("error"));  // stores of before also hold an empty error
+  const double seconds = document.value("seconds", 0.0);
+  if (!is_ok) return {.is_ok = false, .error = document.at("error"), .seconds = seconds};
+  return {.accuracy = document.at("accuracy"),
+          .interval = {document.at("interval").at(0), document.at("interval").at(1)},
+          .samples = document.at("samples"),
+          .correct = correct_rows(document),
           .expected_probability = document.value("expected_probability", std::numeric_limits<double>::quiet_NaN()),
-          .seconds = document["seconds"]};
+          .seconds = seconds};
 }
 
 }  // namespace lathe::evaluators

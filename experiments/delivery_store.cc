@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "experiments/evaluation_json.h"
+#include "evaluators/evaluation_json.h"
 #include "experiments/run_directory.h"
 #include "models/base/sha256.h"
 
@@ -19,16 +19,16 @@ using nlohmann::json;
 json kept_form(const Delivery& delivery) {
   return {{"policy", policies::to_json(delivery.policy)},
           {"onnx_sha256", sha256(delivery.onnx)},
-          {"search", to_json(delivery.search)},
-          {"test", to_json(delivery.test)},
+          {"search", evaluators::evaluation_json(delivery.search)},
+          {"test", evaluators::evaluation_json(delivery.test)},
           {"is_recovered", delivery.is_recovered}};
 }
 
 Delivery delivery_of(const json& document, std::string onnx) {
   return {.policy = policies::policy_from_json(document.at("policy"), "a kept delivery", policies::PolicyDocument::kFile),
           .onnx = std::move(onnx),
-          .search = evaluation_of(document.at("search")),
-          .test = evaluation_of(document.at("test")),
+          .search = evaluators::evaluation_of(document.at("search")),
+          .test = evaluators::evaluation_of(document.at("test")),
           .is_recovered = document.at("is_recovered")};
 }
 

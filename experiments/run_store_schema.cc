@@ -22,6 +22,18 @@ bool is_empty(SQLite::Database& database) {
   return pragma_number(database, "user_version") == 0 && database.execAndGet("SELECT count(*) FROM sqlite_master").getInt() == 0;
 }
 
+// The errno behind a failed statement, 0 where it is not known. SQLite keeps it with the connection, but that of a failed commit only with
+// the write-ahead log.
+int system_error_of(sqlite3* connection) {
+  if (const int error = sqlite3_system_errno(connection); error != 0) return error;
+  sqlite3_file* log = nullptr;
+  int error = 0;
+  if (sqlite3_file_control(connection, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK && log != nullptr &&
+      log->pMethods != nullptr)
+    log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &error);
+  return error;
+}
+
 }  // namespace
 
 const StoreKind& run_store_kind() {
@@ -62,7 +74,7 @@ void check_readable(SQLite::Database& database, const std::string& path, const S
 }
 
 std::string explain(const SQLite::Database& database, const std::string& path, const SQLite::Exception& error) {
-  const int system_error = sqlite3_system_errno(database.getHandle());
+  const int system_error = system_error_of(database.getHandle());
   std::string reason = error.what();
   switch (error.getErrorCode()) {
     case SQLITE_BUSY:

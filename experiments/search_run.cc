@@ -14,11 +14,10 @@
 #include <set>
 #include <tuple>
 
+#include "evaluators/evaluation_json.h"
 #include "evaluators/sensitivity.h"
-#include "experiments/best_so_far.h"
 #include "experiments/config/config.h"
 #include "experiments/delivery_store.h"
-#include "experiments/evaluation_json.h"
 #include "experiments/interruption.h"
 #include "experiments/problem_record.h"
 #include "experiments/provenance.h"
@@ -29,8 +28,8 @@
 #include "experiments/run_store.h"
 #include "experiments/search_problem.h"
 #include "experiments/text_table.h"
+#include "experiments/trial_search.h"
 #include "models/base/error.h"
-#include "search/controller.h"
 
 namespace lathe::experiments {
 namespace {
@@ -57,9 +56,6 @@ std::string with_share_done(const evaluators::RecoveryProgress& now) {
   return now.stage + " " + std::to_string(kPercent * now.progress.step / std::max<std::int64_t>(1, now.progress.steps)) + " %";
 }
 
-// Thrown by a measurement that was not begun because the run is to stop; those that were begun come to their end and are kept.
-struct Stopped {};
-
 // One run, stage by stage.
 class SearchRun {
  public:
@@ -76,7 +72,8 @@ class SearchRun {
     deliveries_ = std::make_unique<DeliveryStore>(*store_, directory_->at("deliveries"), recovery_settings(config));
     write_atomically(directory_->config(), to_yaml(config));
     // A user's own program need not answer the same twice: what steers the search is what it said first.
-    float_search_ = evaluation_of(store_->fact("float_accuracy_search", [&] { return to_json(float_search_); }));
+    float_search_ =
+        evaluators::evaluation_of(store_->fact("float_accuracy_search", [&] { return evaluators::evaluation_json(float_search_); }));
     problem_ = make_problem(experiment_, metrics_, float_search_);
     store_->fact("problem", [&] { return problem_json(problem_); });
     store_->begin_session(provenance_of(experiment_));
@@ -87,8 +84,8 @@ class SearchRun {
     search::SearchResult found;
     try {
       if (config().search.sensitivity) measure_sensitivity();
-      found = search();
-    } catch (const Stopped&) {
+      found = search_trials(experiment_, problem_, float_search_.accuracy, *store_, progress_);
+    } catch (const SearchStopped&) {
       return {};
     }
     if (found.is_stopped) return {};
@@ -126,70 +123,12 @@ class SearchRun {
           [&](const policies::Candidate& candidate) { return experiment_.to_policy(candidate); }, options,
           [&](int done, int total) {
             progress_.update(done, "", /*recalled=*/0, total);
-            if (is_interrupted()) throw Stopped{};
+            if (is_interrupted()) throw SearchStopped{};
           });
       progress_.finish();
       return measured;
     });
     problem_.sensitivity = drops.get<std::vector<std::vector<double>>>();
-  }
-
-  search::Measurement measure(const policies::Candidate& candidate) const {
-    if (is_interrupted()) throw Stopped{};
-    const Evaluation evaluation = experiment_.evaluator().evaluate(
-        {.policy = experiment_.to_policy(candidate), .split = Split::kSearch, .rows = config().evaluator.rows});
-    const double p = evaluation.accuracy;
-    const double n = static_cast<double>(std::max<std::int64_t>(1, evaluation.samples));
-    return {.is_ok = evaluation.is_ok,
-            .error = evaluation.error,
-            .value = p,
-            .stddev = std::sqrt(p * (1 - p) / n),
-            .seconds = evaluation.seconds};
-  }
-
-  search::SearchResult search() {
-    std::vector<double> float_latency;
-    for (const Target& target : experiment_.targets) float_latency.push_back(target.float_prediction.latency_ms);
-    BestSoFar best(problem_, float_latency, least_accuracy());
-    std::mutex mutex;  // recalled trials are noted by the controller's thread, new ones by whoever measured them
-    int done = 0, recalled = 0;
-    const auto note = [&](const search::Trial& trial, bool is_recalled) {
-      const std::lock_guard lock(mutex);
-      best.add(trial);
-      ++done;
-      recalled += is_recalled ? 1 : 0;
-      progress_.update(done, best.to_string(), recalled);
-    };
-    search::ControllerCallbacks callbacks{.measure = [&](const policies::Candidate& candidate) { return measure(candidate); },
-                                          .recall =
-                                              [&](std::int64_t id, const policies::Candidate& candidate) {
-                                                std::optional<search::Trial> trial = store_->recall(id, candidate);
-                                                if (trial) note(*trial, /*is_recalled=*/true);
-                                                return trial;
-                                              },
-                                          .record =
-                                              [&](const search::Trial& trial) {
-                                                store_->record(trial);
-                                                note(trial, /*is_recalled=*/false);
-                                              },
-                                          .known =
-                                              [&] {
-                                                std::vector<search::Trial> known = store_->trials();
-                                                for (const search::Trial& trial : known) note(trial, /*is_recalled=*/true);
-                                                return known;
-                                              },
-                                          .progress = [&](const std::vector<search::Trial>&) { return !is_interrupted(); }};
-    progress_.start("search", config().search.trials);
-    search::SearchResult found = search::run_search(problem_, config().search.agents,
-                                                    {.trials = config().search.trials,
-                                                     .threads = experiment_.evaluations_at_once(),
-                                                     .round = config().search.round,
-                                                     .seed = config().seed,
-                                                     .is_asynchronous = config().search.asynchronous},
-                                                    callbacks);
-    progress_.finish();
-    if (found.is_exhausted) progress_.say("the agents know no further policies: " + std::to_string(found.trials.size()) + " trials");
-    return found;
   }
 
   std::vector<DeliveredPolicy> choose_among(const std::vector<search::Trial>& trials) const {
@@ -319,8 +258,8 @@ class SearchRun {
                        .duplicates = found.duplicates,
                        .rejected = found.rejected,
                        .float_search = float_search_};
-    results.float_test =
-        evaluation_of(store_->fact("float_accuracy_test", [&] { return to_json(experiment_.float_accuracy(Split::kTest)); }));
+    results.float_test = evaluators::evaluation_of(
+        store_->fact("float_accuracy_test", [&] { return evaluators::evaluation_json(experiment_.float_accuracy(Split::kTest)); }));
     results.delivered = choose(found.trials);
     try {
       deliver_all(results.delivered, found.trials, results.float_test);

@@ -26,7 +26,7 @@ struct Options {
 // The config, from its file or from the run that is to be repeated.
 experiments::ExperimentConfig config_of(const Options& options) {
   ConfigOptions sources = options.config;
-  if (sources.file.empty() == options.original.empty()) throw UserError("search: expected either a config or --from RUN_DIR");
+  if (sources.file.empty() == options.original.empty()) throw UserError("search: expected either CONFIG or --from RUN_DIR");
   if (options.seed) sources.overrides.push_back("seed=" + std::to_string(*options.seed));
   if (options.threads) sources.overrides.push_back("search.threads=" + std::to_string(*options.threads));
   if (!options.original.empty()) {

@@ -2,11 +2,17 @@
 #include "evaluators/evaluation_cache.h"
 
 #include <gtest/gtest.h>
+#include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/task_arena.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
+#include "evaluators/evaluation_json.h"
 #include "models/base/sha256.h"
 
 namespace lathe::evaluators {
@@ -48,6 +54,19 @@ TEST_F(EvaluationCacheTest, GivesBackWhatWasMeasured) {
   EvaluationCache other(folder_);
   ASSERT_TRUE(other.find(sha256("a")));
   expect_same(*other.find(sha256("a")), make_evaluation());
+}
+
+TEST(EvaluationJson, ReadsTheFormOfOlderRunStores) {
+  const Evaluation evaluation = evaluation_of(
+      nlohmann::json::parse(R"({"is_ok": true, "error": "", "accuracy": 0.5, "interval": [0.1, 0.9], "samples": 4, "correct": "0110"})"));
+  EXPECT_TRUE(evaluation.is_ok);
+  EXPECT_EQ(evaluation.accuracy, 0.5);
+  EXPECT_EQ(evaluation.correct, (std::vector<std::uint8_t>{0, 1, 1, 0}));
+  EXPECT_TRUE(std::isnan(evaluation.expected_probability));
+  EXPECT_EQ(evaluation_of(nlohmann::json::parse(R"({"is_ok": false, "error": "why", "accuracy": 0, "interval": [0, 0], "samples": 0,
+                                                    "correct": ""})"))
+                .error,
+            "why");
 }
 
 TEST_F(EvaluationCacheTest, LineThatWasCutShortOrAlteredIsPassedOver) {
@@ -105,6 +124,27 @@ TEST_F(EvaluationCacheTest, AsksOnceForEachPolicySplitRowsAndContext) {
   request.policy.layers[0].weight_bits = 8;
   first.evaluate(request);
   EXPECT_EQ(asked, 5);
+}
+
+TEST_F(EvaluationCacheTest, OneMeasuresWhatManyWantAtOnce) {
+  // Each loop has a cache of its own, as processes have.
+  constexpr int kLoops = 2, kKeys = 50;
+  std::vector<std::unique_ptr<EvaluationCache>> caches;
+  for (int i = 0; i < kLoops; ++i) caches.push_back(std::make_unique<EvaluationCache>(folder_));
+  std::atomic<int> measured = 0;
+  oneapi::tbb::task_arena arena(kLoops);
+  arena.execute([&] {
+    oneapi::tbb::parallel_for(0, kLoops, [&](int loop) {
+      for (int k = 0; k < kKeys; ++k) {
+        const Evaluation evaluation = caches[static_cast<std::size_t>(loop)]->find_or_measure(sha256(std::to_string(k)), [&] {
+          ++measured;
+          return make_evaluation();
+        });
+        expect_same(evaluation, make_evaluation());
+      }
+    });
+  });
+  EXPECT_EQ(measured, kKeys);
 }
 
 TEST_F(EvaluationCacheTest, FailuresAreAskedAgain) {

@@ -85,9 +85,16 @@ class Cluster:
             time.sleep(0.5)
 
     def jobs(self):
-        """(array task, state, node) of everything in the queue."""
+        """(job, array task, state, node) of everything in the queue; only what runs has a node."""
         lines = self.run("squeue", "-h", "-r", "-o", "%i %K %T %N").stdout.splitlines()
         return [line.split() for line in lines]
+
+    def signal_script(self, job, name):
+        """scancel sends the signal to an array's task at once, but takes the tasks that are pending for a reason to try again for minutes."""
+        try:
+            subprocess.run(("scancel", f"--signal={name}", "--batch", job), env=self.environment, capture_output=True, timeout=3)
+        except subprocess.TimeoutExpired:
+            pass
 
     def start_waiting_now(self):
         """A requeued job is held back for two minutes; this ends its wait."""

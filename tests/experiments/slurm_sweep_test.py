@@ -14,6 +14,7 @@ from cheap_world import trials
 
 world = None
 cluster = None
+TRIALS = 20
 
 SWEEP = """grid:
   seed: [0, 1, 2, 3, 4, 5]
@@ -40,27 +41,27 @@ def processes_of(folder, task):
 
 
 class SlurmSweep(unittest.TestCase):
-    def wait_for_trials(self, folder, wanted):
-        """Running array tasks with at least `wanted` trials and some left, as (task, job, node)."""
+    def wait_for_victim(self, folder, victims):
+        """A running array task with some trials, and half of them left, that is not yet a victim, as (task, job, node)."""
         deadline = time.monotonic() + 180
         while time.monotonic() < deadline:
             running = [(int(task), job, node) for job, task, state, node in (j for j in cluster.jobs() if len(j) == 4) if state == "RUNNING" and task.isdigit()]
-            found = [r for r in running if wanted <= len(trials(folder / f"tasks/{r[0]:04d}/run")) < 20]
-            if found:
-                return found
+            for one in running:
+                if one[0] not in victims and 3 <= len(trials(folder / f"tasks/{one[0]:04d}/run")) <= TRIALS // 2:
+                    return one
             time.sleep(0.2)
         self.fail("no task came so far")
 
     def disturb(self, folder):
         victims = []
         for disturbance in ("kill", "preempt", "lose node"):
-            task, job, node = next(r for r in self.wait_for_trials(folder, 3) if r[0] not in victims)
+            task, job, node = self.wait_for_victim(folder, victims)
             victims.append(task)
             if disturbance == "kill":
                 for process in processes_of(folder, task):
                     os.kill(process, signal.SIGKILL)
             elif disturbance == "preempt":
-                self.assertEqual(cluster.run("scancel", "--signal=USR1", "--batch", job).returncode, 0)
+                cluster.signal_script(job, "USR1")
             else:
                 cluster.lose(node)
                 for other in (j for j in cluster.jobs() if len(j) == 4 and j[3] == node and j[1].isdigit()):
@@ -87,7 +88,8 @@ class SlurmSweep(unittest.TestCase):
         self.assertGreaterEqual(attempts[victims[1]], 2)   # the pre-empted one noted that it was stopped
         self.assertTrue((folder / "report/report.html").is_file())   # by the job after the array
 
-        self.assertEqual(world.run("sweep", file, "--out", quiet).returncode, 0)
+        fast = {**os.environ, "EVALUATION_SECONDS": "0"}
+        self.assertEqual(world.run("sweep", file, "--out", quiet, env=fast).returncode, 0)
         for sweep, merged in ((quiet, "merged-quiet"), (folder, "merged-array")):
             self.assertEqual(world.run("merge", sweep, "--out", world.folder / merged).returncode, 0)
         for name in ("fronts.json", "trials.csv"):
@@ -101,7 +103,7 @@ if __name__ == "__main__":
         print("skipped:", reason)
         sys.exit(77)
     with tempfile.TemporaryDirectory() as folder:
-        world = cheap_world.CheapWorld(program, pathlib.Path(folder) / "world", trials=20, delay=0.1)
+        world = cheap_world.CheapWorld(program, pathlib.Path(folder) / "world", trials=TRIALS, delay=0.3)
         cluster = slurm_cluster.Cluster(pathlib.Path(folder) / "cluster")
         try:
             status = unittest.main(verbosity=1, exit=False).result.wasSuccessful()

@@ -83,7 +83,7 @@ class StoreTrouble(unittest.TestCase):
 
     def test_store_locked_by_another_program(self):
         run = world.folder / "locked"
-        slow = cheap_world.CheapWorld(world.program, world.folder / "slow", trials=20, delay=0.1)
+        slow = cheap_world.CheapWorld(world.program, world.folder / "slow", trials=20, delay=0.5)
         process = slow.start("search", slow.config, "--out", run)
         cheap_world.wait_until(lambda: len(trials(run)) >= 3)
         with sqlite3.connect(run / "run.db", timeout=30, isolation_level=None) as database:
@@ -92,13 +92,13 @@ class StoreTrouble(unittest.TestCase):
             database.execute("ROLLBACK")
         self.assertEqual(process.returncode, 1)
         self.assertIn("another process has kept it locked", errors)
-        done = slow.run("search", slow.config, "--out", run, "--resume")
+        done = slow.run("search", slow.config, "--out", run, "--resume", env={**os.environ, "EVALUATION_SECONDS": "0"})
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(len(trials(run)), 20)
 
     def test_two_searches_in_one_folder(self):
         run = world.folder / "twice"
-        slow = cheap_world.CheapWorld(world.program, world.folder / "slow2", trials=20, delay=0.1)
+        slow = cheap_world.CheapWorld(world.program, world.folder / "slow2", trials=20, delay=1)
         process = slow.start("search", slow.config, "--out", run)
         cheap_world.wait_until(lambda: len(trials(run)) >= 1)
         self.assert_one_clear_line(slow.run("search", slow.config, "--out", run, "--resume"), 2, "another process is working on this run")

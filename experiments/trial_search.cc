@@ -1,0 +1,107 @@
+#include "experiments/trial_search.h"
+
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+
+#include "experiments/best_so_far.h"
+#include "experiments/interruption.h"
+
+namespace lathe::experiments {
+namespace {
+
+BestSoFar nothing_so_far(const Experiment& experiment, const search::Problem& problem, double float_accuracy) {
+  std::vector<double> float_latency;
+  for (const Target& target : experiment.targets) float_latency.push_back(target.float_prediction.latency_ms);
+  return {problem, std::move(float_latency), float_accuracy - experiment.config.constraints.accuracy_loss / 100};
+}
+
+class TrialSearch {
+ public:
+  TrialSearch(const Experiment& experiment, const search::Problem& problem, double float_accuracy, RunStore& store, Progress& progress)
+      : experiment_(experiment),
+        problem_(problem),
+        store_(store),
+        progress_(progress),
+        best_(nothing_so_far(experiment, problem, float_accuracy)) {}
+
+  search::SearchResult run() {
+    const SearchConfig& config = experiment_.config.search;
+    progress_.start("search", config.trials);
+    search::SearchResult found = search::run_search(problem_, config.agents,
+                                                    {.trials = config.trials,
+                                                     .threads = experiment_.evaluations_at_once(),
+                                                     .round = config.round,
+                                                     .seed = experiment_.config.seed,
+                                                     .is_asynchronous = config.asynchronous},
+                                                    callbacks());
+    progress_.finish();
+    if (found.is_exhausted) progress_.say("the agents know no further policies: " + std::to_string(found.trials.size()) + " trials");
+    return found;
+  }
+
+ private:
+  search::ControllerCallbacks callbacks() {
+    return {.measure = [this](const policies::Candidate& candidate) { return measure(candidate); },
+            .recall = [this](std::int64_t id, const policies::Candidate& candidate) { return recall(id, candidate); },
+            .record = [this](const search::Trial& trial) { record(trial); },
+            .known = [this] { return known(); },
+            .progress = [](const std::vector<search::Trial>&) { return !is_interrupted(); }};
+  }
+
+  search::Measurement measure(const policies::Candidate& candidate) const {
+    if (is_interrupted()) throw SearchStopped{};
+    const evaluators::Evaluation evaluation = experiment_.evaluator().evaluate(
+        {.policy = experiment_.to_policy(candidate), .split = evaluators::Split::kSearch, .rows = experiment_.config.evaluator.rows});
+    const double p = evaluation.accuracy;
+    const double n = static_cast<double>(std::max<std::int64_t>(1, evaluation.samples));
+    return {.is_ok = evaluation.is_ok,
+            .error = evaluation.error,
+            .value = p,
+            .stddev = std::sqrt(p * (1 - p) / n),
+            .seconds = evaluation.seconds};
+  }
+
+  std::optional<search::Trial> recall(std::int64_t id, const policies::Candidate& candidate) {
+    std::optional<search::Trial> trial = store_.recall(id, candidate);
+    if (trial) note(*trial, Origin::kRecalled);
+    return trial;
+  }
+
+  void record(const search::Trial& trial) {
+    store_.record(trial);
+    note(trial, Origin::kMeasured);
+  }
+
+  std::vector<search::Trial> known() {
+    std::vector<search::Trial> trials = store_.trials();
+    for (const search::Trial& trial : trials) note(trial, Origin::kRecalled);
+    return trials;
+  }
+
+  enum class Origin { kMeasured, kRecalled };
+  void note(const search::Trial& trial, Origin origin) {
+    const std::lock_guard lock(mutex_);
+    best_.add(trial);
+    ++done_;
+    if (origin == Origin::kRecalled) ++recalled_;
+    progress_.update(done_, best_.to_string(), recalled_);
+  }
+
+  const Experiment& experiment_;
+  const search::Problem& problem_;
+  RunStore& store_;
+  Progress& progress_;
+  std::mutex mutex_;  // recalled trials are noted by the controller's thread, new ones by whoever measured them
+  BestSoFar best_;
+  int done_ = 0, recalled_ = 0;
+};
+
+}  // namespace
+
+search::SearchResult search_trials(const Experiment& experiment, const search::Problem& problem, double float_accuracy, RunStore& store,
+                                   Progress& progress) {
+  return TrialSearch(experiment, problem, float_accuracy, store, progress).run();
+}
+
+}  // namespace lathe::experiments
