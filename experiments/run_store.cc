@@ -140,13 +140,18 @@ void RunStore::begin_session(const json& provenance) {
   });
 }
 
-void RunStore::record(const search::Trial& trial) {
+void RunStore::record(std::span<const search::Trial> trials) {
   state_->alone([&] {
+    SQLite::Transaction transaction(state_->database, SQLite::TransactionBehavior::IMMEDIATE);
     SQLite::Statement insert(state_->database,
                              "INSERT INTO trials(" + std::string(kTrialColumns) + ", session) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)");
-    bind_trial(insert, 1, trial);
-    insert.bind(1 + kTrialColumnCount, state_->session);
-    insert.exec();
+    for (const search::Trial& trial : trials) {
+      bind_trial(insert, 1, trial);
+      insert.bind(1 + kTrialColumnCount, state_->session);
+      insert.exec();
+      insert.reset();
+    }
+    transaction.commit();
   });
 }
 

@@ -11,6 +11,7 @@
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -33,8 +34,9 @@ class RunStore {
 
   // From now on trials are noted as this session's. provenance: program, libraries, host.
   void begin_session(const nlohmann::json& provenance);
-  // Durable when it returns. A trial of that id must not be there yet.
-  void record(const search::Trial& trial);
+  // All of them or none, durable when it returns. A trial of that id must not be there yet.
+  void record(std::span<const search::Trial> trials);
+  void record(const search::Trial& trial) { record({&trial, 1}); }
   // Throws UserError where the stored trial is of another candidate: then the program or its data have changed since.
   std::optional<search::Trial> recall(std::int64_t id, const policies::Candidate& candidate) const;
   std::vector<search::Trial> trials() const;  // in id order

@@ -44,7 +44,7 @@ class TrialSearch {
   search::ControllerCallbacks callbacks() {
     return {.measure = [this](const policies::Candidate& candidate) { return measure(candidate); },
             .recall = [this](std::int64_t id, const policies::Candidate& candidate) { return recall(id, candidate); },
-            .record = [this](const search::Trial& trial) { record(trial); },
+            .record = [this](std::span<const search::Trial> trials) { record(trials); },
             .known = [this] { return known(); },
             .progress = [](const std::vector<search::Trial>&) { return !is_interrupted(); }};
   }
@@ -68,9 +68,9 @@ class TrialSearch {
     return trial;
   }
 
-  void record(const search::Trial& trial) {
-    store_.record(trial);
-    note(trial, Origin::kMeasured);
+  void record(std::span<const search::Trial> trials) {
+    store_.record(trials);
+    for (const search::Trial& trial : trials) note(trial, Origin::kMeasured);
   }
 
   std::vector<search::Trial> known() {

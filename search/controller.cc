@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <deque>
 #include <limits>
 #include <mutex>
 #include <stdexcept>
@@ -17,11 +16,11 @@
 namespace lathe::search {
 namespace {
 
-// Passes finished trials to the caller's `record`, one at a time and without holding a lock meanwhile: whoever finds nobody at it
-// takes over the queue.
+// Passes finished trials to the caller's `record`, one call at a time and without holding a lock meanwhile: whoever finds nobody at it
+// takes over all that wait.
 class Recorder {
  public:
-  explicit Recorder(const std::function<void(const Trial&)>& record) : record_(record) {}
+  explicit Recorder(const std::function<void(std::span<const Trial>)>& record) : record_(record) {}
 
   void add(const Trial& trial) {
     if (!record_) return;
@@ -37,23 +36,22 @@ class Recorder {
  private:
   void drain() {
     for (;;) {
-      Trial next;
+      std::vector<Trial> next;
       {
         const std::lock_guard lock(mutex_);
-        if (waiting_.empty()) {
+        next.swap(waiting_);
+        if (next.empty()) {
           is_busy_ = false;
           return;
         }
-        next = std::move(waiting_.front());
-        waiting_.pop_front();
       }
       record_(next);  // if it throws, recording stays busy for good: nothing more can be stored and the search ends
     }
   }
 
-  const std::function<void(const Trial&)>& record_;
+  const std::function<void(std::span<const Trial>)>& record_;
   std::mutex mutex_;
-  std::deque<Trial> waiting_;
+  std::vector<Trial> waiting_;
   bool is_busy_ = false;
 };
 

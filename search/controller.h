@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "search/agent.h"
@@ -42,8 +43,9 @@ struct ControllerCallbacks {
   std::function<Measurement(const policies::Candidate&)> measure;
   // The result of trial `id` if an earlier run knew it (resume); the candidate must be equal, else the run has changed and this throws.
   std::function<std::optional<Trial>(std::int64_t id, const policies::Candidate&)> recall;
-  // A trial just became known; serialized, in order of completion. Must store it durably before it returns.
-  std::function<void(const Trial&)> record;
+  // Trials just became known; serialized, in order of completion. Must store them durably before it returns. Several at once where they came
+  // in while the last ones were stored: a flush of the disk takes milliseconds, which at hundreds of trials a second nobody has for each.
+  std::function<void(std::span<const Trial>)> record;
   // What an earlier run of an asynchronous search stored, in id order: it goes on from there. May be empty, also the function.
   std::function<std::vector<Trial>()> known;
   // Round finished: trials so far in id order; for progress. Return false to stop early.

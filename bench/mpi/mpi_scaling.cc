@@ -2,7 +2,8 @@
 //
 //   mpirun --oversubscribe -n 32 build/dev/bench/mpi/mpi_scaling --trials 1860 --asynchronous
 //
-// Prints the time that was slept over the time that all ranks but rank 0 had. The candidates are of the made-up network of
+// Prints the time that was slept over the time that all ranks but rank 0 had, and rank 0's processor time a trial (with --mean 0.00001 that
+// of messages and agents alone, for rank_model.py). The candidates are of the made-up network of
 // search/standard_problems.h, so agents do their real work; docs/results/sweeps.md has the figures.
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <ctime>
 #include <iostream>
 
 #include "experiments/launchers/mpi_session.h"
@@ -46,15 +48,33 @@ class SleepingEvaluator final : public lathe::evaluators::Evaluator {
   const Options& options_;
 };
 
+// As long as one of ResNet-20 with half of its channels: messages have their real size.
+lathe::policies::Policy long_policy() {
+  constexpr int kLayers = 20, kKept = 32;
+  lathe::policies::Policy policy;
+  for (int layer = 0; layer < kLayers; ++layer) {
+    const std::string name = "layer" + std::to_string(layer) + ".conv";
+    lathe::policies::GroupPolicy& group = policy.groups.emplace_back();
+    group.name = name;
+    group.keep_ratio = 0.5;
+    group.channels = kKept;
+    for (int channel = 0; channel < kKept; ++channel) group.kept.push_back(2 * channel);
+    policy.layers.emplace_back().name = name;
+  }
+  return policy;
+}
+
 void measure_scaling(const Options& options, const lathe::experiments::Distribution& distribution) {
   const lathe::search::StandardProblem made = lathe::search::make_network_problem({.layers = 20});
   const auto evaluator = distribution.distribute(std::make_unique<SleepingEvaluator>(options));
+  const lathe::policies::Policy policy = long_policy();
   std::atomic<std::int64_t> number = 0;
   const lathe::search::ControllerCallbacks callbacks{.measure = [&](const lathe::policies::Candidate&) {
-    const Evaluation evaluation = evaluator->evaluate({.policy = {}, .rows = ++number});
+    const Evaluation evaluation = evaluator->evaluate({.policy = policy, .rows = ++number});
     return lathe::search::Measurement{.value = evaluation.accuracy, .seconds = evaluation.seconds};
   }};
   const auto begin = std::chrono::steady_clock::now();
+  const std::clock_t processor_begin = std::clock();
   const lathe::search::SearchResult result = run_search(
       made.problem, {{options.agent, options.agent, {}}},
       {.trials = options.trials, .threads = distribution.at_once, .round = options.round, .is_asynchronous = options.is_asynchronous},
@@ -64,7 +84,9 @@ void measure_scaling(const Options& options, const lathe::experiments::Distribut
   for (const lathe::search::Trial& trial : result.trials) slept += trial.seconds;
   std::cout << (options.is_asynchronous ? "asynchronous" : "deterministic") << ", ranks " << distribution.at_once + 1 << ", trials "
             << result.trials.size() << ", wall " << wall << " s, slept " << slept
-            << " s, share of ranks - 1: " << slept / (wall * distribution.at_once) << std::endl;
+            << " s, share of ranks - 1: " << slept / (wall * distribution.at_once) << ", rank 0: "
+            << 1e3 * static_cast<double>(std::clock() - processor_begin) / CLOCKS_PER_SEC / static_cast<double>(result.trials.size())
+            << " ms of processor a trial" << std::endl;
 }
 
 }  // namespace

@@ -74,6 +74,8 @@ MergedStore::MergedStore(const std::string& directory, Mode mode) {
     }
     make_writable_folder(directory);
     state_ = std::make_unique<State>(path, open_for_writing(path));
+    // Not flushed at every run: what a power cut takes is merged again from where it came from.
+    state_->database.exec("PRAGMA synchronous = NORMAL");
     bring_up_to_date(state_->database, path, merged_store_kind(), [] {});
   } catch (const SQLite::Exception& error) {
     if (state_) throw std::runtime_error(explain(state_->database, path, error));

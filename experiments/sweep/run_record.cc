@@ -14,8 +14,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-RunRecord read_run(const std::string& directory) {
+// None where the run has not yet stored what it searches, or was made by the first version, which did not.
+std::optional<RunRecord> read_run(const std::string& directory) {
   const RunStore store(directory + "/run.db", RunStore::Mode::kRead);
+  const auto problem = store.known_fact("problem");
+  if (!problem) return std::nullopt;
   RunRecord record{.label = fs::path(directory).lexically_normal().filename().string(), .path = directory};
   std::string all;
   for (const std::string& line : store.settings()) {
@@ -26,11 +29,6 @@ RunRecord read_run(const std::string& directory) {
   // Runs of the first version have no name of their own; equal settings mean equal trials.
   const auto id = store.known_fact("run_id");
   record.id = id ? id->get<std::string>() : sha256(all);
-  const auto problem = store.known_fact("problem");
-  if (!problem)
-    throw UserError(Fault{.file = directory,
-                          .expected = "this run was made by an older Lathe, which did not store what was searched; go on "
-                                      "with it once (lathe search ... --resume)"});
   record.problem = problem_of(*problem);
   record.sessions = store.sessions();
   record.is_complete = fs::exists(directory + "/pareto.json");
@@ -42,11 +40,11 @@ void read_sweep(const std::string& directory, const std::function<void(RunRecord
   const SweepDirectory sweep(directory);
   for (const SweepTask& task : sweep.plan().tasks) {
     if (!fs::exists(sweep.store(task.number))) continue;
-    if (RunStore(sweep.store(task.number), RunStore::Mode::kRead).known_fact("problem") == std::nullopt) continue;
-    RunRecord record = read_run(sweep.run(task.number));
-    record.label = describe(sweep.plan(), task);
-    for (std::size_t k = 0; k < sweep.plan().keys.size(); ++k) record.settings[sweep.plan().keys[k]] = task.values[k];
-    take(std::move(record));
+    std::optional<RunRecord> record = read_run(sweep.run(task.number));
+    if (!record) continue;
+    record->label = describe(sweep.plan(), task);
+    for (std::size_t k = 0; k < sweep.plan().keys.size(); ++k) record->settings[sweep.plan().keys[k]] = task.values[k];
+    take(std::move(*record));
   }
 }
 
@@ -59,7 +57,12 @@ void for_each_run(const std::vector<std::string>& directories, const std::functi
     } else if (MergedStore::is_one(directory)) {
       MergedStore(directory, MergedStore::Mode::kRead).for_each(take);
     } else if (fs::exists(directory + "/run.db")) {
-      take(read_run(directory));
+      std::optional<RunRecord> record = read_run(directory);
+      if (!record)
+        throw UserError(Fault{.file = directory,
+                              .expected = "this run was made by an older Lathe, which did not store what was searched; go on with it "
+                                          "once (lathe search ... --resume)"});
+      take(std::move(*record));
     } else {
       throw UserError(
           Fault{.file = directory, .expected = "expected the folder of a run (run.db), of a sweep (sweep.json) or of a merge (merged.db)"});

@@ -41,7 +41,7 @@ class AsynchronousSearchTest : public testing::Test {
   StandardProblem made_ = make_network_problem({.layers = 5});
   std::atomic<int> recorded_ = 0;
   ControllerCallbacks callbacks_{.measure = [this](const Candidate& candidate) { return Measurement{.value = made_.measured(candidate)}; },
-                                 .record = [this](const Trial&) { ++recorded_; }};
+                                 .record = [this](std::span<const Trial> trials) { recorded_ += static_cast<int>(trials.size()); }};
 };
 
 TEST_F(AsynchronousSearchTest, MeasuresAndRecordsEachTrialOnce) {
@@ -52,6 +52,25 @@ TEST_F(AsynchronousSearchTest, MeasuresAndRecordsEachTrialOnce) {
     EXPECT_EQ(recorded_, 60);
     expect_distinct(result.trials);
   }
+}
+
+// A slow disk: what comes in meanwhile is stored by one call.
+TEST_F(AsynchronousSearchTest, TrialsThatComeInWhileOthersAreStoredAreStoredTogether) {
+  std::atomic<int> measured = 0;
+  callbacks_.measure = [&](const Candidate& candidate) {
+    ++measured;
+    measured.notify_all();
+    return Measurement{.value = made_.measured(candidate)};
+  };
+  std::size_t largest = 0;
+  callbacks_.record = [&](std::span<const Trial> trials) {
+    for (int now = measured; recorded_ == 0 && now < 8; now = measured) measured.wait(now);
+    largest = std::max(largest, trials.size());
+    recorded_ += static_cast<int>(trials.size());
+  };
+  EXPECT_EQ(run_search(made_.problem, kAgents, asynchronous(60, 2), callbacks_).trials.size(), 60U);
+  EXPECT_EQ(recorded_, 60);
+  EXPECT_GE(largest, 5U);
 }
 
 // One measurement takes as long as all others together: in rounds it would hold everything up for good.

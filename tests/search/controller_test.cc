@@ -81,7 +81,9 @@ TEST(RunSearch, ResumedEqualsUndisturbed) {
       return std::nullopt;
     };
     std::vector<std::int64_t> recorded;
-    callbacks.record = [&](const Trial& trial) { recorded.push_back(trial.id); };
+    callbacks.record = [&](std::span<const Trial> trials) {
+      for (const Trial& trial : trials) recorded.push_back(trial.id);
+    };
     const SearchResult resumed = run_search(made.problem, all_agents(), options, callbacks);
     EXPECT_EQ(resumed.trials, whole.trials);
     EXPECT_EQ(measured, (61 - known) / 2) << "the odd ids from `known` on";
@@ -125,7 +127,9 @@ TEST(RunSearch, RecordsFailuresAndGoesOn) {
     return Measurement{.value = made.measured(candidate)};
   };
   std::set<std::int64_t> recorded;
-  callbacks.record = [&](const Trial& trial) { recorded.insert(trial.id); };
+  callbacks.record = [&](std::span<const Trial> trials) {
+    for (const Trial& trial : trials) recorded.insert(trial.id);
+  };
   const SearchResult result = run_search(made.problem, all_agents(), {.trials = 60, .threads = 2, .seed = 1}, callbacks);
   ASSERT_EQ(result.trials.size(), 60U);
   EXPECT_EQ(recorded.size(), 60U);
@@ -188,7 +192,7 @@ TEST(RunSearch, PassesExceptionsOnAfterRecordingWhatIsFinished) {
     return Measurement{.value = made.measured(candidate)};
   };
   int recorded = 0;
-  callbacks.record = [&](const Trial&) { ++recorded; };
+  callbacks.record = [&](std::span<const Trial> trials) { recorded += static_cast<int>(trials.size()); };
   EXPECT_THROW(run_search(made.problem, all_agents(), {.trials = 100, .threads = 1, .seed = 1}, callbacks), std::runtime_error);
   EXPECT_EQ(recorded, measured);
 }
