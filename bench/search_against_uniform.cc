@@ -1,6 +1,8 @@
 // Searched policies against uniform ones: for each device and each latency budget, the best policy that a search found against the best of
 // the grid of one keep ratio for all groups x one width for all layers. Both are chosen on the search split by the same rule and measured
-// on the held-out split by the same evaluator, without recovery training; the differences are paired over its images.
+// on the held-out split by the same evaluator, without recovery training; the differences are paired over its images. Where a uniform
+// policy loses nothing, no policy can be more accurate, but one can be faster: so the fastest policy of each search is named that loses
+// nothing against the uniform one on the search split.
 //
 //   search_against_uniform CONFIG.yaml RUN_DIR...     one run directory a seed, each made by `lathe search CONFIG.yaml`
 //
@@ -9,7 +11,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
+#include <functional>
 #include <iomanip>
 #include <iostream>
 #include <map>
@@ -33,18 +35,32 @@ using policies::Candidate;
 using policies::Decision;
 
 constexpr double kBudgets[] = {0.3, 0.4, 0.5, 0.6, 0.7};  // of the float network's latency
-// The search measures on few rows; the best of it are measured again on all search rows before one is chosen.
-constexpr int kFinalists = 8;
 
 struct Policy {
   Candidate candidate;
   std::string label;
-  double accuracy = 0;  // on the rows of a trial
+  double loss = 0;  // of accuracy against the float network, on the rows of a trial
+};
+
+double correct_share(const std::vector<std::uint8_t>& correct, std::int64_t rows) {
+  return static_cast<double>(std::count(correct.begin(), correct.begin() + rows, 1)) / static_cast<double>(rows);
+}
+
+// Which policy of a set wins: of those allowed, the one of lowest cost. Both may ask for what is known of a policy's loss.
+struct Contest {
+  const std::vector<Policy>* policies;
+  std::function<bool(const Policy&)> is_allowed;
+  std::function<double(const Policy&)> cost;
 };
 
 class Comparison {
  public:
-  explicit Comparison(const experiments::Experiment& experiment) : experiment_(experiment) {}
+  explicit Comparison(const experiments::Experiment& experiment)
+      : experiment_(experiment),
+        float_search_(experiment.float_accuracy(Split::kSearch)),
+        float_test_(experiment.float_accuracy(Split::kTest)) {}
+
+  const Evaluation& float_test() const { return float_test_; }
 
   // One ratio for all groups and one width for all layers, each decision at its nearest legal value.
   std::vector<Policy> uniform_grid() {
@@ -60,46 +76,60 @@ class Comparison {
     std::vector<Policy> grid;
     for (auto& [candidate, policy] : distinct) grid.push_back(std::move(policy));
     tbb::parallel_for(std::size_t{0}, grid.size(), [&](std::size_t i) {
-      grid[i].accuracy = measure(grid[i].candidate, Split::kSearch, experiment_.config.evaluator.rows).accuracy;
+      const std::int64_t rows = experiment_.config.evaluator.rows;
+      grid[i].loss = loss(measure(grid[i].candidate, Split::kSearch, rows).accuracy);
     });
     return grid;
   }
 
-  // The policies within the budget that are most accurate on a trial's rows, at most kFinalists.
-  std::vector<const Policy*> finalists(const std::vector<Policy>& policies, int target, double latency_ms) const {
-    std::vector<const Policy*> within;
-    for (const Policy& policy : policies) {
-      if (latency(policy.candidate, target) <= latency_ms) within.push_back(&policy);
+  std::vector<Policy> searched(const std::string& run_dir) const {
+    std::vector<Policy> policies;
+    for (const search::Trial& trial : experiments::RunStore(run_dir + "/run.db", experiments::RunStore::Mode::kRead).trials()) {
+      if (trial.state == search::TrialState::kComplete)
+        policies.push_back({trial.candidate, "trial " + std::to_string(trial.id), loss(trial.metrics[experiments::kAccuracyMetric])});
     }
-    std::stable_sort(within.begin(), within.end(), [](const Policy* a, const Policy* b) { return a->accuracy > b->accuracy; });
-    if (within.size() > kFinalists) within.resize(kFinalists);
-    return within;
+    return policies;
   }
 
-  // The finalist that is most accurate on all search rows, or null. They must have been measured.
-  const Policy* best_of(const std::vector<const Policy*>& finalists) const {
-    const Policy* best = nullptr;
-    for (const Policy* policy : finalists) {
-      if (best == nullptr || at(policy->candidate, Split::kSearch).accuracy > at(best->candidate, Split::kSearch).accuracy) best = policy;
-    }
-    return best;
+  // On all search rows where they have been run, else on those of a trial.
+  double known_loss(const Policy& policy) const {
+    const auto found = measured_.find({policy.candidate, Split::kSearch});
+    return found == measured_.end() ? policy.loss : float_search_.accuracy - found->second.accuracy;
   }
 
-  // Measures all at once on all rows of the split, so that every core has work.
+  // The winner of each contest, null where nothing is allowed. What a trial's rows say of hundreds of policies flatters the best of them,
+  // so leaders are run on all search rows and the contests are held again, until every leader has been.
+  std::vector<const Policy*> settle(const std::vector<Contest>& contests) {
+    for (;;) {
+      std::vector<const Policy*> winners, open;
+      for (const Contest& contest : contests) {
+        const std::vector<const Policy*> leaders = ranking(contest);
+        winners.push_back(leaders.empty() ? nullptr : leaders.front());
+        if (leaders.empty() || is_measured(*leaders.front(), Split::kSearch)) continue;
+        // The next ones are likely to be asked for; together they keep all cores busy.
+        constexpr std::size_t kAtOnce = 3;
+        open.insert(open.end(), leaders.begin(), leaders.begin() + static_cast<std::ptrdiff_t>(std::min(kAtOnce, leaders.size())));
+      }
+      if (open.empty()) return winners;
+      measure_all(open, Split::kSearch);
+    }
+  }
+
+  // Measures all at once on all rows of the split.
   void measure_all(const std::vector<const Policy*>& policies, Split split) {
     std::set<Candidate> unknown;
     for (const Policy* policy : policies) {
-      if (policy != nullptr && !measured_.contains({policy->candidate, split})) unknown.insert(policy->candidate);
+      if (policy != nullptr && !is_measured(*policy, split)) unknown.insert(policy->candidate);
     }
     const std::vector<Candidate> work(unknown.begin(), unknown.end());
     std::vector<Evaluation> results(work.size());
     tbb::parallel_for(std::size_t{0}, work.size(), [&](std::size_t i) { results[i] = measure(work[i], split, 0); });
     for (std::size_t i = 0; i < work.size(); ++i) measured_.emplace(std::make_pair(work[i], split), std::move(results[i]));
   }
-  const Evaluation& at(const Candidate& candidate, Split split) const { return measured_.at({candidate, split}); }
+  const Evaluation& test(const Policy& policy) const { return measured_.at({policy.candidate, Split::kTest}); }
 
-  double latency(const Candidate& candidate, int target) const {
-    return experiment_.targets[static_cast<std::size_t>(target)].scorer->score(candidate).latency_ms;
+  double latency_ms(const Policy& policy, int target) const {
+    return experiment_.targets[static_cast<std::size_t>(target)].scorer->score(policy.candidate).latency_ms;
   }
 
  private:
@@ -107,6 +137,25 @@ class Comparison {
     std::ostringstream text;
     text << ratio;
     return text.str();
+  }
+
+  // accuracy: on the rows of a trial
+  double loss(double accuracy) const {
+    const std::int64_t rows = experiment_.config.evaluator.rows;
+    return correct_share(float_search_.correct, rows > 0 ? std::min(rows, float_search_.samples) : float_search_.samples) - accuracy;
+  }
+
+  bool is_measured(const Policy& policy, Split split) const { return measured_.contains({policy.candidate, split}); }
+
+  static std::vector<const Policy*> ranking(const Contest& contest) {
+    std::vector<std::pair<double, const Policy*>> allowed;
+    for (const Policy& policy : *contest.policies) {
+      if (contest.is_allowed(policy)) allowed.emplace_back(contest.cost(policy), &policy);
+    }
+    std::stable_sort(allowed.begin(), allowed.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::vector<const Policy*> ranked;
+    for (const auto& [cost, policy] : allowed) ranked.push_back(policy);
+    return ranked;
   }
 
   Candidate uniform(double ratio, int width) const {
@@ -130,83 +179,135 @@ class Comparison {
   }
 
   const experiments::Experiment& experiment_;
+  Evaluation float_search_;
+  Evaluation float_test_;
   std::map<std::pair<Candidate, Split>, Evaluation> measured_;
 };
 
-std::vector<Policy> searched(const std::string& run_dir) {
-  std::vector<Policy> policies;
-  for (const search::Trial& trial : experiments::RunStore(run_dir + "/run.db", experiments::RunStore::Mode::kRead).trials()) {
-    if (trial.state == search::TrialState::kComplete) {
-      policies.push_back({trial.candidate, "trial " + std::to_string(trial.id), trial.metrics[experiments::kAccuracyMetric]});
-    }
-  }
-  return policies;
-}
-
-// What each set of policies has to offer within one budget on one device: the grid first, then the searches.
+// What each set of policies has to offer for one budget on one device.
 struct Row {
   int target;
   double budget;
-  std::vector<std::vector<const Policy*>> finalists;
-  std::vector<const Policy*> best;
+  const Policy* uniform = nullptr;
+  std::vector<const Policy*> most_accurate;  // within the budget, one a search
+  std::vector<const Policy*> fastest;        // of those that lose nothing against the uniform one on the search split, one a search
 };
 
-std::vector<Row> compare(const experiments::Experiment& experiment, Comparison& comparison, const std::vector<std::vector<Policy>>& sets) {
+std::vector<Row> compare(const experiments::Experiment& experiment, Comparison& comparison, const std::vector<Policy>& grid,
+                         const std::vector<std::vector<Policy>>& searches) {
   std::vector<Row> rows;
-  std::vector<const Policy*> all;
   for (int target = 0; target < static_cast<int>(experiment.targets.size()); ++target) {
-    const double float_ms = experiment.targets[static_cast<std::size_t>(target)].float_prediction.latency_ms;
-    for (const double budget : kBudgets) {
-      Row row{.target = target, .budget = budget};
-      for (const std::vector<Policy>& set : sets) {
-        row.finalists.push_back(comparison.finalists(set, target, budget * float_ms));
-        all.insert(all.end(), row.finalists.back().begin(), row.finalists.back().end());
-      }
-      rows.push_back(std::move(row));
+    for (const double budget : kBudgets) rows.push_back({.target = target, .budget = budget});
+  }
+  const auto within = [&](const Row& row, const std::vector<Policy>& policies) {
+    const double limit_ms = row.budget * experiment.targets[static_cast<std::size_t>(row.target)].float_prediction.latency_ms;
+    return Contest{.policies = &policies,
+                   .is_allowed = [&comparison, limit_ms,
+                                  target = row.target](const Policy& p) { return comparison.latency_ms(p, target) <= limit_ms; },
+                   .cost = [&comparison](const Policy& p) { return comparison.known_loss(p); }};
+  };
+  std::vector<Contest> accuracy;
+  for (const Row& row : rows) {
+    accuracy.push_back(within(row, grid));
+    for (const std::vector<Policy>& search : searches) accuracy.push_back(within(row, search));
+  }
+  std::vector<const Policy*> winners = comparison.settle(accuracy);
+  auto next = winners.begin();
+  for (Row& row : rows) {
+    row.uniform = *next++;
+    for (std::size_t run = 0; run < searches.size(); ++run) row.most_accurate.push_back(*next++);
+  }
+
+  std::vector<Contest> speed;
+  for (const Row& row : rows) {
+    for (const std::vector<Policy>& search : searches) {
+      speed.push_back(
+          {.policies = &search,
+           .is_allowed = [&comparison, uniform = row.uniform](
+                             const Policy& p) { return uniform != nullptr && comparison.known_loss(p) <= comparison.known_loss(*uniform); },
+           .cost = [&comparison, target = row.target](const Policy& p) { return comparison.latency_ms(p, target); }});
     }
   }
-  comparison.measure_all(all, Split::kSearch);
-  std::vector<const Policy*> winners;
-  for (Row& row : rows) {
-    for (const auto& finalists : row.finalists) row.best.push_back(comparison.best_of(finalists));
-    winners.insert(winners.end(), row.best.begin(), row.best.end());
-  }
+  const std::vector<const Policy*> fastest = comparison.settle(speed);
+  for (std::size_t i = 0; i < fastest.size(); ++i) rows[i / searches.size()].fastest.push_back(fastest[i]);
+  winners.insert(winners.end(), fastest.begin(), fastest.end());
   comparison.measure_all(winners, Split::kTest);
   return rows;
 }
 
-void print_head(const experiments::Target& device, std::size_t searches) {
-  std::cout << std::defaultfloat << std::setprecision(4) << "\n### " << device.name() << ", float network "
-            << device.float_prediction.latency_ms << " ms (predicted)\n\n| latency budget | best uniform policy | its accuracy % |";
-  for (std::size_t run = 0; run < searches; ++run) std::cout << " searched " << run + 1 << ": accuracy % (difference, 95 %) |";
-  std::cout << " mean difference |\n|---|---|---|";
-  for (std::size_t run = 0; run < searches; ++run) std::cout << "---|";
-  std::cout << "---|\n" << std::fixed << std::setprecision(2);
+// "91.20 (+0.10, -0.49 to +0.69)": accuracy in % and the paired difference to the uniform policy's in points with its 95 % interval
+std::string against_uniform(const Comparison& comparison, const Row& row, const Policy& ours) {
+  const Evaluation& evaluation = comparison.test(ours);
+  std::ostringstream text;
+  text << std::fixed << std::setprecision(2) << 100 * evaluation.accuracy;
+  if (row.uniform != nullptr) {
+    const auto paired = evaluators::paired_difference(evaluation.correct, comparison.test(*row.uniform).correct);
+    text << std::showpos << " (" << 100 * paired.difference << ", " << 100 * paired.interval.first << " to " << 100 * paired.interval.second
+         << ')';
+  }
+  return text.str();
 }
 
-void print_row(const Comparison& comparison, const Row& row) {
-  const Policy* uniform = row.best.front();
-  std::cout << "| " << std::lround(100 * row.budget) << " % | " << (uniform != nullptr ? uniform->label : "none fits") << " | ";
-  if (uniform != nullptr) std::cout << 100 * comparison.at(uniform->candidate, Split::kTest).accuracy;
-  std::cout << " |";
+void print_head(const std::string& title, const std::string& cell, std::size_t searches) {
+  std::cout << '\n' << title << "\n\n| latency budget | best uniform policy | its latency % | its accuracy % |";
+  for (std::size_t run = 0; run < searches; ++run) std::cout << " search " << run + 1 << ": " << cell << " |";
+  std::cout << " mean |\n|---|---|---|---|";
+  for (std::size_t run = 0; run < searches; ++run) std::cout << "---|";
+  std::cout << "---|\n";
+}
+
+void print_uniform(const Comparison& comparison, const Row& row, double float_ms) {
+  std::cout << "| " << std::lround(100 * row.budget) << " % | ";
+  if (row.uniform == nullptr)
+    std::cout << "none fits | | |";
+  else
+    std::cout << row.uniform->label << " | " << std::fixed << std::setprecision(1)
+              << 100 * comparison.latency_ms(*row.uniform, row.target) / float_ms << " | " << std::setprecision(2)
+              << 100 * comparison.test(*row.uniform).accuracy << " |";
+}
+
+void print_accuracy_row(const Comparison& comparison, const Row& row, double float_ms) {
+  print_uniform(comparison, row, float_ms);
   double sum = 0;
-  for (std::size_t run = 1; run < row.best.size(); ++run) {
-    if (row.best[run] == nullptr) {
-      std::cout << " none fits |";
+  for (const Policy* ours : row.most_accurate) {
+    std::cout << ' ' << (ours == nullptr ? "none fits" : against_uniform(comparison, row, *ours)) << " |";
+    if (ours != nullptr && row.uniform != nullptr) sum += comparison.test(*ours).accuracy - comparison.test(*row.uniform).accuracy;
+  }
+  std::cout << std::showpos << ' ' << 100 * sum / static_cast<double>(row.most_accurate.size()) << std::noshowpos << " |\n";
+}
+
+void print_speed_row(const Comparison& comparison, const Row& row, double float_ms) {
+  print_uniform(comparison, row, float_ms);
+  double sum = 0;
+  for (const Policy* ours : row.fastest) {
+    if (ours == nullptr) {
+      std::cout << " none |";
       continue;
     }
-    const Evaluation& ours = comparison.at(row.best[run]->candidate, Split::kTest);
-    std::cout << ' ' << 100 * ours.accuracy;
-    if (uniform != nullptr) {
-      const auto difference = evaluators::paired_difference(ours.correct, comparison.at(uniform->candidate, Split::kTest).correct);
-      sum += difference.difference;
-      std::cout << std::showpos << " (" << 100 * difference.difference << ", " << 100 * difference.interval.first << " to "
-                << 100 * difference.interval.second << ')' << std::noshowpos;
-    }
-    std::cout << " |";
+    const double share = 100 * comparison.latency_ms(*ours, row.target) / float_ms;
+    sum += share;
+    std::cout << ' ' << std::setprecision(1) << share << "; " << against_uniform(comparison, row, *ours) << " |";
   }
-  if (uniform != nullptr) std::cout << std::showpos << ' ' << 100 * sum / static_cast<double>(row.best.size() - 1) << std::noshowpos;
-  std::cout << " |\n";
+  std::cout << ' ' << std::setprecision(1) << sum / static_cast<double>(row.fastest.size()) << " |\n";
+}
+
+void print_tables(const experiments::Experiment& experiment, const Comparison& comparison, const std::vector<Row>& rows) {
+  for (std::size_t target = 0; target < experiment.targets.size(); ++target) {
+    const double float_ms = experiment.targets[target].float_prediction.latency_ms;
+    const std::size_t searches = rows.front().most_accurate.size();
+    const auto of_target = [&](const auto& print) {
+      for (const Row& row : rows) {
+        if (row.target == static_cast<int>(target)) print(comparison, row, float_ms);
+      }
+    };
+    std::cout << std::defaultfloat << std::setprecision(4) << "\n### " << experiment.targets[target].name() << ", float network "
+              << float_ms << " ms (predicted)\n";
+    print_head("Most accurate within the budget; mean of the differences, points:", "accuracy % (difference, 95 %)", searches);
+    of_target(print_accuracy_row);
+    print_head("Fastest that loses nothing against the uniform policy on the search images; mean of the latencies, %:",
+               "latency %; accuracy % (difference, 95 %)", searches);
+    of_target(print_speed_row);
+  }
 }
 
 }  // namespace
@@ -219,16 +320,12 @@ int main(int argc, char** argv) {
   try {
     const experiments::Experiment experiment(experiments::load_config(argv[1]), /*load_train=*/false);
     Comparison comparison(experiment);
-    std::vector<std::vector<Policy>> sets{comparison.uniform_grid()};
-    for (int i = 2; i < argc; ++i) sets.push_back(searched(argv[i]));
-    std::cout << "Float network: " << 100 * experiment.float_accuracy(Split::kTest).accuracy << " % on the held-out split; "
-              << sets[0].size() << " uniform policies; " << sets.size() - 1 << " searches of " << sets[1].size() << " trials.\n";
-    int printed = -1;
-    for (const Row& row : compare(experiment, comparison, sets)) {
-      if (row.target != printed) print_head(experiment.targets[static_cast<std::size_t>(row.target)], sets.size() - 1);
-      printed = row.target;
-      print_row(comparison, row);
-    }
+    const std::vector<Policy> grid = comparison.uniform_grid();
+    std::vector<std::vector<Policy>> searches;
+    for (int i = 2; i < argc; ++i) searches.push_back(comparison.searched(argv[i]));
+    std::cout << "Float network: " << 100 * comparison.float_test().accuracy << " % on the held-out split; " << grid.size()
+              << " uniform policies; " << searches.size() << " searches of " << searches.front().size() << " trials.\n";
+    print_tables(experiment, comparison, compare(experiment, comparison, grid, searches));
   } catch (const UserError& error) {
     std::cerr << error.what() << '\n';
     return 2;

@@ -6,6 +6,7 @@
 
 #include "models/operators.h"
 #include "policies/bias_alignment.h"
+#include "policies/fake_quantize_node.h"
 #include "policies/fresh_names.h"
 #include "policies/layer_policies.h"
 #include "policies/weight_formats.h"
@@ -52,27 +53,8 @@ class Inserter {
   }
 
  private:
-  ValueId add_fake_quantize(ValueId input, const QuantizationParameters& parameters, std::int64_t axis, int bits) {
-    const models::Shape shape = axis < 0 ? models::Shape{} : models::Shape{static_cast<std::int64_t>(parameters.scale.size())};
-    const ValueId scale = result_.add_constant(names_.next(), Tensor::from<float>(shape, parameters.scale));
-    const ValueId zero_point = result_.add_constant(names_.next(), Tensor::from<std::int32_t>(shape, parameters.zero_point));
-    models::Value value = result_.value(input);
-    value.name = names_.next();
-    const ValueId output = result_.add_value(std::move(value));
-    result_.nodes.push_back({.name = names_.next(),
-                             .op = "FakeQuantize",
-                             .domain = models::kLatheDomain,
-                             .inputs = {input, scale, zero_point},
-                             .outputs = {output},
-                             .attributes = {{"axis", axis},
-                                            {"quant_min", static_cast<std::int64_t>(parameters.quant_min)},
-                                            {"quant_max", static_cast<std::int64_t>(parameters.quant_max)},
-                                            {"bits", static_cast<std::int64_t>(bits)}}});
-    return output;
-  }
-
   void add_activation(const ActivationPlan::Point& point, Range range) {
-    const ValueId quantized = add_fake_quantize(point.value, asymmetric(range, point.bits), /*axis=*/-1, point.bits);
+    const ValueId quantized = append_fake_quantize(result_, names_, point.value, asymmetric(range, point.bits), /*axis=*/-1, point.bits);
     for (const int reader : point.readers) quantized_inputs_[{reader, point.value}] = quantized;
   }
 
@@ -97,7 +79,7 @@ class Inserter {
     const bool searches = weight_method_ == RangeMethod::kMse;
     const auto parameters =
         searches ? symmetric_per_channel_mse(values, axis, layer.weight_bits) : symmetric_per_channel(values, axis, layer.weight_bits);
-    return add_fake_quantize(weight, parameters, axis, layer.weight_bits);
+    return append_fake_quantize(result_, names_, weight, parameters, axis, layer.weight_bits);
   }
 
   const Network& source_;

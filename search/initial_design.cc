@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
+#include <functional>
+#include <iterator>
 
+#include "search/constraints.h"
 #include "search/sensitivity_path.h"
 
 namespace lathe::search {
@@ -22,6 +24,60 @@ int nearest_channels(const std::vector<int>& values, double ratio) {
 int width_at_least(const std::vector<int>& values, int bits) {
   const auto found = std::lower_bound(values.begin(), values.end(), bits);
   return static_cast<int>(found == values.end() ? values.size() - 1 : found - values.begin());
+}
+
+// Whether `a` keeps at least what `b` keeps everywhere.
+bool compresses_at_most_as(const policies::Candidate& a, const policies::Candidate& b) {
+  return std::equal(a.choices.begin(), a.choices.end(), b.choices.begin(), std::greater_equal<>());
+}
+
+// Whether some exact objective of some front is better with `after`. Without any, every change counts.
+bool saves(const Problem& problem, const ExactScore& before, const ExactScore& after) {
+  bool has_cost = false;
+  for (const Front& front : problem.fronts) {
+    for (const int m : front.metrics) {
+      const auto at = static_cast<std::size_t>(m);
+      const Metric& metric = problem.metrics[at];
+      if (metric.is_measured) continue;
+      has_cost = true;
+      if (metric.direction == Direction::kMinimize ? after.metrics[at] < before.metrics[at] : after.metrics[at] > before.metrics[at])
+        return true;
+    }
+  }
+  return !has_cost;
+}
+
+struct Uniform {
+  double ratio;
+  int weight_bits, activation_bits;
+};
+// 8 bits are nearly free in accuracy on every network and 4-bit weights often are (Krishnamoorthi 2018, tables 4 and 7), so these come
+// before lower ratios; the extremes come last.
+constexpr Uniform kUniform[] = {{1, 32, 32}, {1, 8, 8},     {0.75, 8, 8}, {1, 4, 8},    {0.5, 8, 8},  {1, 4, 4},   {0.875, 8, 8},
+                                {1, 6, 6},   {0.625, 8, 8}, {0.75, 4, 8}, {1, 16, 16},  {0.75, 6, 6}, {0.5, 4, 8}, {0.75, 4, 4},
+                                {1, 5, 5},   {1, 3, 3},     {1, 7, 7},    {0.25, 8, 8}, {1, 2, 4}};
+
+bool is_one_width(const Uniform& uniform) {
+  return uniform.ratio == 1 && uniform.weight_bits == uniform.activation_bits;
+}
+
+// The candidates of the uniform policies, each that differs from those before it and is cheaper somewhere than the ones that keep more.
+std::vector<policies::Candidate> without_useless(const Problem& problem, const std::vector<Uniform>& order) {
+  if (problem.space.layers.empty()) return {};
+  std::vector<policies::Candidate> chosen;
+  std::vector<ExactScore> scores;
+  for (const Uniform& uniform : order) {
+    policies::Candidate candidate = uniform_candidate(problem.space, uniform.ratio, uniform.weight_bits, uniform.activation_bits);
+    ExactScore score = score_exactly(problem, candidate);
+    bool is_useless = false;
+    for (std::size_t i = 0; i < chosen.size() && !is_useless; ++i) {
+      is_useless = candidate == chosen[i] || (compresses_at_most_as(chosen[i], candidate) && !saves(problem, scores[i], score));
+    }
+    if (is_useless) continue;
+    chosen.push_back(std::move(candidate));
+    scores.push_back(std::move(score));
+  }
+  return chosen;
 }
 
 }  // namespace
@@ -44,29 +100,13 @@ policies::Candidate uniform_candidate(const policies::SearchSpace& space, double
   return candidate;
 }
 
-std::vector<policies::Candidate> uniform_candidates(const policies::SearchSpace& space) {
-  struct Uniform {
-    double ratio;
-    int weight_bits, activation_bits;
-  };
-  // 8 bits are nearly free in accuracy on every network and 4-bit weights often are (Krishnamoorthi 2018, tables 4 and 7), so these come
-  // before lower ratios; the extremes come last.
-  static constexpr Uniform kOrder[] = {{1, 32, 32},   {1, 8, 8},    {0.75, 8, 8},  {1, 4, 8},    {0.5, 8, 8}, {1, 4, 4},
-                                       {0.875, 8, 8}, {1, 6, 6},    {0.625, 8, 8}, {0.75, 4, 8}, {1, 16, 16}, {0.75, 6, 6},
-                                       {0.5, 4, 8},   {0.75, 4, 4}, {0.25, 8, 8},  {1, 2, 4}};
-  if (space.layers.empty()) return {};
-  std::vector<policies::Candidate> distinct;
-  std::set<policies::Candidate> seen;
-  for (const Uniform& uniform : kOrder) {
-    policies::Candidate candidate = uniform_candidate(space, uniform.ratio, uniform.weight_bits, uniform.activation_bits);
-    if (seen.insert(candidate).second) distinct.push_back(std::move(candidate));
-  }
-  return distinct;
+std::vector<policies::Candidate> uniform_candidates(const Problem& problem) {
+  return without_useless(problem, {std::begin(kUniform), std::end(kUniform)});
 }
 
 std::vector<policies::Candidate> initial_candidates(const Problem& problem) {
-  std::vector<policies::Candidate> uniform = uniform_candidates(problem.space);
   constexpr int kOnPaths = 14, kOnEachPath = 4;
+  const std::vector<policies::Candidate> uniform = uniform_candidates(problem);
   std::vector<policies::Candidate> informed;
   const int fronts = static_cast<int>(problem.fronts.size());
   for (const Front& front : problem.fronts) {
@@ -75,10 +115,14 @@ std::vector<policies::Candidate> initial_candidates(const Problem& problem) {
     }
   }
   if (informed.empty()) return uniform;
-  uniform.resize((uniform.size() + 1) / 2);
+  // Paths mix ratios and widths better than a uniform policy does; one width for all is what they lack, and what people compare with.
+  std::vector<Uniform> widths_first(std::begin(kUniform), std::end(kUniform));
+  std::stable_partition(widths_first.begin(), widths_first.end(), is_one_width);
+  std::vector<policies::Candidate> kept = without_useless(problem, widths_first);
+  kept.resize((kept.size() + 1) / 2);
   std::vector<policies::Candidate> mixed;
-  for (std::size_t i = 0; i < std::max(uniform.size(), informed.size()); ++i) {
-    if (i < uniform.size()) mixed.push_back(uniform[i]);
+  for (std::size_t i = 0; i < std::max(kept.size(), informed.size()); ++i) {
+    if (i < kept.size()) mixed.push_back(kept[i]);
     if (i < informed.size()) mixed.push_back(informed[i]);
   }
   return mixed;

@@ -12,12 +12,14 @@ namespace lathe::search {
 // ratio x the largest, of widths the narrowest that is not below the wanted one (the widest if all are).
 policies::Candidate uniform_candidate(const policies::SearchSpace& space, double ratio, int weight_bits, int activation_bits);
 
-// Distinct uniform candidates, the uncompressed one first, the others in the order in which they are worth a trial; at most 16. None in
-// a space without layers, which is no network.
-std::vector<policies::Candidate> uniform_candidates(const policies::SearchSpace& space);
+// Distinct uniform candidates, the uncompressed one first, the others in the order in which they are worth a trial; at most 19. One that
+// saves nothing on any front against a less compressed one is left out (6 bits on a device of bytes). None in a space without layers,
+// which is no network.
+std::vector<policies::Candidate> uniform_candidates(const Problem& problem);
 
-// What agents propose first: the uniform candidates; where the problem has sensitivities, half as many of them, in turn with candidates of
-// each front's sensitivity path (14 over all fronts, but at least 4 of each). None in a space without layers, which is no network.
+// What agents propose first: the uniform candidates; where the problem has sensitivities, half as many of them, those of one width
+// without pruning first, in turn with candidates of each front's sensitivity path (14 over all fronts, but at least 4 of each). None in a
+// space without layers, which is no network.
 std::vector<policies::Candidate> initial_candidates(const Problem& problem);
 // How many trials an agent should see before it goes its own way: `wanted`, or the whole of that design where it holds sensitivity paths,
 // which are worth more than what any agent proposes without knowing the network.

@@ -7,6 +7,7 @@
 
 #include "models/base/error.h"
 #include "models/operators.h"
+#include "policies/fake_quantize_node.h"
 #include "policies/fresh_names.h"
 #include "policies/quantize_network.h"
 
@@ -121,8 +122,9 @@ class Lifting {
     const auto& [value, scale, zero_point, quant_max] = activation->second;
     int bits = 1;
     while ((1 << bits) - 1 < quant_max) ++bits;
-    return replaced_[id] = add_fake_quantize(value, {.scale = {scale}, .zero_point = {zero_point}, .quant_min = 0, .quant_max = quant_max},
-                                             /*axis=*/-1, bits);
+    return replaced_[id] = append_fake_quantize(result_, names_, value,
+                                                {.scale = {scale}, .zero_point = {zero_point}, .quant_min = 0, .quant_max = quant_max},
+                                                /*axis=*/-1, bits);
   }
 
   // A weight in bytes, or a bias in 32 bits.
@@ -157,9 +159,10 @@ class Lifting {
                                         "; are they of one run?"});
     }
     const ValueId weight = add_constant("weight", id, dequantized(levels, scale, axis));
-    replaced_[id] = add_fake_quantize(
-        weight, {.scale = scale, .zero_point = std::vector<std::int32_t>(scale.size(), 0), .quant_min = -largest, .quant_max = largest},
-        axis, bits);
+    replaced_[id] = append_fake_quantize(
+        result_, names_, weight,
+        {.scale = scale, .zero_point = std::vector<std::int32_t>(scale.size(), 0), .quant_min = -largest, .quant_max = largest}, axis,
+        bits);
   }
 
   const Node& reader_of(ValueId id) const { return source_.nodes[static_cast<std::size_t>(readers_[static_cast<std::size_t>(id)].at(0))]; }
@@ -175,25 +178,6 @@ class Lifting {
   // Named after the layer that reads it: "conv1.weight".
   ValueId add_constant(const std::string& what, ValueId id, Tensor tensor) {
     return result_.add_constant(reader_of(id).name + "." + what, std::move(tensor));
-  }
-
-  ValueId add_fake_quantize(ValueId input, const QuantizationParameters& parameters, std::int64_t axis, int bits) {
-    const models::Shape shape = axis < 0 ? models::Shape{} : models::Shape{static_cast<std::int64_t>(parameters.scale.size())};
-    const ValueId scale = result_.add_constant(names_.next(), Tensor::from<float>(shape, parameters.scale));
-    const ValueId zero_point = result_.add_constant(names_.next(), Tensor::from<std::int32_t>(shape, parameters.zero_point));
-    models::Value value = result_.value(input);
-    value.name = names_.next();
-    const ValueId output = result_.add_value(std::move(value));
-    result_.nodes.push_back({.name = names_.next(),
-                             .op = "FakeQuantize",
-                             .domain = models::kLatheDomain,
-                             .inputs = {input, scale, zero_point},
-                             .outputs = {output},
-                             .attributes = {{"axis", axis},
-                                            {"quant_min", std::int64_t{parameters.quant_min}},
-                                            {"quant_max", std::int64_t{parameters.quant_max}},
-                                            {"bits", std::int64_t{bits}}}});
-    return output;
   }
 
   // "conv1_out" for what conv1 makes, "conv1_out_quantized" behind its FakeQuantize; inputs and outputs of the network keep their names.

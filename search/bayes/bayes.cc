@@ -27,7 +27,7 @@ class Bayes final : public Agent {
         seed_(seed),
         purpose_("bayes/" + options.name),
         stream_(problem, Rng(seed, "bayes_initial/" + options.name)),
-        design_(has_prior(options) ? initial_candidates(problem) : uniform_candidates(problem.space)),
+        design_(has_prior(options) ? initial_candidates(problem) : uniform_candidates(problem)),
         initial_(static_cast<std::size_t>(initial_of(options, problem))),
         search_{.pool = static_cast<int>(option(options, bayes_kind(), "pool")),
                 .starts = static_cast<int>(option(options, bayes_kind(), "starts"))} {

@@ -66,17 +66,5 @@ TEST(SpaceSize, SaturatesInsteadOfOverflowing) {
   EXPECT_EQ(space_size(make_zdt(1, 100, 21).problem.space), 1ULL << 62);
 }
 
-TEST(UniformCandidate, TakesTheNearestChannelsAndTheWidthThatIsNotNarrower) {
-  policies::SearchSpace space;
-  space.decisions = {{policies::DecisionKind::kKeptChannels, 0, "a", {4, 8, 16}},
-                     {policies::DecisionKind::kWeightBits, 0, "w", {2, 8, 32}},
-                     {policies::DecisionKind::kActivationBits, 0, "x", {8}}};
-  space.layers.resize(1);
-  EXPECT_EQ(uniform_candidate(space, 0.5, 4, 4).choices, (std::vector<int>{1, 1, 0}));
-  EXPECT_EQ(uniform_candidate(space, 1, 32, 32).choices, (std::vector<int>{2, 2, 0}));
-  EXPECT_EQ(uniform_candidate(space, 0.1, 64, 2).choices, (std::vector<int>{0, 2, 0}));
-  EXPECT_EQ(uniform_candidates(space).front().choices, (std::vector<int>{2, 2, 0}));
-}
-
 }  // namespace
 }  // namespace lathe::search
