@@ -14,9 +14,10 @@ if(LATHE_TORCH_DIR)
   endforeach()
   target_include_directories(lathe::torch SYSTEM INTERFACE
     ${lathe_torch_headers} ${LATHE_TORCH_DIR}/include/torch/csrc/api/include)
-  # --no-as-needed: CUDA kernels register themselves when libtorch_cuda is loaded, which nothing names.
+  # --no-as-needed: CUDA kernels register themselves when libtorch_cuda is loaded, which nothing names. The wheel's libraries export a part
+  # of the standard library (std::filesystem::remove_all, which then calls what is not there): the real one has to come first.
   target_link_options(lathe::torch INTERFACE -Wl,--allow-shlib-undefined -Wl,--disable-new-dtags -Wl,-rpath,${LATHE_TORCH_DIR}/lib)
-  target_link_libraries(lathe::torch INTERFACE -Wl,--no-as-needed ${LATHE_TORCH_DIR}/lib/libtorch.so
+  target_link_libraries(lathe::torch INTERFACE -Wl,--no-as-needed -lstdc++ ${LATHE_TORCH_DIR}/lib/libtorch.so
     ${LATHE_TORCH_DIR}/lib/libtorch_cpu.so ${LATHE_TORCH_DIR}/lib/libc10.so -Wl,--as-needed)
 else()
   find_path(LATHE_TORCH_INCLUDE torch/torch.h PATH_SUFFIXES torch/csrc/api/include REQUIRED)
