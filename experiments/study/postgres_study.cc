@@ -172,7 +172,7 @@ class PostgresStudy final : public SharedStudy {
       } catch (const SearchStopped&) {
         return;
       } catch (const std::runtime_error&) {
-        return;  // the search meets the same trouble, and reports it, when it next claims or records
+        // The search meets the same trouble, and reports it, when it next claims or records; until then the next beat may come through.
       }
       lock.lock();
     }
