@@ -20,6 +20,7 @@ class PipelineTables {
                  ChoiceTableMaker& maker);
   ~PipelineTables();
 
+  const TableIndex& index() const { return index_; }
   PipelineFigures plan(const policies::Candidate& candidate, const std::uint32_t* digits) const;
 
  private:
