@@ -1,6 +1,7 @@
 #include "hwmodels/digit_evaluator.h"
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 
 #include "models/base/vector_versions.h"
@@ -33,7 +34,8 @@ DigitEvaluator::DigitEvaluator(const CandidateDigits& digits, const std::vector<
 }
 
 void DigitEvaluator::evaluate(const int* choices, std::uint32_t* digits) const {
-  std::copy_n(choices, choices_, digits);
+  static_assert(sizeof(*choices) == sizeof(*digits));
+  std::memcpy(digits, choices, choices_ * sizeof(*digits));  // not a loop that converts one by one
   for (const TableIndex& level : levels_) {
     level.for_each(digits, [digits, classes = classes_.data()](std::uint32_t slot, std::uint32_t entry) { digits[slot] = classes[entry]; });
   }

@@ -10,7 +10,7 @@ namespace {
 
 // What a merged table may have: entries, and times the entries of the larger of its two. Few enough for those of a network to stay in a
 // second-level cache of 1 MB.
-constexpr std::size_t kMostEntries = 1 << 13, kMostGrowth = 4;
+constexpr std::size_t kMostEntries = 2048, kMostGrowth = 4;
 // How far apart in the network two operators are looked for that share choices.
 constexpr std::size_t kReach = 4;
 

@@ -11,7 +11,7 @@
 
 namespace lathe::hwmodels {
 
-// entry = sum over the axes of stride * digit.
+// entry = sum over the axes of stride * digit. The first stride is 1.
 struct ChoiceTable {
   struct Axis {
     std::uint32_t slot, stride;
@@ -30,6 +30,7 @@ class TableIndex {
 
   // `id` names the table to the visitor; `first_entry` is added to its entries.
   void add(const ChoiceTable& table, std::uint32_t id, std::size_t first_entry) {
+    LATHE_CHECK(table.axes.empty() || table.axes.front().stride == 1);
     LATHE_CHECK_LE(table.axes.size(), kMostAxes) << "a table this large is worked out anew for each candidate";
     Group& group = groups_[table.axes.size()];
     group.axes.insert(group.axes.end(), table.axes.begin(), table.axes.end());
@@ -86,7 +87,7 @@ class TableIndex {
   static void visit_group(std::index_sequence<axis...>, const Group& group, const std::uint32_t* digits, const Visit& visit) {
     const ChoiceTable::Axis* axes = group.axes.data();
     for (const Table& table : group.tables) {
-      visit(table.id, table.first_entry + (0U + ... + (axes[axis].stride * digits[axes[axis].slot])));
+      visit(table.id, table.first_entry + (0U + ... + (axis == 0 ? digits[axes[axis].slot] : axes[axis].stride * digits[axes[axis].slot])));
       axes += sizeof...(axis);
     }
   }
