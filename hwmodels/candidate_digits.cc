@@ -56,7 +56,8 @@ void CandidateDigits::apply(int slot, int value, WorkloadSetting& setting) const
     apply_choice(space_, slot, value, setting);
     return;
   }
-  const std::uint32_t combination = representatives_[static_cast<std::size_t>(slot) - space_.decisions.size()][static_cast<std::size_t>(value)];
+  const std::uint32_t combination =
+      representatives_[static_cast<std::size_t>(slot) - space_.decisions.size()][static_cast<std::size_t>(value)];
   for (const ChoiceTable::Axis& axis : derivation(slot).combination.axes) {
     const int of = static_cast<int>(axis.slot);
     apply(of, static_cast<int>(combination / axis.stride) % extent(of), setting);

@@ -58,8 +58,8 @@ class CandidateDigits {
   std::uint32_t value_at(int slot, const std::vector<std::uint32_t>& choices) const;
 
   const policies::SearchSpace& space_;
-  std::vector<int> extents_;              // by slot
-  std::vector<Derivation> derivations_;  // by slot, after those of the choices
+  std::vector<int> extents_;                                 // by slot
+  std::vector<Derivation> derivations_;                      // by slot, after those of the choices
   std::vector<std::vector<std::uint32_t>> representatives_;  // by derived digit and value: a combination
   std::map<std::pair<std::vector<int>, std::vector<std::uint32_t>>, int> known_;
 };

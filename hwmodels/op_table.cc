@@ -63,8 +63,7 @@ void add_entries(const CandidateDigits& digits, const OpTable& part, OpTable& jo
 }
 
 // The table near `guest` that grows least when it takes the guest in; of equal ones the nearest, of these the one before.
-std::optional<std::pair<std::size_t, ChoiceTable>> host_of(CandidateDigits& digits, const std::vector<OpTable>& tables,
-                                                           std::size_t guest) {
+std::optional<std::pair<std::size_t, ChoiceTable>> host_of(CandidateDigits& digits, const std::vector<OpTable>& tables, std::size_t guest) {
   std::optional<std::pair<std::size_t, ChoiceTable>> best;
   double least_growth = kMostGrowth + 1;
   for (std::size_t distance = 1; distance <= kReach; ++distance) {
@@ -94,7 +93,8 @@ void merge_tables(CandidateDigits& digits, std::vector<OpTable>& tables) {
       ++guest;
       continue;
     }
-    OpTable joint{.index = host->second, .costs = std::vector<OpSum>(host->second.entries),
+    OpTable joint{.index = host->second,
+                  .costs = std::vector<OpSum>(host->second.entries),
                   .weight_bytes = std::vector<std::int64_t>(host->second.entries)};
     add_entries(digits, tables[host->first], joint);
     add_entries(digits, tables[guest], joint);

@@ -41,9 +41,7 @@ void OpTables::add_op(ChoiceTableMaker& maker, const CandidateDigits& digits, in
     direct_ops_.push_back(op);
     return;
   }
-  OpTable table{.index = *index,
-                .costs = std::vector<OpSum>(index->entries),
-                .weight_bytes = std::vector<std::int64_t>(index->entries)};
+  OpTable table{.index = *index, .costs = std::vector<OpSum>(index->entries), .weight_bytes = std::vector<std::int64_t>(index->entries)};
   for_each_entry(*index, digits, maker.base(), [&](std::size_t entry, const WorkloadSetting& setting) {
     const OpTotals totals = totals_of(builder_.build_op(op, setting.kept_counts, setting.bits));
     table.costs[entry] = totals.cost;

@@ -28,8 +28,8 @@ class OpTables {
  public:
   // The device's model; operators cost nothing where it is not additive. All references but `maker` must outlive the tables; `maker` adds
   // to `digits`.
-  OpTables(const policies::WorkloadBuilder& builder, const policies::SearchSpace& space, const HardwareModel& model, ChoiceTableMaker& maker,
-           CandidateDigits& digits);
+  OpTables(const policies::WorkloadBuilder& builder, const policies::SearchSpace& space, const HardwareModel& model,
+           ChoiceTableMaker& maker, CandidateDigits& digits);
 
   // digits: see DigitEvaluator::evaluate.
   OpSum cost(const policies::Candidate& candidate, const std::uint32_t* digits) const;

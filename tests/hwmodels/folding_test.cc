@@ -5,9 +5,9 @@
 #include <cmath>
 #include <limits>
 
-#include "hwmodels/dataflow_stage.h"
 #include "hwmodels/folding_solver.h"
 #include "hwmodels/hardware_model.h"
+#include "hwmodels/stage_options.h"
 #include "models/base/rng.h"
 #include "sample_workloads.h"
 
@@ -110,16 +110,16 @@ TEST(Folding, WithinTwoPercentOfBruteForce) {
       all.push_back(all_foldings(stages.back()));
       options.push_back(stage_options(stages.back(), parameters()));
     }
-    std::vector<const StageOptions*> pointers;
-    for (const StageOptions& option : options) pointers.push_back(&option);
+    std::vector<StageView> views;
+    for (const StageOptions& option : options) views.push_back(option.view());
     const ResourceVector limits{count * rng.uniform(400, 3000), count * rng.uniform(0.6, 8), count * rng.uniform(0.1, 10)};
     const double best = brute_force(all, limits, 0, {}, 0, std::numeric_limits<double>::infinity());
-    const FoldingSolution solution = FoldingSolver().solve(pointers, limits, 0);
+    const FoldingSolution solution = FoldingSolver().solve(views, limits, 0);
     SCOPED_TRACE(::testing::Message() << "trial " << trial);
     ASSERT_EQ(solution.is_feasible, std::isfinite(best));
     if (!solution.is_feasible) continue;
     ++feasible;
-    EXPECT_TRUE(is_within(solution.used, limits));
+    EXPECT_TRUE(is_within(used_resources(views, solution), limits));
     EXPECT_LE(solution.initiation_interval, 1.02 * best);
     EXPECT_GE(solution.initiation_interval, best);
     // The limits bind: without them the interval would be the number of pixels.
@@ -134,7 +134,7 @@ TEST(Folding, ManyStagesComeNearTheLagrangianBoundOfEqualStages) {
   // answer, which the solver must reach or beat.
   const DataflowStage stage = dataflow_stage(conv_op({.in = 32, .out = 32, .size = 16, .weight_bits = 4, .activation_bits = 4}), kIntegers);
   const StageOptions options = stage_options(stage, parameters());
-  const std::vector<const StageOptions*> stages(40, &options);
+  const std::vector<StageView> stages(40, options.view());
   const ResourceVector limits{150000, 300, 1200};
   const ResourceVector share{limits[kLut] / 40, limits[kBram36] / 40, limits[kDsp] / 40};
   double best = std::numeric_limits<double>::infinity();
@@ -143,22 +143,22 @@ TEST(Folding, ManyStagesComeNearTheLagrangianBoundOfEqualStages) {
   }
   const FoldingSolution solution = FoldingSolver().solve(stages, limits, 0);
   ASSERT_TRUE(solution.is_feasible);
-  EXPECT_TRUE(is_within(solution.used, limits));
+  EXPECT_TRUE(is_within(used_resources(stages, solution), limits));
   EXPECT_LE(solution.initiation_interval, best);
 }
 
 // The largest cost over prices of the cheapest options of at most `interval` cycles, in limits: no choice that is as quick uses less than
 // this share of every limit (weak duality). Found by ascent, so any value that it returns holds.
-double least_share(const std::vector<const StageOptions*>& stages, const ResourceVector& limits, double interval) {
+double least_share(const std::vector<StageView>& stages, const ResourceVector& limits, double interval) {
   ResourceVector prices{1.0 / 3, 1.0 / 3, 1.0 / 3};
   double best = 0;
   for (int step = 0; step < 100; ++step) {
     ResourceVector used{};
     double cost = 0;
-    for (const StageOptions* stage : stages) {
+    for (const StageView& stage : stages) {
       double least = std::numeric_limits<double>::infinity();
       const FoldingOption* cheapest = nullptr;
-      for (const FoldingOption& option : stage->options) {
+      for (const FoldingOption& option : stage.options->options) {
         if (option.cycles > interval) break;
         double option_cost = 0;
         for (std::size_t r = 0; r < kFoldingResources; ++r) option_cost += prices[r] * option.resources[r] / limits[r];
@@ -184,28 +184,26 @@ TEST(Folding, ManyStagesLeaveNothingOfTheChipForAQuickerFolding) {
   FoldingSolver solver;
   for (int trial = 0; trial < 20; ++trial) {
     SCOPED_TRACE(::testing::Message() << "trial " << trial);
-    std::vector<std::shared_ptr<const StageOptions>> held;
-    std::vector<const StageOptions*> stages;
+    std::vector<StageView> stages;
     std::int64_t in = 3;
     const int count = 30 + static_cast<int>(rng.below(50));
     for (int i = 0; i < count; ++i) {
       const std::int64_t size = 32 >> (3 * i / count);
       const std::int64_t out = (4 + 2 * rng.below(7)) << (3 * i / count);
-      held.push_back(cache.get(dataflow_stage(conv_op({.in = in,
-                                                       .out = out,
-                                                       .size = size,
-                                                       .weight_bits = 2 + static_cast<int>(rng.below(7)),
-                                                       .activation_bits = 2 + static_cast<int>(rng.below(7))}),
-                                              kIntegers),
-                               parameters()));
-      stages.push_back(held.back().get());
+      const DataflowStage stage = dataflow_stage(conv_op({.in = in,
+                                                          .out = out,
+                                                          .size = size,
+                                                          .weight_bits = 2 + static_cast<int>(rng.below(7)),
+                                                          .activation_bits = 2 + static_cast<int>(rng.below(7))}),
+                                                 kIntegers);
+      stages.push_back(cache.get(stage, parameters()).view());
       in = out;
     }
     const double scale = rng.uniform(0.7, 3);
     const ResourceVector limits{150000 * scale, 210 * scale, 1200 * scale};
     const FoldingSolution& solution = solver.solve(stages, limits, 0);
     ASSERT_TRUE(solution.is_feasible);
-    EXPECT_TRUE(is_within(solution.used, limits));
+    EXPECT_TRUE(is_within(used_resources(stages, solution), limits));
     // 2 % of the chip: what whole options may leave over.
     EXPECT_GT(least_share(stages, limits, solution.initiation_interval / 1.02), 0.98);
   }
@@ -215,7 +213,7 @@ TEST(Folding, ASolverRemembersNothing) {
   const DataflowStage stage = dataflow_stage(conv_op({.in = 16, .out = 24, .size = 16, .weight_bits = 4, .activation_bits = 4}), kIntegers);
   const StageOptions options = stage_options(stage, parameters());
   const ResourceVector limits{60000, 100, 500};
-  const std::vector<const StageOptions*> many(20, &options), few(3, &options);
+  const std::vector<StageView> many(20, options.view()), few(3, options.view());
   FoldingSolver used;
   used.solve(few, {3000, 5, 10}, 0);
   const FoldingSolution first = used.solve(many, limits, 0), again = used.solve(many, limits, 0),
