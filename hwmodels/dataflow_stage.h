@@ -23,6 +23,9 @@ namespace lathe::hwmodels {
 inline constexpr int kFoldingResources = 3;
 using ResourceVector = std::array<double, kFoldingResources>;
 enum ResourceIndex { kLut = 0, kBram36 = 1, kDsp = 2 };
+inline bool is_within(const ResourceVector& used, const ResourceVector& limits) {
+  return used[kLut] <= limits[kLut] && used[kBram36] <= limits[kBram36] && used[kDsp] <= limits[kDsp];
+}
 
 // What a stage must do for one image.
 struct DataflowStage {

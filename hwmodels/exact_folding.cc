@@ -14,10 +14,6 @@ ResourceVector sum(const ResourceVector& a, const ResourceVector& b) {
   return {a[kLut] + b[kLut], a[kBram36] + b[kBram36], a[kDsp] + b[kDsp]};
 }
 
-bool fits(const ResourceVector& used, const ResourceVector& limits) {
-  return used[kLut] <= limits[kLut] && used[kBram36] <= limits[kBram36] && used[kDsp] <= limits[kDsp];
-}
-
 // Whether anything fits at one interval.
 class BranchAndBound {
  public:
@@ -56,7 +52,7 @@ class BranchAndBound {
     if (++nodes_ > kMostNodes) return false;
     for (const std::uint16_t option : fronts_[stage]) {
       const ResourceVector next = sum(used, resources(stage, option));
-      if (!fits(sum(next, rest_[stage + 1]), limits_)) continue;
+      if (!is_within(sum(next, rest_[stage + 1]), limits_)) continue;
       chosen_[stage] = option;
       if (descend(stage + 1, next)) return true;
     }

@@ -1,7 +1,6 @@
 #include "hwmodels/folding_solver.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -34,24 +33,9 @@ constexpr float kWholeShare = 1 - 1e-5F;
 // What a share over a limit costs, in prices, whose sum is 1.
 constexpr float kPenalty = 1;
 constexpr float kLowestPrice = 1e-3F;
+constexpr FourFloats kEqualPrices{1.0F / 3, 1.0F / 3, 1.0F / 3, 0};
 
 constexpr std::size_t kOptions = FrontLine::kOptions;
-// Lane numbers stand in the last bits of the costs, which then name the cheapest option by their minimum alone.
-constexpr std::uint32_t kLaneBits = kOptions - 1;
-
-// The lane of least cost; costs >= 0.
-inline std::uint32_t cheapest_lane(const std::array<float, kOptions>& costs) {
-  std::array<float, kOptions> least;
-  for (std::uint32_t j = 0; j < kOptions; ++j) least[j] = std::bit_cast<float>((std::bit_cast<std::uint32_t>(costs[j]) & ~kLaneBits) | j);
-  for (std::uint32_t half = kOptions / 2; half > 0; half /= 2) {
-    for (std::uint32_t j = 0; j < half; ++j) least[j] = least[j + half] < least[j] ? least[j + half] : least[j];
-  }
-  return std::bit_cast<std::uint32_t>(least[0]) & kLaneBits;
-}
-
-inline float units(const FrontLine& front, std::size_t resource, std::uint32_t lane) {
-  return static_cast<float>(front.words[resource * kOptions + lane]);
-}
 
 // Levels of a stage of at most `interval`, of which there is one. No branch depends on what is read, so that searches of many stages
 // overlap.
@@ -71,6 +55,10 @@ inline std::uint16_t level_cycles(const StageView& stage, std::uint32_t level) {
 
 int log_steps(double ratio) {
   return static_cast<int>(kLogStepsPerOctave * std::log2(ratio));
+}
+
+LATHE_INLINE EightFloats units(const FrontLine& front, std::size_t resource) {
+  return eight_floats(front.words.data() + resource * kOptions);
 }
 
 // Stages of one kind follow each other in a network; a stride of about the golden ratio mixes them.
@@ -94,11 +82,16 @@ ResourceVector used_resources(std::span<const StageView> stages, const FoldingSo
   return used;
 }
 
-float FoldingSolver::Use::largest() const {
-  return std::max({shares[0], shares[1], shares[2]});
+bool FoldingSolver::Use::fits() const {
+  return shares[kLut] <= kWholeShare && shares[kBram36] <= kWholeShare && shares[kDsp] <= kWholeShare;
 }
 
-void FoldingSolver::start(double least_interval) {
+void FoldingSolver::start(std::span<const StageView> stages, const ResourceVector& limits, double least_interval) {
+  if (order_.size() != stages.size()) order_ = mixed_order(stages.size());
+  stages_.clear();
+  for (const std::uint32_t i : order_) stages_.push_back(stages[i]);
+  for (std::size_t r = 0; r < kFoldingResources; ++r) share_of_unit_[r] = static_cast<float>(FrontLine::kUnits[r] / limits[r]);
+  prices_ = kEqualPrices;
   lowest_ = cap_ = log_cycles(std::max(1.0, least_interval));
   for (const StageView& stage : stages_) {
     lowest_ = std::max<LogInterval>(lowest_, stage.least_log_cycles);
@@ -106,21 +99,21 @@ void FoldingSolver::start(double least_interval) {
   }
   upper_ = kUnknown;
   missed_ = 0;
-  prices_.fill(1.0F / kFoldingResources);
-  if (order_.size() != stages_.size()) order_ = mixed_order(stages_.size());
-  fronts_.resize(stages_.size());
-  choices_.resize(stages_.size());
-  solution_.chosen.resize(stages_.size());
-  solution_.uses_dsp.resize(stages_.size());
+  levels_.resize(stages.size());
+  fronts_.resize(stages.size());
+  choices_.resize(stages.size());
+  accepted_.resize(stages.size());
+  solution_.chosen.resize(stages.size());
+  solution_.uses_dsp.resize(stages.size());
 }
 
 // Where some of the stages, chosen at the lowest interval, say that the cost of all is 1.
 FoldingSolver::LogInterval FoldingSolver::first_interval() {
   constexpr std::size_t kSample = 12;
-  if (order_.size() < 2 * kSample) return lowest_;
+  if (stages_.size() < 2 * kSample) return lowest_;
   find_levels(lowest_);
   const Use use = choose_by_prices(kFirstSensitivity, kSample);
-  return next_interval(lowest_, use.cost * static_cast<double>(order_.size()) / kSample, /*misses=*/0);
+  return next_interval(lowest_, use.cost * static_cast<double>(stages_.size()) / kSample, /*misses=*/0);
 }
 
 void FoldingSolver::search() {
@@ -128,10 +121,10 @@ void FoldingSolver::search() {
   int passes_at_cap = 0, misses = 0;
   for (int pass = 0; pass < kMostPasses; ++pass) {
     find_levels(interval);
-    Use use = choose_by_prices(pass < kFirstPasses ? kFirstSensitivity : kSensitivity, order_.size());
+    Use use = choose_by_prices(pass < kFirstPasses ? kFirstSensitivity : kSensitivity, stages_.size());
     const float cost = use.cost;
-    for (int k = 0; k < kRepairPasses && use.largest() > kWholeShare && cost < kHopelessCost; ++k) repair(use);
-    if (use.largest() <= kWholeShare) {
+    for (int k = 0; k < kRepairPasses && !use.fits() && cost < kHopelessCost; ++k) repair(use);
+    if (use.fits()) {
       accept_choices();
     } else {
       ++misses;
@@ -165,10 +158,18 @@ void FoldingSolver::find_levels(LogInterval interval) {
     const std::uint32_t count = levels_within(stage, most);
     fronts_[i] = stage.lines + stage.cycle_lines + count - 1;
     __builtin_prefetch(fronts_[i]);
-    found_ = std::max<LogInterval>(found_, level_cycles(stage, count - 1));
+    levels_[i] = level_cycles(stage, count - 1);
+    found_ = std::max<LogInterval>(found_, levels_[i]);
     // Behind the last level stands one that is never reached, but where the levels fill their lines.
     if (count < stage.cycle_lines * FrontLine::kLevels) following_ = std::min<LogInterval>(following_, level_cycles(stage, count));
   }
+}
+
+LATHE_INLINE FoldingSolver::Choice FoldingSolver::choice_of(const FrontLine& front, std::uint32_t lane) const {
+  const std::uint16_t* words = front.words.data() + lane;
+  const Shares units{static_cast<float>(words[kLut * kOptions]), static_cast<float>(words[kBram36 * kOptions]),
+                     static_cast<float>(words[kDsp * kOptions]), 0};
+  return {.shares = units * share_of_unit_, .option = words[FrontLine::kOptionIndex]};
 }
 
 LATHE_VECTOR_VERSIONS
@@ -176,28 +177,20 @@ FoldingSolver::Use FoldingSolver::choose_by_prices(float sensitivity, std::size_
   Use use;
   Shares prices = prices_, sum_of_prices{};
   for (std::size_t begin = 0; begin < count; begin += kBatch) {
-    const float lut = prices[kLut] * share_of_unit_[kLut], bram = prices[kBram36] * share_of_unit_[kBram36],
-                dsp = prices[kDsp] * share_of_unit_[kDsp];
+    const Shares price_of_unit = prices * share_of_unit_;
     const std::size_t end = std::min(begin + kBatch, count);
-    for (std::size_t at = begin; at < end; ++at) {
-      const std::uint32_t i = order_[at];
+    for (std::size_t i = begin; i < end; ++i) {
       const FrontLine& front = *fronts_[i];
-      std::array<float, kOptions> costs;
-      for (std::uint32_t j = 0; j < kOptions; ++j)
-        costs[j] = lut * units(front, kLut, j) + bram * units(front, kBram36, j) + dsp * units(front, kDsp, j);
-      const std::uint32_t lane = cheapest_lane(costs);
-      choices_[i].option = front.words[FrontLine::kOptionIndex + lane];
-      for (std::size_t r = 0; r < kFoldingResources; ++r) {
-        choices_[i].shares[r] = units(front, r, lane) * share_of_unit_[r];
-        use.shares[r] += choices_[i].shares[r];
-      }
+      choices_[i] =
+          choice_of(front, index_of_smallest(price_of_unit[kLut] * units(front, kLut) + price_of_unit[kBram36] * units(front, kBram36) +
+                                             price_of_unit[kDsp] * units(front, kDsp)));
+      use.shares += choices_[i].shares;
     }
     use.cost = prices_[0] * use.shares[0] + prices_[1] * use.shares[1] + prices_[2] * use.shares[2];
-    for (std::size_t r = 0; r < kFoldingResources; ++r) {
-      constexpr float kLeastFactor = 0.1F;
-      sum_of_prices[r] += prices[r];
-      prices[r] = prices_[r] * std::max(kLeastFactor, 1 + sensitivity * (use.shares[r] - use.cost));
-    }
+    constexpr Shares kLeastFactor{0.1F, 0.1F, 0.1F, 0.1F};
+    const Shares factor = 1 + sensitivity * (use.shares - use.cost);
+    sum_of_prices += prices;
+    prices = prices_ * (factor > kLeastFactor ? factor : kLeastFactor);
   }
   const float total = std::max(sum_of_prices[0] + sum_of_prices[1] + sum_of_prices[2], std::numeric_limits<float>::min());
   for (std::size_t r = 0; r < kFoldingResources; ++r) prices_[r] = std::max(sum_of_prices[r] / total, kLowestPrice);
@@ -208,63 +201,62 @@ FoldingSolver::Use FoldingSolver::choose_by_prices(float sensitivity, std::size_
 // nothing is over.
 LATHE_VECTOR_VERSIONS
 void FoldingSolver::repair(Use& use) {
-  for (const std::uint32_t i : order_) {
-    if (use.largest() <= kWholeShare) return;
-    const FrontLine& front = *fronts_[i];
-    Choice& choice = choices_[i];
-    std::array<float, kOptions> costs{};
-    Shares over;  // the limits, by all other stages
+  for (std::size_t i = 0; i < stages_.size() && !use.fits(); ++i) {
+    const Shares others = use.shares - choices_[i].shares;
+    EightFloats costs{};
     for (std::size_t r = 0; r < kFoldingResources; ++r) {
-      over[r] = use.shares[r] - choice.shares[r] - kWholeShare;
-      for (std::uint32_t j = 0; j < kOptions; ++j) {
-        const float share = share_of_unit_[r] * units(front, r, j);
-        const float excess = over[r] + share;
-        costs[j] += prices_[r] * share + kPenalty * (excess > 0 ? excess : 0);
-      }
+      const EightFloats shares = share_of_unit_[r] * units(*fronts_[i], r);
+      const EightFloats excess = shares + (others[r] - kWholeShare);
+      costs += prices_[r] * shares + kPenalty * (excess > 0 ? excess : EightFloats{});
     }
-    const std::uint32_t lane = cheapest_lane(costs);
-    choice.option = front.words[FrontLine::kOptionIndex + lane];
-    for (std::size_t r = 0; r < kFoldingResources; ++r) {
-      choice.shares[r] = units(front, r, lane) * share_of_unit_[r];
-      use.shares[r] = over[r] + kWholeShare + choice.shares[r];
-    }
+    choices_[i] = choice_of(*fronts_[i], index_of_smallest(costs));
+    use.shares = others + choices_[i].shares;
   }
 }
 
-// Looks at no option, only at levels, which are in the cache: `conclude` asks what was chosen in the end.
+// Looks at no option, only at levels, which are in the cache.
 void FoldingSolver::accept_choices() {
   if (found_ >= upper_) return;
   upper_ = found_;
+  accepted_ = levels_;
   for (std::size_t i = 0; i < stages_.size(); ++i) {
-    solution_.chosen[i] = choices_[i].option;
-    solution_.uses_dsp[i] = choices_[i].shares[kDsp] > 0;
+    solution_.chosen[order_[i]] = choices_[i].option;
+    solution_.uses_dsp[order_[i]] = choices_[i].shares[kDsp] > 0;
   }
 }
 
 // Where nothing fits, each stage shows the folding that takes the least share of the chip, whatever its speed.
-void FoldingSolver::take_smallest(const ResourceVector& limits) {
+void FoldingSolver::take_smallest() {
   find_levels(cap_);
-  prices_.fill(1.0F / kFoldingResources);
-  choose_by_prices(/*sensitivity=*/0, order_.size());
+  prices_ = kEqualPrices;
+  choose_by_prices(/*sensitivity=*/0, stages_.size());
   accept_choices();
-  const ResourceVector used = used_resources(stages_, solution_);
-  solution_.is_feasible = used[kLut] <= limits[kLut] && used[kBram36] <= limits[kBram36] && used[kDsp] <= limits[kDsp];
 }
 
-void FoldingSolver::conclude(double least_interval) {
-  solution_.initiation_interval = least_interval;
-  for (std::size_t i = 0; i < stages_.size(); ++i)
-    solution_.initiation_interval = std::max(solution_.initiation_interval, stages_[i].options->options[solution_.chosen[i]].cycles);
+// Cycles of the slowest option that was chosen. An option may be quicker than its level; which is not in the cache, so only levels that may
+// hold the slowest one are looked into.
+double FoldingSolver::slowest_choice() const {
+  double slowest = 0;
+  const auto look_into = [&](std::size_t i) {
+    slowest = std::max(slowest, stages_[i].options->options[solution_.chosen[order_[i]]].cycles);
+  };
+  if (stages_.empty()) return slowest;
+  look_into(static_cast<std::size_t>(std::max_element(accepted_.begin(), accepted_.end()) - accepted_.begin()));
+  for (std::size_t i = 0; i < stages_.size(); ++i) {
+    if (accepted_[i] >= log_cycles(slowest)) look_into(i);
+  }
+  return slowest;
 }
 
 const FoldingSolution& FoldingSolver::solve(std::span<const StageView> stages, const ResourceVector& limits, double least_interval) {
-  stages_ = stages;
-  for (std::size_t r = 0; r < kFoldingResources; ++r) share_of_unit_[r] = static_cast<float>(FrontLine::kUnits[r] / limits[r]);
-  start(least_interval);
+  start(stages, limits, least_interval);
   search();
   solution_.is_feasible = upper_ != kUnknown;
-  if (!solution_.is_feasible) take_smallest(limits);
-  conclude(least_interval);
+  if (!solution_.is_feasible) {
+    take_smallest();
+    solution_.is_feasible = is_within(used_resources(stages, solution_), limits);
+  }
+  solution_.initiation_interval = std::max(least_interval, slowest_choice());
   if (stages.size() <= kMostExactStages) improve_exactly(stages, limits, least_interval, solution_);
   return solution_;
 }

@@ -13,11 +13,11 @@
 // (exact_folding.h).
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
 
+#include "hwmodels/packed_floats.h"
 #include "hwmodels/stage_options.h"
 
 namespace lathe::hwmodels {
@@ -39,43 +39,48 @@ class FoldingSolver {
   const FoldingSolution& solve(std::span<const StageView> stages, const ResourceVector& limits, double least_interval);
 
  private:
-  using Shares = std::array<float, kFoldingResources>;  // of the limits
+  // Of the limits, by resource; the last one is 0.
+  using Shares = FourFloats;
   struct Choice {
-    Shares shares;
-    std::uint16_t option;
+    Shares shares{};
+    std::uint16_t option = 0;
   };
   // What the current choice of all stages uses, and costs at the prices of the pass.
   struct Use {
     Shares shares{};
     float cost = 0;
-    float largest() const;
+    bool fits() const;
   };
   // An interval in the steps of log_cycles.
   using LogInterval = int;
 
-  void start(double least_interval);
+  void start(std::span<const StageView> stages, const ResourceVector& limits, double least_interval);
   void search();
   LogInterval first_interval();
   void fetch_levels(LogInterval interval);
   LogInterval next_interval(LogInterval interval, double cost, int misses) const;
   void find_levels(LogInterval interval);
-  // The first `count` stages of order_, at the levels that were found.
+  // The first `count` stages, at the levels that were found.
   Use choose_by_prices(float sensitivity, std::size_t count);
   void repair(Use& use);
   void accept_choices();
-  void take_smallest(const ResourceVector& limits);
-  void conclude(double least_interval);
+  void take_smallest();
+  double slowest_choice() const;
 
-  std::span<const StageView> stages_;
-  Shares share_of_unit_{};                 // FrontLine::kUnits / limits
+  Choice choice_of(const FrontLine& front, std::uint32_t lane) const;
+
+  std::vector<std::uint32_t> order_;  // in which a pass visits the stages; what is by visit is in that order
+  std::vector<StageView> stages_;     // by visit
+  Shares share_of_unit_{};            // FrontLine::kUnits / limits
+  Shares prices_{};
   LogInterval lowest_ = 0, cap_ = 0;       // no interval below can fit; at the cap every option may be taken
   LogInterval upper_ = 0;                  // the smallest interval known to fit
   LogInterval missed_ = 0;                 // the largest interval known not to
   LogInterval found_ = 0, following_ = 0;  // cycles of the slowest level that was found, and of the next one
-  Shares prices_{};
-  std::vector<std::uint32_t> order_;      // in which a pass visits the stages
-  std::vector<const FrontLine*> fronts_;  // by stage: that of the level of the interval
-  std::vector<Choice> choices_;
+  std::vector<std::uint16_t> levels_;      // by visit: log of the cycles of the level that was found
+  std::vector<const FrontLine*> fronts_;   // by visit: its options
+  std::vector<Choice> choices_;            // by visit
+  std::vector<std::uint16_t> accepted_;    // by visit: level of the choice in solution_
   FoldingSolution solution_;
 };
 

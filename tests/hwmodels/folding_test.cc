@@ -24,10 +24,6 @@ const DataflowParameters& parameters() {
   return loaded;
 }
 
-bool is_within(const ResourceVector& used, const ResourceVector& limits) {
-  return used[kLut] <= limits[kLut] && used[kBram36] <= limits[kBram36] && used[kDsp] <= limits[kDsp];
-}
-
 ResourceVector sum(const ResourceVector& a, const ResourceVector& b) {
   return {a[kLut] + b[kLut], a[kBram36] + b[kBram36], a[kDsp] + b[kDsp]};
 }
