@@ -102,7 +102,6 @@ void FoldingSolver::start(std::span<const StageView> stages, const ResourceVecto
   levels_.resize(stages.size());
   fronts_.resize(stages.size());
   choices_.resize(stages.size());
-  accepted_.resize(stages.size());
   solution_.chosen.resize(stages.size());
   solution_.uses_dsp.resize(stages.size());
 }
@@ -169,7 +168,7 @@ LATHE_INLINE FoldingSolver::Choice FoldingSolver::choice_of(const FrontLine& fro
   const std::uint16_t* words = front.words.data() + lane;
   const Shares units{static_cast<float>(words[kLut * kOptions]), static_cast<float>(words[kBram36 * kOptions]),
                      static_cast<float>(words[kDsp * kOptions]), 0};
-  return {.shares = units * share_of_unit_, .option = words[FrontLine::kOptionIndex]};
+  return {.shares = units * share_of_unit_, .word = words[FrontLine::kOptionIndex]};
 }
 
 LATHE_VECTOR_VERSIONS
@@ -218,11 +217,8 @@ void FoldingSolver::repair(Use& use) {
 void FoldingSolver::accept_choices() {
   if (found_ >= upper_) return;
   upper_ = found_;
-  accepted_ = levels_;
-  for (std::size_t i = 0; i < stages_.size(); ++i) {
-    solution_.chosen[order_[i]] = choices_[i].option;
-    solution_.uses_dsp[order_[i]] = choices_[i].shares[kDsp] > 0;
-  }
+  accepted_levels_ = levels_;
+  accepted_ = choices_;
 }
 
 // Where nothing fits, each stage shows the folding that takes the least share of the chip, whatever its speed.
@@ -233,17 +229,16 @@ void FoldingSolver::take_smallest() {
   accept_choices();
 }
 
-// Cycles of the slowest option that was chosen. An option may be quicker than its level; which is not in the cache, so only levels that may
-// hold the slowest one are looked into.
+// Cycles of the slowest option that was accepted. An option may be quicker than its level, and its own cycles are not in the cache: only
+// stages that may be the slowest are looked into.
 double FoldingSolver::slowest_choice() const {
+  LogInterval known = 0;
+  for (std::size_t i = 0; i < stages_.size(); ++i)
+    known = accepted_[i].is_slowest() ? std::max<LogInterval>(known, accepted_levels_[i]) : known;
   double slowest = 0;
-  const auto look_into = [&](std::size_t i) {
-    slowest = std::max(slowest, stages_[i].options->options[solution_.chosen[order_[i]]].cycles);
-  };
-  if (stages_.empty()) return slowest;
-  look_into(static_cast<std::size_t>(std::max_element(accepted_.begin(), accepted_.end()) - accepted_.begin()));
   for (std::size_t i = 0; i < stages_.size(); ++i) {
-    if (accepted_[i] >= log_cycles(slowest)) look_into(i);
+    if (accepted_levels_[i] < known + (accepted_[i].is_slowest() ? 0 : 1)) continue;
+    slowest = std::max(slowest, stages_[i].options->options[accepted_[i].index()].cycles);
   }
   return slowest;
 }
@@ -252,10 +247,12 @@ const FoldingSolution& FoldingSolver::solve(std::span<const StageView> stages, c
   start(stages, limits, least_interval);
   search();
   solution_.is_feasible = upper_ != kUnknown;
-  if (!solution_.is_feasible) {
-    take_smallest();
-    solution_.is_feasible = is_within(used_resources(stages, solution_), limits);
+  if (!solution_.is_feasible) take_smallest();
+  for (std::size_t i = 0; i < stages_.size(); ++i) {
+    solution_.chosen[order_[i]] = accepted_[i].index();
+    solution_.uses_dsp[order_[i]] = accepted_[i].shares[kDsp] > 0;
   }
+  if (!solution_.is_feasible) solution_.is_feasible = is_within(used_resources(stages, solution_), limits);
   solution_.initiation_interval = std::max(least_interval, slowest_choice());
   if (stages.size() <= kMostExactStages) improve_exactly(stages, limits, least_interval, solution_);
   return solution_;

@@ -43,7 +43,9 @@ class FoldingSolver {
   using Shares = FourFloats;
   struct Choice {
     Shares shares{};
-    std::uint16_t option = 0;
+    std::uint16_t word = 0;  // see FrontLine::kOptionIndex
+    bool is_slowest() const { return (word & FrontLine::kIsSlowest) != 0; }
+    std::uint16_t index() const { return word & ~FrontLine::kIsSlowest; }
   };
   // What the current choice of all stages uses, and costs at the prices of the pass.
   struct Use {
@@ -80,7 +82,8 @@ class FoldingSolver {
   std::vector<std::uint16_t> levels_;      // by visit: log of the cycles of the level that was found
   std::vector<const FrontLine*> fronts_;   // by visit: its options
   std::vector<Choice> choices_;            // by visit
-  std::vector<std::uint16_t> accepted_;    // by visit: level of the choice in solution_
+  std::vector<std::uint16_t> accepted_levels_;
+  std::vector<Choice> accepted_;  // those at upper_
   FoldingSolution solution_;
 };
 

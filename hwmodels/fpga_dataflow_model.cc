@@ -136,6 +136,8 @@ PipelineFigures DataflowPlanner::plan(std::span<const PreparedStage* const> stag
   workspace.options.clear();
   double fill = 0;
   for (const PreparedStage* stage : stages) {
+    // The solver will read these of all stages at once, instead of waiting for one after another.
+    for (int line = 0; line < std::min<int>(stage->options.cycle_lines, 2); ++line) __builtin_prefetch(stage->options.lines + line);
     workspace.options.push_back(stage->options);
     fill += stage->fill;
   }

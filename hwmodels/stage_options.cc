@@ -64,7 +64,7 @@ void add_options(std::vector<FoldingOption> all, StageOptions& result) {
     result.options.push_back(option);
     result.beaten_from.push_back(kNever);
   }
-  LATHE_CHECK_LE(result.options.size(), UINT16_MAX) << "options of one stage";
+  LATHE_CHECK_LE(result.options.size(), FrontLine::kIsSlowest) << "options of one stage";
 }
 
 void add_cycle_lines(StageOptions& result) {
@@ -93,7 +93,7 @@ struct CheapestOptions {
 };
 
 // A line that is not full repeats its first option.
-FrontLine front_line(const CheapestOptions& cheapest, const std::vector<FoldingOption>& options) {
+FrontLine front_line(const CheapestOptions& cheapest, const std::vector<FoldingOption>& options, double level_cycles) {
   std::array<std::uint16_t, FrontLine::kOptions> kept;
   kept.fill(cheapest.options.front());
   std::size_t count = 1;
@@ -102,7 +102,8 @@ FrontLine front_line(const CheapestOptions& cheapest, const std::vector<FoldingO
   }
   FrontLine line;
   for (std::size_t j = 0; j < kept.size(); ++j) {
-    line.words[FrontLine::kOptionIndex + j] = kept[j];
+    const bool is_slowest = options[kept[j]].cycles == level_cycles;
+    line.words[FrontLine::kOptionIndex + j] = static_cast<std::uint16_t>(kept[j] | (is_slowest ? FrontLine::kIsSlowest : 0));
     for (std::size_t r = 0; r < kFoldingResources; ++r)
       line.words[r * FrontLine::kOptions + j] = static_cast<std::uint16_t>(units_of(options[kept[j]], r));
   }
@@ -114,7 +115,7 @@ void add_front_lines(const ResourceVector& chip, StageOptions& result) {
   for (std::size_t i = 0; i < result.options.size(); ++i) {
     cheapest.offer(result.options[i], static_cast<std::uint16_t>(i), chip);
     const bool ends_level = i + 1 == result.options.size() || result.options[i + 1].cycles > result.options[i].cycles;
-    if (ends_level) result.lines.push_back(front_line(cheapest, result.options));
+    if (ends_level) result.lines.push_back(front_line(cheapest, result.options, result.options[i].cycles));
   }
 }
 

@@ -25,11 +25,13 @@ inline constexpr std::uint16_t kMostLogCycles = 0xFFFE;
 std::uint16_t log_cycles(double cycles);
 
 // Either the logarithms of 32 numbers of cycles, rising, filled up with 0xFFFF. Or eight options side by side: of each its look-up tables,
-// then block RAMs, then DSP slices in kUnits, rounded up (what fits in units fits in truth), then its index into StageOptions::options.
+// then block RAMs, then DSP slices in kUnits, rounded up (what fits in units fits in truth), then its index into StageOptions::options,
+// with kIsSlowest where it takes all cycles of the level.
 struct alignas(64) FrontLine {
   static constexpr std::size_t kLevels = 32, kOptions = 8;
   static constexpr ResourceVector kUnits{8, 0.5, 1};
   static constexpr std::size_t kOptionIndex = kFoldingResources * kOptions;
+  static constexpr std::uint16_t kIsSlowest = 0x8000;
   std::array<std::uint16_t, kLevels> words;
 };
 
