@@ -82,7 +82,7 @@ ResourceVector used_resources(std::span<const StageView> stages, const FoldingSo
   return used;
 }
 
-bool FoldingSolver::Use::fits() const {
+inline bool FoldingSolver::Use::fits() const {
   return shares[kLut] <= kWholeShare && shares[kBram36] <= kWholeShare && shares[kDsp] <= kWholeShare;
 }
 
@@ -106,20 +106,23 @@ void FoldingSolver::start(std::span<const StageView> stages, const ResourceVecto
   solution_.uses_dsp.resize(stages.size());
 }
 
-// Where some of the stages, chosen at the lowest interval, say that the cost of all is 1.
+// Where samples of the stages say that the cost of all is 1: a few, chosen at the lowest interval, then more of them, near the root.
 FoldingSolver::LogInterval FoldingSolver::first_interval() {
-  constexpr std::size_t kSample = 12;
-  if (stages_.size() < 2 * kSample) return lowest_;
-  find_levels(lowest_);
-  const Use use = choose_by_prices(kFirstSensitivity, kSample);
-  return next_interval(lowest_, use.cost * static_cast<double>(stages_.size()) / kSample, /*misses=*/0);
+  LogInterval interval = lowest_;
+  for (const std::size_t sample : {std::size_t{12}, std::size_t{24}}) {
+    if (stages_.size() < 2 * sample) break;
+    find_levels(interval, sample);
+    const Use use = choose_by_prices(kFirstSensitivity, sample);
+    interval = next_interval(interval, use.cost * static_cast<double>(stages_.size() / static_cast<double>(sample)), /*misses=*/0);
+  }
+  return interval;
 }
 
 void FoldingSolver::search() {
   LogInterval interval = first_interval();
   int passes_at_cap = 0, misses = 0;
   for (int pass = 0; pass < kMostPasses; ++pass) {
-    find_levels(interval);
+    find_levels(interval, stages_.size());
     Use use = choose_by_prices(pass < kFirstPasses ? kFirstSensitivity : kSensitivity, stages_.size());
     const float cost = use.cost;
     for (int k = 0; k < kRepairPasses && !use.fits() && cost < kHopelessCost; ++k) repair(use);
@@ -148,19 +151,19 @@ FoldingSolver::LogInterval FoldingSolver::next_interval(LogInterval interval, do
 }
 
 LATHE_VECTOR_VERSIONS
-void FoldingSolver::find_levels(LogInterval interval) {
+void FoldingSolver::find_levels(LogInterval interval, std::size_t count) {
   const auto most = static_cast<std::uint16_t>(interval);
   found_ = lowest_;
   following_ = kUnknown;
-  for (std::size_t i = 0; i < stages_.size(); ++i) {
+  for (std::size_t i = 0; i < count; ++i) {
     const StageView& stage = stages_[i];
-    const std::uint32_t count = levels_within(stage, most);
-    fronts_[i] = stage.lines + stage.cycle_lines + count - 1;
+    const std::uint32_t levels = levels_within(stage, most);
+    fronts_[i] = stage.front(levels - 1);
     __builtin_prefetch(fronts_[i]);
-    levels_[i] = level_cycles(stage, count - 1);
+    levels_[i] = level_cycles(stage, levels - 1);
     found_ = std::max<LogInterval>(found_, levels_[i]);
     // Behind the last level stands one that is never reached, but where the levels fill their lines.
-    if (count < stage.cycle_lines * FrontLine::kLevels) following_ = std::min<LogInterval>(following_, level_cycles(stage, count));
+    if (levels < stage.cycle_lines * FrontLine::kLevels) following_ = std::min<LogInterval>(following_, level_cycles(stage, levels));
   }
 }
 
@@ -218,12 +221,13 @@ void FoldingSolver::accept_choices() {
   if (found_ >= upper_) return;
   upper_ = found_;
   accepted_levels_ = levels_;
+  accepted_fronts_ = fronts_;
   accepted_ = choices_;
 }
 
 // Where nothing fits, each stage shows the folding that takes the least share of the chip, whatever its speed.
 void FoldingSolver::take_smallest() {
-  find_levels(cap_);
+  find_levels(cap_, stages_.size());
   prices_ = kEqualPrices;
   choose_by_prices(/*sensitivity=*/0, stages_.size());
   accept_choices();
@@ -238,7 +242,9 @@ double FoldingSolver::slowest_choice() const {
   double slowest = 0;
   for (std::size_t i = 0; i < stages_.size(); ++i) {
     if (accepted_levels_[i] < known + (accepted_[i].is_slowest() ? 0 : 1)) continue;
-    slowest = std::max(slowest, stages_[i].options->options[accepted_[i].index()].cycles);
+    const StageView& stage = stages_[i];
+    slowest = std::max(slowest, accepted_[i].is_slowest() ? stage.cycles(static_cast<std::uint32_t>(accepted_fronts_[i] - stage.front(0)))
+                                                          : stage.options->options[accepted_[i].index()].cycles);
   }
   return slowest;
 }

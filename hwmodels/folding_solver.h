@@ -59,10 +59,10 @@ class FoldingSolver {
   void start(std::span<const StageView> stages, const ResourceVector& limits, double least_interval);
   void search();
   LogInterval first_interval();
-  void fetch_levels(LogInterval interval);
   LogInterval next_interval(LogInterval interval, double cost, int misses) const;
-  void find_levels(LogInterval interval);
-  // The first `count` stages, at the levels that were found.
+  // Of the first `count` stages.
+  void find_levels(LogInterval interval, std::size_t count);
+  // The same, at the levels that were found.
   Use choose_by_prices(float sensitivity, std::size_t count);
   void repair(Use& use);
   void accept_choices();
@@ -83,6 +83,7 @@ class FoldingSolver {
   std::vector<const FrontLine*> fronts_;   // by visit: its options
   std::vector<Choice> choices_;            // by visit
   std::vector<std::uint16_t> accepted_levels_;
+  std::vector<const FrontLine*> accepted_fronts_;
   std::vector<Choice> accepted_;  // those at upper_
   FoldingSolution solution_;
 };

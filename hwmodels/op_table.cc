@@ -1,7 +1,6 @@
 #include "hwmodels/op_table.h"
 
 #include <algorithm>
-#include <functional>
 #include <optional>
 #include <utility>
 
@@ -81,9 +80,30 @@ std::optional<std::pair<std::size_t, ChoiceTable>> host_of(CandidateDigits& digi
 
 }  // namespace
 
-bool OpTable::is_constant() const {
-  return std::adjacent_find(costs.begin(), costs.end(), std::not_equal_to<>()) == costs.end() &&
-         std::adjacent_find(weight_bytes.begin(), weight_bytes.end(), std::not_equal_to<>()) == weight_bytes.end();
+void OpTable::drop_idle_axes() {
+  for (std::size_t a = index.axes.size(); a-- > 0;) {
+    const std::size_t stride = index.axes[a].stride;
+    const std::size_t extent = (a + 1 < index.axes.size() ? index.axes[a + 1].stride : index.entries) / stride;
+    std::vector<OpSum> fewer_costs;
+    std::vector<std::int64_t> fewer_bytes;
+    bool is_idle = true;
+    for (std::size_t entry = 0; entry < index.entries && is_idle; ++entry) {
+      const std::size_t digit = entry / stride % extent;
+      if (digit == 0) {
+        fewer_costs.push_back(costs[entry]);
+        fewer_bytes.push_back(weight_bytes[entry]);
+      } else {
+        const std::size_t first = entry - digit * stride;
+        is_idle = costs[entry] == costs[first] && weight_bytes[entry] == weight_bytes[first];
+      }
+    }
+    if (!is_idle) continue;
+    index.axes.erase(index.axes.begin() + static_cast<std::ptrdiff_t>(a));
+    for (std::size_t after = a; after < index.axes.size(); ++after) index.axes[after].stride /= static_cast<std::uint32_t>(extent);
+    index.entries /= extent;
+    costs = std::move(fewer_costs);
+    weight_bytes = std::move(fewer_bytes);
+  }
 }
 
 void merge_tables(CandidateDigits& digits, std::vector<OpTable>& tables) {

@@ -25,7 +25,8 @@ struct OpTable {
   std::vector<OpSum> costs;                // by entry
   std::vector<std::int64_t> weight_bytes;  // by entry
 
-  bool is_constant() const;
+  // Without the axes along which nothing changes.
+  void drop_idle_axes();
 };
 
 // Adds tables into others that then grow little, until no pair is left: one table has all axes of the other, or the larger one becomes a

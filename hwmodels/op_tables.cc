@@ -47,7 +47,8 @@ void OpTables::add_op(ChoiceTableMaker& maker, const CandidateDigits& digits, in
     table.costs[entry] = totals.cost;
     table.weight_bytes[entry] = totals.weight_bytes;
   });
-  if (!table.is_constant()) {
+  table.drop_idle_axes();
+  if (!table.index.axes.empty()) {
     tables.push_back(std::move(table));
     return;
   }

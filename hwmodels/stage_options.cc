@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <mutex>
 #include <new>
@@ -67,7 +68,7 @@ void add_options(std::vector<FoldingOption> all, StageOptions& result) {
   LATHE_CHECK_LE(result.options.size(), FrontLine::kIsSlowest) << "options of one stage";
 }
 
-void add_cycle_lines(StageOptions& result) {
+void add_log_lines(StageOptions& result) {
   const std::size_t levels = result.level_cycles.size();
   result.lines.resize((levels + FrontLine::kLevels - 1) / FrontLine::kLevels);
   for (FrontLine& line : result.lines) line.words.fill(UINT16_MAX);
@@ -119,6 +120,16 @@ void add_front_lines(const ResourceVector& chip, StageOptions& result) {
   }
 }
 
+void add_cycle_lines(StageOptions& result) {
+  constexpr std::size_t kInLine = sizeof(FrontLine) / sizeof(double);
+  for (std::size_t l = 0; l < result.level_cycles.size(); l += kInLine) {
+    std::array<double, kInLine> cycles{};
+    std::copy_n(result.level_cycles.begin() + static_cast<std::ptrdiff_t>(l), std::min(kInLine, result.level_cycles.size() - l),
+                cycles.begin());
+    std::memcpy(&result.lines.emplace_back(), &cycles, sizeof(FrontLine));
+  }
+}
+
 // Large pages where the system has them: a search touches a few lines of many stages, whose addresses would else be looked up in memory
 // too.
 class LargePages final : public std::pmr::memory_resource {
@@ -147,10 +158,17 @@ std::uint16_t log_cycles(double cycles) {
   return static_cast<std::uint16_t>(std::clamp(std::ceil(kLogStepsPerOctave * std::log2(cycles)), 0.0, double{kMostLogCycles}));
 }
 
+double StageView::cycles(std::uint32_t level) const {
+  double cycles;
+  std::memcpy(&cycles, reinterpret_cast<const char*>(front(levels)) + level * sizeof(cycles), sizeof(cycles));
+  return cycles;
+}
+
 StageView StageOptions::view() const {
   return {.lines = lines.data(),
           .options = this,
-          .cycle_lines = static_cast<std::uint16_t>(lines.size() - level_cycles.size()),
+          .cycle_lines = static_cast<std::uint16_t>((level_cycles.size() + FrontLine::kLevels - 1) / FrontLine::kLevels),
+          .levels = static_cast<std::uint16_t>(level_cycles.size()),
           .least_log_cycles = log_cycles(level_cycles.front()),
           .most_log_cycles = log_cycles(level_cycles.back())};
 }
@@ -161,8 +179,9 @@ StageOptions::StageOptions(const StageOptions& other, std::pmr::memory_resource*
 StageOptions stage_options(const DataflowStage& stage, const DataflowParameters& parameters) {
   StageOptions result;
   add_options(folding_options(stage, parameters), result);
-  add_cycle_lines(result);
+  add_log_lines(result);
   add_front_lines(parameters.chip, result);
+  add_cycle_lines(result);
   return result;
 }
 

@@ -24,9 +24,9 @@ inline constexpr double kLogStepsPerOctave = 2047;
 inline constexpr std::uint16_t kMostLogCycles = 0xFFFE;
 std::uint16_t log_cycles(double cycles);
 
-// Either the logarithms of 32 numbers of cycles, rising, filled up with 0xFFFF. Or eight options side by side: of each its look-up tables,
-// then block RAMs, then DSP slices in kUnits, rounded up (what fits in units fits in truth), then its index into StageOptions::options,
-// with kIsSlowest where it takes all cycles of the level.
+// Either the logarithms of 32 numbers of cycles, rising, filled up with 0xFFFF; or eight such numbers as they are; or eight options side by
+// side: of each its look-up tables, then block RAMs, then DSP slices in kUnits, rounded up (what fits in units fits in truth), then its
+// index into StageOptions::options, with kIsSlowest where it takes all cycles of the level.
 struct alignas(64) FrontLine {
   static constexpr std::size_t kLevels = 32, kOptions = 8;
   static constexpr ResourceVector kUnits{8, 0.5, 1};
@@ -39,10 +39,14 @@ struct StageOptions;
 
 // What a search reads first of a stage.
 struct StageView {
-  const FrontLine* lines = nullptr;  // those of the cycles, then one for each number of cycles, a level
+  // Those of the logarithms; the options of each level (number of cycles); the cycles of the levels.
+  const FrontLine* lines = nullptr;
   const StageOptions* options = nullptr;
-  std::uint16_t cycle_lines = 0;
+  std::uint16_t cycle_lines = 0, levels = 0;
   std::uint16_t least_log_cycles = 0, most_log_cycles = 0;
+
+  const FrontLine* front(std::uint32_t level) const { return lines + cycle_lines + level; }
+  double cycles(std::uint32_t level) const;
 };
 
 // The foldings of a stage that no other one beats in cycles and every resource.
