@@ -119,7 +119,7 @@ FoldingSolver::LogInterval FoldingSolver::first_interval() {
 }
 
 void FoldingSolver::search() {
-  LogInterval interval = first_interval();
+  LogInterval interval = first_interval(), tried_again = 0;
   int passes_at_cap = 0, misses = 0;
   for (int pass = 0; pass < kMostPasses; ++pass) {
     find_levels(interval, stages_.size());
@@ -128,6 +128,9 @@ void FoldingSolver::search() {
     for (int k = 0; k < kRepairPasses && !use.fits() && cost < kHopelessCost; ++k) repair(use);
     if (use.fits()) {
       accept_choices();
+    } else if (cost < kHopelessCost && tried_again != found_) {
+      tried_again = found_;  // with better prices
+      continue;
     } else {
       ++misses;
       // The same choices stand for all intervals up to the next number of cycles that a stage can have.

@@ -93,14 +93,21 @@ struct CheapestOptions {
   std::array<std::uint16_t, kPrices> options;
 };
 
-// A line that is not full repeats its first option.
-FrontLine front_line(const CheapestOptions& cheapest, const std::vector<FoldingOption>& options, double level_cycles) {
+// The cheapest options, then others of the front, the slowest first. A line that is not full repeats its first option.
+std::array<std::uint16_t, FrontLine::kOptions> kept_options(const CheapestOptions& cheapest, const std::vector<std::uint16_t>& front) {
   std::array<std::uint16_t, FrontLine::kOptions> kept;
   kept.fill(cheapest.options.front());
   std::size_t count = 1;
-  for (std::size_t p = 1; p < kPrices && count < kept.size(); ++p) {
-    if (std::find(kept.begin(), kept.end(), cheapest.options[p]) == kept.end()) kept[count++] = cheapest.options[p];
-  }
+  const auto keep = [&](std::uint16_t option) {
+    if (count < kept.size() && std::find(kept.begin(), kept.end(), option) == kept.end()) kept[count++] = option;
+  };
+  for (const std::uint16_t option : cheapest.options) keep(option);
+  for (std::size_t i = front.size(); i-- > 0;) keep(front[i]);
+  return kept;
+}
+
+FrontLine front_line(const std::array<std::uint16_t, FrontLine::kOptions>& kept, const std::vector<FoldingOption>& options,
+                     double level_cycles) {
   FrontLine line;
   for (std::size_t j = 0; j < kept.size(); ++j) {
     const bool is_slowest = options[kept[j]].cycles == level_cycles;
@@ -113,10 +120,16 @@ FrontLine front_line(const CheapestOptions& cheapest, const std::vector<FoldingO
 
 void add_front_lines(const ResourceVector& chip, StageOptions& result) {
   CheapestOptions cheapest;
-  for (std::size_t i = 0; i < result.options.size(); ++i) {
-    cheapest.offer(result.options[i], static_cast<std::uint16_t>(i), chip);
-    const bool ends_level = i + 1 == result.options.size() || result.options[i + 1].cycles > result.options[i].cycles;
-    if (ends_level) result.lines.push_back(front_line(cheapest, result.options, result.options[i].cycles));
+  std::vector<std::uint16_t> front;
+  std::size_t option = 0;
+  for (std::uint32_t level = 0; level < result.level_cycles.size(); ++level) {
+    const double cycles = result.level_cycles[level];
+    for (; option < result.options.size() && result.options[option].cycles <= cycles; ++option) {
+      front.push_back(static_cast<std::uint16_t>(option));
+      cheapest.offer(result.options[option], front.back(), chip);
+    }
+    std::erase_if(front, [&](std::uint16_t i) { return result.beaten_from[i] <= level; });
+    result.lines.push_back(front_line(kept_options(cheapest, front), result.options, cycles));
   }
 }
 
