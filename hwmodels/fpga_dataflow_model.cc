@@ -49,7 +49,7 @@ class FpgaDataflowModel final : public HardwareModel {
     }
     std::vector<PreparedStage> prepared;
     StageOptionsCache cache;  // of this call alone: a model keeps no state
-    for (const OpWorkload* op : ops) prepared.push_back(planner_.prepare(*op, cache));
+    for (const OpWorkload* op : ops) prepared.push_back(planner_.prepare(planner_.describe(*op), cache));
     std::vector<const PreparedStage*> stages;
     for (const PreparedStage& stage : prepared) stages.push_back(&stage);
     const double images = ops.empty() ? 1 : static_cast<double>(std::max<std::int64_t>(ops.front()->batch, 1));
@@ -116,13 +116,18 @@ DataflowPlanner::DataflowPlanner(const DeviceSpec& device)
   for (double& limit : limits_) limit = std::max(limit, 1e-9);
 }
 
-PreparedStage DataflowPlanner::prepare(const OpWorkload& op, StageOptionsCache& cache) const {
-  const DataflowStage stage = dataflow_stage(op, capabilities_);
+StageDescription DataflowPlanner::describe(const OpWorkload& op) const {
   const OpBytes bytes = op_bytes(op, capabilities_);
   const double images = static_cast<double>(std::max<std::int64_t>(op.batch, 1));
-  PreparedStage prepared{.options = cache.get(stage, parameters_).view(), .fill = stage.fill};
-  prepared.input_bits = 8 * bytes.input / images;
-  prepared.output_bits = 8 * bytes.output / images;
+  return {.stage = dataflow_stage(op, capabilities_), .input_bits = 8 * bytes.input / images, .output_bits = 8 * bytes.output / images};
+}
+
+PreparedStage DataflowPlanner::prepare(const StageDescription& description, StageOptionsCache& cache) const {
+  const DataflowStage& stage = description.stage;
+  PreparedStage prepared{.options = cache.get(stage, parameters_).view(),
+                         .fill = stage.fill,
+                         .input_bits = description.input_bits,
+                         .output_bits = description.output_bits};
   const double bit_macs = stage.macs * stage.weight_bits * stage.activation_bits;
   // Each weight is read from its memory for each product; each activation is written to and read from a buffer once.
   const double weight_bytes = stage.macs * stage.weight_bits / 8;

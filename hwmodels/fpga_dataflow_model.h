@@ -33,12 +33,20 @@ struct PipelineFigures {
   bool is_feasible = true;
 };
 
+// All of an operator that its stage depends on.
+struct StageDescription {
+  DataflowStage stage;
+  double input_bits = 0, output_bits = 0;  // of one image
+  bool operator==(const StageDescription&) const = default;
+};
+
 class DataflowPlanner {
  public:
   explicit DataflowPlanner(const DeviceSpec& device);
 
+  StageDescription describe(const policies::OpWorkload& op) const;
   // `cache` must outlive the result.
-  PreparedStage prepare(const policies::OpWorkload& op, StageOptionsCache& cache) const;
+  PreparedStage prepare(const StageDescription& description, StageOptionsCache& cache) const;
   // Stages in network order. images: the batch. The first stage reads the network's input from memory, the last one writes its output.
   // `workspace` keeps its memory between calls and holds the folding afterwards; one a thread.
   struct Workspace {

@@ -53,7 +53,7 @@ struct PolicyScorer::Tables {
     for (int value = 0; value < builder.value_count(); ++value) {
       if (schedule.matters(value)) add_value(maker, value);
     }
-    if (!model.is_additive()) pipeline = std::make_unique<PipelineTables>(builder, space, model.device(), maker);
+    if (!model.is_additive()) pipeline = std::make_unique<PipelineTables>(builder, space, model.device(), maker, digits);
     std::vector<int> slots;
     ops->index().append_slots(slots);
     cost_digits = std::make_unique<DigitEvaluator>(digits, slots);
