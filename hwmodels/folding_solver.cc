@@ -16,7 +16,7 @@ constexpr int kUnknown = std::numeric_limits<int>::max();
 constexpr int kMostPasses = 24;
 // Passes at the largest interval before the network counts as too large.
 constexpr int kPassesAtCap = 4;
-constexpr int kRepairPasses = 3;
+constexpr int kRepairPasses = 2;
 // Distance of the bounds at which the search is content, in steps of the logarithm: 1 %.
 constexpr int kGap = 29;
 // How the cost falls with the interval, found from random pipelines: cost ~ interval^(-1 / kCostExponent). Base costs do not fall.
