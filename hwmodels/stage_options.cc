@@ -7,8 +7,10 @@
 #include <limits>
 #include <mutex>
 #include <new>
+#include <utility>
 
 #include "models/base/check.h"
+#include "models/base/vector_versions.h"
 
 #ifdef __linux__
 #include <sys/mman.h>
@@ -19,19 +21,11 @@ namespace {
 
 // Prices at which the options of a level are kept that are the cheapest, in shares of the chip, from the most to the least important:
 // equal ones, one resource alone (almost, so that of equal options the smaller one is taken), two resources, and between.
-constexpr std::size_t kPrices = 22;
-constexpr std::array<std::array<float, kFoldingResources>, kPrices> kPriceGrid{{
-    {1, 1, 1}, {1, 0.01F, 0.01F}, {0.01F, 1, 0.01F}, {0.01F, 0.01F, 1}, {1, 0.1F, 1},  {1, 1, 0.1F},  {0.1F, 1, 1}, {2, 1, 1},
-    {1, 2, 1}, {1, 1, 2},         {3, 0.5F, 1},      {1, 0.5F, 3},      {3, 1, 0.25F}, {0.25F, 1, 3}, {4, 1, 1},    {1, 4, 1},
-    {1, 1, 4}, {1, 3, 0.25F},     {0.25F, 3, 1},     {8, 0.5F, 1},      {1, 0.5F, 8},  {2, 1, 2},
-}};
-
-bool needs_no_more(const FoldingOption& a, const FoldingOption& b) {
-  for (int r = 0; r < kFoldingResources; ++r) {
-    if (a.resources[r] > b.resources[r]) return false;
-  }
-  return true;
-}
+constexpr std::size_t kPrices = 24;
+constexpr std::array<float, kPrices> kLutPrices{1, 1, 0.01F, 0.01F, 1, 1, 0.1F, 2, 1, 1, 3, 1, 3, 0.25F, 4, 1, 1, 1, 0.25F, 8, 1, 2, 6, 4};
+constexpr std::array<float, kPrices> kBramPrices{1, 0.01F, 1, 0.01F, 0.1F, 1, 1, 1,    2,    1, 0.5F, 0.5F,
+                                                 1, 1,     1, 4,     1,    3, 3, 0.5F, 0.5F, 1, 1,    1};
+constexpr std::array<float, kPrices> kDspPrices{1, 0.01F, 0.01F, 1, 1, 0.1F, 1, 1, 1, 2, 1, 3, 0.25F, 3, 1, 1, 4, 0.25F, 1, 1, 8, 2, 4, 6};
 
 double units_of(const FoldingOption& option, std::size_t resource) {
   return std::ceil(option.resources[resource] / FrontLine::kUnits[resource]);
@@ -51,17 +45,19 @@ void add_options(std::vector<FoldingOption> all, StageOptions& result) {
     return a.cycles != b.cycles ? a.cycles < b.cycles : a.resources < b.resources;
   });
   constexpr std::uint32_t kNever = ~0U;
-  std::vector<std::size_t> front;
+  std::vector<std::pair<ResourceVector, std::size_t>> front;  // with the index
   for (const FoldingOption& option : all) {
-    if (std::any_of(front.begin(), front.end(), [&](std::size_t j) { return needs_no_more(result.options[j], option); })) continue;
+    const auto covers = [&](const auto& other) { return is_within(other.first, option.resources); };
+    // What beats an option is mostly one of the last before it.
+    if (std::any_of(front.rbegin(), front.rend(), covers)) continue;
     if (result.level_cycles.empty() || option.cycles > result.level_cycles.back()) result.level_cycles.push_back(option.cycles);
     const auto level = static_cast<std::uint32_t>(result.level_cycles.size() - 1);
-    std::erase_if(front, [&](std::size_t j) {
-      if (!needs_no_more(option, result.options[j])) return false;
-      result.beaten_from[j] = level;
+    std::erase_if(front, [&](const auto& other) {
+      if (!is_within(option.resources, other.first)) return false;
+      result.beaten_from[other.second] = level;
       return true;
     });
-    front.push_back(result.options.size());
+    front.emplace_back(option.resources, result.options.size());
     result.options.push_back(option);
     result.beaten_from.push_back(kNever);
   }
@@ -78,58 +74,68 @@ void add_log_lines(StageOptions& result) {
 
 // The cheapest option so far at each price.
 struct CheapestOptions {
-  CheapestOptions() { costs.fill(std::numeric_limits<float>::max()); }
-  void offer(const FoldingOption& option, std::uint16_t index, const ResourceVector& chip) {
-    std::array<float, kFoldingResources> shares;
-    for (std::size_t r = 0; r < kFoldingResources; ++r) shares[r] = static_cast<float>(option.resources[r] / chip[r]);
-    for (std::size_t p = 0; p < kPrices; ++p) {
-      const float cost = kPriceGrid[p][0] * shares[0] + kPriceGrid[p][1] * shares[1] + kPriceGrid[p][2] * shares[2];
-      if (cost >= costs[p]) continue;
-      costs[p] = cost;
-      options[p] = index;
-    }
+  CheapestOptions() {
+    costs.fill(std::numeric_limits<float>::max());
+    options.fill(0);
   }
   std::array<float, kPrices> costs;
-  std::array<std::uint16_t, kPrices> options;
+  std::array<std::uint32_t, kPrices> options;
 };
 
+LATHE_VECTOR_VERSIONS
+void offer(const FoldingOption& option, std::uint32_t index, const ResourceVector& chip, CheapestOptions& cheapest) {
+  const auto lut = static_cast<float>(option.resources[kLut] / chip[kLut]),
+             bram = static_cast<float>(option.resources[kBram36] / chip[kBram36]),
+             dsp = static_cast<float>(option.resources[kDsp] / chip[kDsp]);
+  for (std::size_t p = 0; p < kPrices; ++p) {
+    const float cost = kLutPrices[p] * lut + kBramPrices[p] * bram + kDspPrices[p] * dsp;
+    const bool is_less = cost < cheapest.costs[p];
+    cheapest.costs[p] = is_less ? cost : cheapest.costs[p];
+    cheapest.options[p] = is_less ? index : cheapest.options[p];
+  }
+}
+
 // The cheapest options, then others of the front, the slowest first. A line that is not full repeats its first option.
-std::array<std::uint16_t, FrontLine::kOptions> kept_options(const CheapestOptions& cheapest, const std::vector<std::uint16_t>& front) {
-  std::array<std::uint16_t, FrontLine::kOptions> kept;
+std::array<std::uint32_t, FrontLine::kOptions> kept_options(const CheapestOptions& cheapest, const std::vector<std::uint32_t>& front) {
+  std::array<std::uint32_t, FrontLine::kOptions> kept;
   kept.fill(cheapest.options.front());
   std::size_t count = 1;
-  const auto keep = [&](std::uint16_t option) {
+  const auto keep = [&](std::uint32_t option) {
     if (count < kept.size() && std::find(kept.begin(), kept.end(), option) == kept.end()) kept[count++] = option;
   };
-  for (const std::uint16_t option : cheapest.options) keep(option);
+  for (const std::uint32_t option : cheapest.options) keep(option);
   for (std::size_t i = front.size(); i-- > 0;) keep(front[i]);
   return kept;
 }
 
-FrontLine front_line(const std::array<std::uint16_t, FrontLine::kOptions>& kept, const std::vector<FoldingOption>& options,
-                     double level_cycles) {
+using Units = std::array<std::uint16_t, kFoldingResources>;
+
+// kept: indices of options.
+FrontLine front_line(const std::array<std::uint32_t, FrontLine::kOptions>& kept, const std::vector<Units>& units,
+                     std::uint32_t first_of_level) {
   FrontLine line;
   for (std::size_t j = 0; j < kept.size(); ++j) {
-    const bool is_slowest = options[kept[j]].cycles == level_cycles;
-    line.words[FrontLine::kOptionIndex + j] = static_cast<std::uint16_t>(kept[j] | (is_slowest ? FrontLine::kIsSlowest : 0));
-    for (std::size_t r = 0; r < kFoldingResources; ++r)
-      line.words[r * FrontLine::kOptions + j] = static_cast<std::uint16_t>(units_of(options[kept[j]], r));
+    line.words[FrontLine::kOptionIndex + j] = static_cast<std::uint16_t>(kept[j] | (kept[j] >= first_of_level ? FrontLine::kIsSlowest : 0));
+    for (std::size_t r = 0; r < kFoldingResources; ++r) line.words[r * FrontLine::kOptions + j] = units[kept[j]][r];
   }
   return line;
 }
 
 void add_front_lines(const ResourceVector& chip, StageOptions& result) {
   CheapestOptions cheapest;
-  std::vector<std::uint16_t> front;
-  std::size_t option = 0;
+  std::vector<Units> units;
+  std::vector<std::uint32_t> front;
   for (std::uint32_t level = 0; level < result.level_cycles.size(); ++level) {
-    const double cycles = result.level_cycles[level];
-    for (; option < result.options.size() && result.options[option].cycles <= cycles; ++option) {
-      front.push_back(static_cast<std::uint16_t>(option));
-      cheapest.offer(result.options[option], front.back(), chip);
+    const auto first = static_cast<std::uint32_t>(units.size());
+    for (auto i = first; i < result.options.size() && result.options[i].cycles <= result.level_cycles[level]; ++i) {
+      const FoldingOption& option = result.options[i];
+      offer(option, i, chip, cheapest);
+      front.push_back(i);
+      units.push_back({});
+      for (std::size_t r = 0; r < kFoldingResources; ++r) units.back()[r] = static_cast<std::uint16_t>(units_of(option, r));
     }
-    std::erase_if(front, [&](std::uint16_t i) { return result.beaten_from[i] <= level; });
-    result.lines.push_back(front_line(kept_options(cheapest, front), result.options, cycles));
+    std::erase_if(front, [&](std::uint32_t i) { return result.beaten_from[i] <= level; });
+    result.lines.push_back(front_line(kept_options(cheapest, front), units, first));
   }
 }
 
