@@ -45,6 +45,8 @@ class CandidateDigits {
   };
   bool is_choice(int slot) const { return static_cast<std::size_t>(slot) < space_.decisions.size(); }
   const Derivation& derivation(int slot) const { return derivations_[static_cast<std::size_t>(slot) - space_.decisions.size()]; }
+  // At choices of all decisions.
+  std::uint32_t value_at(int slot, const std::vector<std::uint32_t>& choices) const;
   // The decisions that a digit depends on, ascending.
   std::vector<int> decisions_of(int slot) const;
 
@@ -55,8 +57,6 @@ class CandidateDigits {
   // Calls visit(choices) with each combination of choices of `decisions`, all others 0; false where there are too many.
   template <typename Visit>
   bool for_each_combination(const std::vector<int>& decisions, const Visit& visit) const;
-  std::uint32_t value_at(int slot, const std::vector<std::uint32_t>& choices) const;
-
   const policies::SearchSpace& space_;
   std::vector<int> extents_;                                 // by slot
   std::vector<Derivation> derivations_;                      // by slot, after those of the choices

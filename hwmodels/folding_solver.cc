@@ -11,7 +11,8 @@
 namespace lathe::hwmodels {
 namespace {
 
-constexpr int kUnknown = std::numeric_limits<int>::max();
+// Above all intervals.
+constexpr int kUnknown = 1 << 20;
 // Passes over the stages before the best so far is taken. Random ResNet-56 need 5 on average.
 constexpr int kMostPasses = 24;
 // Passes at the largest interval before the network counts as too large.
@@ -113,7 +114,7 @@ FoldingSolver::LogInterval FoldingSolver::first_interval() {
     if (stages_.size() < 2 * sample) break;
     find_levels(interval, sample);
     const Use use = choose_by_prices(kFirstSensitivity, sample);
-    interval = next_interval(interval, use.cost * static_cast<double>(stages_.size() / static_cast<double>(sample)), /*misses=*/0);
+    interval = next_interval(interval, use.cost * static_cast<double>(stages_.size()) / static_cast<double>(sample), /*misses=*/0);
   }
   return interval;
 }
@@ -134,7 +135,7 @@ void FoldingSolver::search() {
     } else {
       ++misses;
       // The same choices stand for all intervals up to the next number of cycles that a stage can have.
-      missed_ = std::max(missed_, following_ - 1);
+      if (interval < cap_) missed_ = std::max(missed_, following_ - 1);
       if (interval >= cap_ && ++passes_at_cap == kPassesAtCap) return;
     }
     if (upper_ <= std::max(lowest_, missed_ + kGap)) return;

@@ -2,19 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <limits>
-#include <mutex>
-#include <new>
 #include <utility>
 
 #include "models/base/check.h"
 #include "models/base/vector_versions.h"
-
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
 
 namespace lathe::hwmodels {
 namespace {
@@ -22,10 +15,18 @@ namespace {
 // Prices at which the options of a level are kept that are the cheapest, in shares of the chip, from the most to the least important:
 // equal ones, one resource alone (almost, so that of equal options the smaller one is taken), two resources, and between.
 constexpr std::size_t kPrices = 24;
-constexpr std::array<float, kPrices> kLutPrices{1, 1, 0.01F, 0.01F, 1, 1, 0.1F, 2, 1, 1, 3, 1, 3, 0.25F, 4, 1, 1, 1, 0.25F, 8, 1, 2, 6, 4};
-constexpr std::array<float, kPrices> kBramPrices{1, 0.01F, 1, 0.01F, 0.1F, 1, 1, 1,    2,    1, 0.5F, 0.5F,
-                                                 1, 1,     1, 4,     1,    3, 3, 0.5F, 0.5F, 1, 1,    1};
-constexpr std::array<float, kPrices> kDspPrices{1, 0.01F, 0.01F, 1, 1, 0.1F, 1, 1, 1, 2, 1, 3, 0.25F, 3, 1, 1, 4, 0.25F, 1, 1, 8, 2, 4, 6};
+constexpr float kPriceGrid[kPrices][kFoldingResources] = {
+    {1, 1, 1}, {1, 0.01F, 0.01F}, {0.01F, 1, 0.01F}, {0.01F, 0.01F, 1}, {1, 0.1F, 1},  {1, 1, 0.1F},  {0.1F, 1, 1}, {2, 1, 1},
+    {1, 2, 1}, {1, 1, 2},         {3, 0.5F, 1},      {1, 0.5F, 3},      {3, 1, 0.25F}, {0.25F, 1, 3}, {4, 1, 1},    {1, 4, 1},
+    {1, 1, 4}, {1, 3, 0.25F},     {0.25F, 3, 1},     {8, 0.5F, 1},      {1, 0.5F, 8},  {2, 1, 2},     {6, 1, 4},    {4, 1, 6}};
+
+using Prices = std::array<float, kPrices>;
+constexpr Prices prices_of(ResourceIndex resource) {
+  Prices prices{};
+  for (std::size_t p = 0; p < kPrices; ++p) prices[p] = kPriceGrid[p][resource];
+  return prices;
+}
+constexpr Prices kLutPrices = prices_of(kLut), kBramPrices = prices_of(kBram36), kDspPrices = prices_of(kDsp);
 
 double units_of(const FoldingOption& option, std::size_t resource) {
   return std::ceil(option.resources[resource] / FrontLine::kUnits[resource]);
@@ -78,7 +79,7 @@ struct CheapestOptions {
     costs.fill(std::numeric_limits<float>::max());
     options.fill(0);
   }
-  std::array<float, kPrices> costs;
+  Prices costs;
   std::array<std::uint32_t, kPrices> options;
 };
 
@@ -149,28 +150,6 @@ void add_cycle_lines(StageOptions& result) {
   }
 }
 
-// Large pages where the system has them: a search touches a few lines of many stages, whose addresses would else be looked up in memory
-// too.
-class LargePages final : public std::pmr::memory_resource {
-  static constexpr std::size_t kPageBytes = std::size_t{2} << 20;
-
-  void* do_allocate(std::size_t bytes, std::size_t) override {
-    const std::size_t rounded = (bytes + kPageBytes - 1) / kPageBytes * kPageBytes;
-    void* memory = std::aligned_alloc(kPageBytes, rounded);
-    if (memory == nullptr) throw std::bad_alloc();
-#ifdef __linux__
-    madvise(memory, rounded, MADV_HUGEPAGE);
-#endif
-    return memory;
-  }
-  void do_deallocate(void* memory, std::size_t, std::size_t) override {
-    std::free(memory);
-  }
-  bool do_is_equal(const memory_resource& other) const noexcept override {
-    return this == &other;
-  }
-};
-
 }  // namespace
 
 std::uint16_t log_cycles(double cycles) {
@@ -202,22 +181,6 @@ StageOptions stage_options(const DataflowStage& stage, const DataflowParameters&
   add_front_lines(parameters.chip, result);
   add_cycle_lines(result);
   return result;
-}
-
-StageOptionsCache::StageOptionsCache() : pages_(std::make_unique<LargePages>()), lines_(std::size_t{2} << 20, pages_.get()) {}
-StageOptionsCache::~StageOptionsCache() = default;
-
-const StageOptions& StageOptionsCache::get(const DataflowStage& stage, const DataflowParameters& parameters) {
-  // Only stages without multipliers depend on the width of their output.
-  const Key key{{stage.pixels, stage.groups, stage.n, stage.k, stage.window, stage.buffer_bits},
-                {stage.has_multipliers ? 1 : 0, stage.weight_bits, stage.activation_bits, stage.has_multipliers ? 0 : stage.output_bits}};
-  {
-    const std::shared_lock lock(mutex_);
-    if (const auto found = known_.find(key); found != known_.end()) return found->second;
-  }
-  const StageOptions made = stage_options(stage, parameters);
-  const std::unique_lock lock(mutex_);
-  return known_.try_emplace(key, made, &lines_).first->second;
 }
 
 }  // namespace lathe::hwmodels

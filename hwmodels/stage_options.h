@@ -8,11 +8,7 @@
 
 #include <array>
 #include <cstdint>
-#include <map>
-#include <memory>
 #include <memory_resource>
-#include <shared_mutex>
-#include <tuple>
 #include <vector>
 
 #include "hwmodels/dataflow_stage.h"
@@ -64,23 +60,5 @@ struct StageOptions {
 
 // Options too large for a line (524,280 look-up tables) are left out.
 StageOptions stage_options(const DataflowStage& stage, const DataflowParameters& parameters);
-
-// Keeps the options of the stages that it has seen: equal layers, and candidates that agree on a layer, share them. Thread-safe.
-class StageOptionsCache {
- public:
-  StageOptionsCache();
-  ~StageOptionsCache();
-
-  // Lives as long as the cache.
-  const StageOptions& get(const DataflowStage& stage, const DataflowParameters& parameters);
-
- private:
-  // What the options depend on: pixels, groups, n, k, window, buffer bits; multipliers, widths of weights, activations, outputs.
-  using Key = std::tuple<std::array<double, 6>, std::array<int, 4>>;
-  std::shared_mutex mutex_;
-  std::unique_ptr<std::pmr::memory_resource> pages_;
-  std::pmr::monotonic_buffer_resource lines_;
-  std::map<Key, StageOptions> known_;
-};
 
 }  // namespace lathe::hwmodels

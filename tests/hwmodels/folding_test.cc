@@ -7,7 +7,7 @@
 
 #include "hwmodels/folding_solver.h"
 #include "hwmodels/hardware_model.h"
-#include "hwmodels/stage_options.h"
+#include "hwmodels/stage_options_cache.h"
 #include "models/base/rng.h"
 #include "sample_workloads.h"
 
