@@ -13,13 +13,15 @@ namespace {
 
 // Above all intervals.
 constexpr int kUnknown = 1 << 20;
-// Passes over the stages before the best so far is taken. Random ResNet-56 need 4 on average, and 3 repairs.
+// Passes over the stages before the best so far is taken. Random ResNet-56 need 4 on average.
 constexpr int kMostPasses = 24;
 // Passes at the largest interval before the network counts as too large.
 constexpr int kPassesAtCap = 4;
 constexpr int kRepairPasses = 2;
-// Distance of the bounds at which the search is content, in steps of the logarithm: 1 %.
-constexpr int kGap = 29;
+// Passes below the smallest interval that fits, one at constant prices and one that learns, before it is taken.
+constexpr int kPatience = 2;
+// Distance of the bounds at which the search is content and leaves the rest to `polish`, in steps of the logarithm: 2 %.
+constexpr int kGap = 60;
 // How the cost falls with the interval, found from random pipelines: cost ~ interval^(-1 / kCostExponent). Base costs do not fall.
 constexpr double kCostExponent = 1.1;
 // A choice that costs more than this is not worth repairing.
@@ -120,7 +122,7 @@ FoldingSolver::LogInterval FoldingSolver::first_interval() {
 }
 
 void FoldingSolver::search() {
-  LogInterval interval = first_interval(), tried_again = 0;
+  LogInterval interval = first_interval();
   int passes_at_cap = 0, misses = 0;
   for (int pass = 0; pass < kMostPasses; ++pass) {
     find_levels(interval, stages_.size());
@@ -129,9 +131,6 @@ void FoldingSolver::search() {
     for (int k = 0; k < kRepairPasses && !use.fits() && cost < kHopelessCost; ++k) repair(use);
     if (use.fits()) {
       accept_choices();
-    } else if (cost < kHopelessCost && tried_again != found_) {
-      tried_again = found_;  // with better prices
-      continue;
     } else {
       ++misses;
       // The same choices stand for all intervals up to the next number of cycles that a stage can have.
@@ -140,6 +139,23 @@ void FoldingSolver::search() {
     }
     if (upper_ <= std::max(lowest_, missed_ + kGap)) return;
     interval = next_interval(interval, cost, misses);
+  }
+}
+
+// Goes on below the smallest interval that fits, until constant prices prove that no options of the lines can (weak duality: whatever is
+// chosen costs at least what the cheapest options cost), or patience ends.
+void FoldingSolver::polish() {
+  for (int misses = 0; misses < kPatience && upper_ > lowest_;) {
+    find_levels(upper_ - 1, stages_.size());
+    Use use = choose_by_prices(misses % 2 == 0 ? 0 : kSensitivity, stages_.size());
+    if (misses % 2 == 0 && use.cost > 1) return;
+    for (int k = 0; k < kRepairPasses && !use.fits(); ++k) repair(use);
+    if (use.fits()) {
+      accept_choices();
+      misses = 0;
+    } else {
+      ++misses;
+    }
   }
 }
 
@@ -257,6 +273,7 @@ const FoldingSolution& FoldingSolver::solve(std::span<const StageView> stages, c
   start(stages, limits, least_interval);
   search();
   solution_.is_feasible = upper_ != kUnknown;
+  if (solution_.is_feasible) polish();
   if (!solution_.is_feasible) take_smallest();
   for (std::size_t i = 0; i < stages_.size(); ++i) {
     solution_.chosen[order_[i]] = accepted_[i].index();

@@ -8,7 +8,8 @@
 // stages before used more of one resource than of the others, so that one pass both balances the resources and learns the prices, which
 // it leaves as its mean (X. Li, C. Sun, Y. Ye, Simple and Fast Algorithm for Binary Integer and Online Linear Programming, NeurIPS 2020).
 // A choice that is a little over a limit is repaired stage by stage, at a penalty for what is over. From what the choice costs follows the
-// next interval to try; the search ends when the smallest interval that fits and the largest one that did not are near each other.
+// next interval to try; the search ends when the smallest interval that fits and the largest one that did not are near each other, and
+// goes on from there in the single steps that the stages allow, while the prices do not prove that nothing quicker fits.
 // Integrality matters less the more stages there are; up to kMostExactStages of them the search goes on by branch and bound
 // (exact_folding.h).
 #pragma once
@@ -58,6 +59,7 @@ class FoldingSolver {
 
   void start(std::span<const StageView> stages, const ResourceVector& limits, double least_interval);
   void search();
+  void polish();
   LogInterval first_interval();
   LogInterval next_interval(LogInterval interval, double cost, int misses) const;
   // Of the first `count` stages.
