@@ -147,8 +147,10 @@ void FoldingSolver::search() {
 void FoldingSolver::polish() {
   for (int misses = 0; misses < kPatience && upper_ > lowest_;) {
     find_levels(upper_ - 1, stages_.size());
-    Use use = choose_by_prices(misses % 2 == 0 ? 0 : kSensitivity, stages_.size());
-    if (misses % 2 == 0 && use.cost > 1) return;
+    const bool is_constant = misses % 2 == 0;
+    const float sum_of_prices = prices_[0] + prices_[1] + prices_[2];
+    Use use = choose_by_prices(is_constant ? 0 : kSensitivity, stages_.size());
+    if (is_constant && use.cost > sum_of_prices) return;
     for (int k = 0; k < kRepairPasses && !use.fits(); ++k) repair(use);
     if (use.fits()) {
       accept_choices();
