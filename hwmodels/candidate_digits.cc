@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <numeric>
 #include <set>
 
 #include "models/base/check.h"
@@ -102,6 +103,11 @@ bool CandidateDigits::for_each_combination(const std::vector<int>& decisions, co
 
 std::optional<std::vector<std::uint32_t>> CandidateDigits::values_given(int slot, int given) const {
   constexpr std::uint32_t kUnknown = ~0U;
+  if (slot == given) {
+    std::vector<std::uint32_t> same(static_cast<std::size_t>(extent(slot)));
+    std::iota(same.begin(), same.end(), 0);
+    return same;
+  }
   const std::vector<int> decisions = decisions_of(given), needed = decisions_of(slot);
   if (!std::includes(decisions.begin(), decisions.end(), needed.begin(), needed.end())) return std::nullopt;
   std::vector<std::uint32_t> values(static_cast<std::size_t>(extent(given)), kUnknown);

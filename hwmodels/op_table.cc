@@ -4,6 +4,8 @@
 #include <optional>
 #include <utility>
 
+#include "models/base/check.h"
+
 namespace lathe::hwmodels {
 namespace {
 
@@ -37,17 +39,18 @@ ChoiceTable joint_index(CandidateDigits& digits, const ChoiceTable& a, const Cho
   return joint;
 }
 
-// The entry of `part` at each entry of `joint`, whose axes determine those of `part`.
+// The entry of `part` at each entry of `joint`, each of whose axes determines some of those of `part`.
 std::vector<std::size_t> entries_within(const CandidateDigits& digits, const ChoiceTable& part, const ChoiceTable& joint) {
   std::vector<std::size_t> entries(joint.entries, 0);
   for (const ChoiceTable::Axis& axis : part.axes) {
-    for (const ChoiceTable::Axis& by : joint.axes) {
-      const auto values = digits.values_given(static_cast<int>(axis.slot), static_cast<int>(by.slot));
+    std::optional<std::vector<std::uint32_t>> values;
+    for (auto by = joint.axes.begin(); !values; ++by) {
+      LATHE_CHECK(by != joint.axes.end()) << "an axis that the joint table does not know";
+      values = digits.values_given(static_cast<int>(axis.slot), static_cast<int>(by->slot));
       if (!values) continue;
       for (std::size_t entry = 0; entry < joint.entries; ++entry) {
-        entries[entry] += axis.stride * (*values)[entry / by.stride % values->size()];
+        entries[entry] += axis.stride * (*values)[entry / by->stride % values->size()];
       }
-      break;
     }
   }
   return entries;

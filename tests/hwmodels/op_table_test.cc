@@ -68,6 +68,23 @@ TEST(OpTable, MergedTablesHaveTheSameSums) {
   }
 }
 
+TEST(OpTable, DigitsOfManyDecisionsMerge) {
+  // 3^8 combinations: too many to go through, so that nothing is known of the digit but that it equals itself.
+  policies::SearchSpace space;
+  for (int d = 0; d < 8; ++d) space.decisions.push_back({policies::DecisionKind::kKeptChannels, 0, "", {0, 1, 2}});
+  CandidateDigits digits(space);
+  std::vector<std::uint32_t> class_of(6561);
+  for (std::uint32_t i = 0; i < class_of.size(); ++i) class_of[i] = i % 2;
+  const int parity = digits.derive({0, 1, 2, 3, 4, 5, 6, 7}, class_of);
+  Rng rng(4, "many");
+  const std::vector<OpTable> before{random_table(digits, {parity, 0}, rng), random_table(digits, {parity}, rng)};
+  std::vector<OpTable> merged = before;
+  merge_tables(digits, merged);
+  ASSERT_EQ(merged.size(), 1u);
+  for (const std::vector<std::uint32_t>& choices : {std::vector<std::uint32_t>{1, 0, 0, 0, 0, 0, 0, 0}, {2, 1, 0, 2, 0, 0, 1, 0}})
+    EXPECT_NEAR(sum_at(digits, merged, choices).latency_ms, sum_at(digits, before, choices).latency_ms, 1e-12);
+}
+
 TEST(OpTable, TablesOfDifferentDecisionsStayApart) {
   const policies::SearchSpace space = small_space();
   CandidateDigits digits(space);
