@@ -7,4 +7,7 @@ namespace lathe::experiments {
 void watch_for_interruption();
 bool is_interrupted();
 
+// Thrown in place of work that was not begun because the run is to stop; what was begun comes to its end and is kept.
+struct SearchStopped {};
+
 }  // namespace lathe::experiments

@@ -6,7 +6,6 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -15,6 +14,7 @@
 #include <stdexcept>
 
 #include "experiments/run_store_schema.h"
+#include "experiments/setting_differences.h"
 #include "experiments/trial_rows.h"
 #include "models/base/error.h"
 
@@ -37,31 +37,6 @@ std::vector<std::string> stored_settings(SQLite::Database& database) {
   for (SQLite::Statement rows(database, "SELECT text FROM settings ORDER BY line"); rows.executeStep();)
     lines.push_back(rows.getColumn(0).getString());
   return lines;
-}
-
-// Lines that only one side has, as "search.trials: 40 then, 60 now".
-std::string differences(const std::vector<std::string>& stored, const std::vector<std::string>& wanted) {
-  const auto split = [](const std::string& line) {
-    return std::pair{line.substr(0, line.find(": ")), line.substr(std::min(line.size(), line.find(": ") + 2))};
-  };
-  std::string text;
-  const auto add = [&](const std::string& key, const std::string& then, const std::string& now) {
-    text += (text.empty() ? "" : "; ") + key + ": " + then + " then, " + now + " now";
-  };
-  for (const std::string& line : stored) {
-    const auto [key, value] = split(line);
-    const auto found = std::find_if(wanted.begin(), wanted.end(), [&](const std::string& other) { return split(other).first == key; });
-    if (found == wanted.end())
-      add(key, value, "not there");
-    else if (*found != line)
-      add(key, value, split(*found).second);
-  }
-  for (const std::string& line : wanted) {
-    const std::string key = split(line).first;
-    if (std::none_of(stored.begin(), stored.end(), [&](const std::string& other) { return split(other).first == key; }))
-      add(key, "not there", split(line).second);
-  }
-  return text;
 }
 
 // Held while the run is written to. The kernel drops it with the process, however that ends.
@@ -124,7 +99,7 @@ RunStore::RunStore(const std::string& path, Mode mode, const std::vector<std::st
     if (state_ && error.getErrorCode() != SQLITE_NOTADB) throw std::runtime_error(explain(state_->database, path, error));
     throw UserError(Fault{.file = path, .expected = std::string("cannot be used as the store of trials: ") + error.what()});
   }
-  if (const std::string changed = differences(stored_settings(state_->database), settings); !changed.empty())
+  if (const std::string changed = setting_differences(stored_settings(state_->database), settings); !changed.empty())
     throw UserError(Fault{.file = path,
                           .expected = "cannot resume, the run was started with another config (" + changed + "); use --out for a new run"});
 }

@@ -59,9 +59,9 @@ std::string with_share_done(const evaluators::RecoveryProgress& now) {
 // One run, stage by stage.
 class SearchRun {
  public:
-  SearchRun(const ExperimentConfig& config, bool is_resumed, Progress& progress, const Distribution& distribution)
+  SearchRun(const ExperimentConfig& config, bool is_resumed, Progress& progress, const SearchServices& services)
       : progress_(progress),
-        experiment_(config, needs_training_rows(config), distribution),
+        experiment_(config, needs_training_rows(config), services.distribution),
         metrics_(experiment_),
         float_search_(first_rows(experiment_.float_accuracy(Split::kSearch), config.evaluator.rows)),
         problem_(make_problem(experiment_, metrics_, float_search_)) {
@@ -76,6 +76,7 @@ class SearchRun {
         evaluators::evaluation_of(store_->fact("float_accuracy_search", [&] { return evaluators::evaluation_json(float_search_); }));
     problem_ = make_problem(experiment_, metrics_, float_search_);
     store_->fact("problem", [&] { return problem_json(problem_); });
+    if (!config.study.url.empty()) join_study(services.open_study);
     store_->begin_session(provenance_of(experiment_));
   }
 
@@ -84,7 +85,7 @@ class SearchRun {
     search::SearchResult found;
     try {
       if (config().search.sensitivity) measure_sensitivity();
-      found = search_trials(experiment_, problem_, float_search_.accuracy, *store_, progress_);
+      found = search_trials(experiment_, problem_, float_search_.accuracy, *store_, study_.get(), progress_);
     } catch (const SearchStopped&) {
       return {};
     }
@@ -96,6 +97,14 @@ class SearchRun {
  private:
   const ExperimentConfig& config() const { return experiment_.config; }
   double least_accuracy() const { return float_search_.accuracy - config().constraints.accuracy_loss / 100; }
+
+  void join_study(const StudyOpener& open) {
+    if (!open) throw UserError(Fault{.file = config().file, .key = "study.url", .expected = "this program has no way to open a study"});
+    study_ = open({.study = config().study,
+                   .settings = study_settings(config(), experiment_.network.sha256),
+                   .search_id = store_->known_fact("run_id").value(),
+                   .trials = store_->trials()});
+  }
 
   void describe() {
     std::string devices;
@@ -284,14 +293,15 @@ class SearchRun {
   search::Problem problem_;
   std::unique_ptr<RunDirectory> directory_;
   std::unique_ptr<RunStore> store_;
+  std::unique_ptr<SharedStudy> study_;  // null where the search shares with no other
   std::unique_ptr<DeliveryStore> deliveries_;
 };
 
 }  // namespace
 
-SearchOutcome run_search_experiment(const ExperimentConfig& config, bool is_resumed, Progress& progress, const Distribution& distribution) {
+SearchOutcome run_search_experiment(const ExperimentConfig& config, bool is_resumed, Progress& progress, const SearchServices& services) {
   RunDirectory::check(config.output, is_resumed);
-  SearchRun run(config, is_resumed, progress, distribution);
+  SearchRun run(config, is_resumed, progress, services);
   return run.run();
 }
 

@@ -8,6 +8,7 @@
 #include "experiments/config/experiment_config.h"
 #include "experiments/experiment.h"
 #include "experiments/progress.h"
+#include "experiments/shared_study.h"
 
 namespace lathe::experiments {
 
@@ -18,8 +19,14 @@ struct SearchOutcome {
   std::string report;        // path of the HTML file
 };
 
+// What needs libraries that not every program has.
+struct SearchServices {
+  Distribution distribution = {};
+  StudyOpener open_study = {};  // for configs that name a study
+};
+
 // Writes everything to config.output. Throws UserError for the user's faults, impossible constraints included.
 SearchOutcome run_search_experiment(const ExperimentConfig& config, bool is_resumed, Progress& progress,
-                                    const Distribution& distribution = {});
+                                    const SearchServices& services = {});
 
 }  // namespace lathe::experiments

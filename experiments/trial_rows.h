@@ -1,4 +1,4 @@
-// A trial as a row of SQLite: agent, choices, state, error, metrics, stddev, seconds; arrays as JSON text.
+// A trial as a row of SQLite: its texts (trial_text.h), stddev and seconds.
 #pragma once
 
 #include <SQLiteCpp/SQLiteCpp.h>
@@ -16,7 +16,7 @@ inline constexpr int kTrialColumnCount = 8;
 
 // Binds the columns of kTrialColumns to parameters from `first` on.
 void bind_trial(SQLite::Statement& statement, int first, const search::Trial& trial);
-// Reads them from columns 0 on. Numbers read back to the same bits; NaN is null.
+// Reads them from columns 0 on.
 search::Trial trial_of(SQLite::Statement& row);
 
 // Whether both are one trial with one result, wall clock apart.

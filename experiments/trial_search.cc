@@ -18,10 +18,12 @@ BestSoFar nothing_so_far(const Experiment& experiment, const search::Problem& pr
 
 class TrialSearch {
  public:
-  TrialSearch(const Experiment& experiment, const search::Problem& problem, double float_accuracy, RunStore& store, Progress& progress)
+  TrialSearch(const Experiment& experiment, const search::Problem& problem, double float_accuracy, RunStore& store, SharedStudy* study,
+              Progress& progress)
       : experiment_(experiment),
         problem_(problem),
         store_(store),
+        study_(study),
         progress_(progress),
         best_(nothing_so_far(experiment, problem, float_accuracy)) {}
 
@@ -46,6 +48,7 @@ class TrialSearch {
             .recall = [this](std::int64_t id, const policies::Candidate& candidate) { return recall(id, candidate); },
             .record = [this](std::span<const search::Trial> trials) { record(trials); },
             .known = [this] { return known(); },
+            .shared = study_,
             .progress = [](const std::vector<search::Trial>&) { return !is_interrupted(); }};
   }
 
@@ -69,8 +72,11 @@ class TrialSearch {
   }
 
   void record(std::span<const search::Trial> trials) {
-    store_.record(trials);
-    for (const search::Trial& trial : trials) note(trial, Origin::kMeasured);
+    store_.record(trials);  // first: the study may be out of reach
+    for (const search::Trial& trial : trials) {
+      if (study_ != nullptr) study_->record(trial);
+      note(trial, Origin::kMeasured);
+    }
   }
 
   std::vector<search::Trial> known() {
@@ -91,6 +97,7 @@ class TrialSearch {
   const Experiment& experiment_;
   const search::Problem& problem_;
   RunStore& store_;
+  SharedStudy* const study_;  // null where there is none
   Progress& progress_;
   std::mutex mutex_;  // recalled trials are noted by the controller's thread, new ones by whoever measured them
   BestSoFar best_;
@@ -100,8 +107,8 @@ class TrialSearch {
 }  // namespace
 
 search::SearchResult search_trials(const Experiment& experiment, const search::Problem& problem, double float_accuracy, RunStore& store,
-                                   Progress& progress) {
-  return TrialSearch(experiment, problem, float_accuracy, store, progress).run();
+                                   SharedStudy* study, Progress& progress) {
+  return TrialSearch(experiment, problem, float_accuracy, store, study, progress).run();
 }
 
 }  // namespace lathe::experiments

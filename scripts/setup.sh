@@ -14,7 +14,8 @@ packages=(
 test_packages=(
   libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv python3-onnx python3-numpy python3-pil
   g++-aarch64-linux-gnu qemu-user                                     # lathe-profile for boards
-  libopenmpi-dev openmpi-bin slurmctld slurmd slurm-client faketime   # optional: what is missing is left out of the build or skipped
+  # Optional: what is missing is left out of the build or skipped.
+  libopenmpi-dev openmpi-bin slurmctld slurmd slurm-client libpq-dev postgresql faketime
 )
 
 with_tests=false

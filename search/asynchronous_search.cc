@@ -16,11 +16,13 @@ void sort_by_id(std::vector<Trial>& trials) {
 
 SearchResult AsynchronousSearch::run(std::vector<Trial> known) {
   done_ = std::move(known);
+  for (const Trial& trial : done_) ids_.insert(trial.id);
   proposed_ = static_cast<int>(done_.size());
   tbb::task_group group;
   // One loop more than is measured at once: the one that asks the agents for proposals measures nothing meanwhile.
   for (int slot = 0; slot < slots_ + 1; ++slot) group.run([this] { work(); });
   group.wait();
+  if (!is_stopped_) hear();
   SearchResult result{.trials = std::move(done_), .is_exhausted = is_exhausted_, .is_stopped = is_stopped_};
   sort_by_id(result.trials);
   return result;
@@ -32,8 +34,7 @@ void AsynchronousSearch::work() {
       measure_(trial);
       const std::lock_guard lock(mutex_);
       std::erase_if(in_flight_, [&](const Trial& other) { return other.id == trial.id; });
-      untold_.push_back(trial);
-      done_.push_back(trial);
+      finish(trial);
       if (progress_ && !progress_(done_)) is_stopped_ = true;
     }
   } catch (...) {
@@ -67,8 +68,24 @@ bool AsynchronousSearch::take(Trial& trial) {
   }
 }
 
+void AsynchronousSearch::hear() {
+  if (shared_ == nullptr) return;
+  const std::vector<Trial> news = shared_->news();
+  const std::lock_guard lock(mutex_);
+  for (const Trial& trial : news) finish(trial);
+}
+
+void AsynchronousSearch::finish(const Trial& trial) {
+  if (!ids_.insert(trial.id).second) return;
+  untold_.push_back(trial);
+  done_.push_back(trial);
+}
+
 void AsynchronousSearch::propose(std::unique_lock<std::mutex>& lock) {
   is_proposing_ = true;
+  lock.unlock();
+  hear();
+  lock.lock();
   std::vector<Trial> finished = std::move(untold_), pending = in_flight_;
   untold_.clear();
   pending.insert(pending.end(), ready_.begin(), ready_.end());

@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <set>
 #include <vector>
 
 #include "search/controller.h"
@@ -15,11 +16,17 @@ namespace lathe::search {
 class AsynchronousSearch {
  public:
   // slots: trials measured at once. measure: fills in the trial's measured metrics and records it; called from several threads.
-  AsynchronousSearch(int trials, int slots, Proposer& proposer, std::function<void(Trial&)> measure,
+  // shared: null where there are no other searches; else the one that the proposer claims from.
+  AsynchronousSearch(int trials, int slots, Proposer& proposer, SharedTrials* shared, std::function<void(Trial&)> measure,
                      std::function<bool(const std::vector<Trial>&)> progress)
-      : trials_(trials), slots_(slots), proposer_(proposer), measure_(std::move(measure)), progress_(std::move(progress)) {}
+      : trials_(trials),
+        slots_(slots),
+        proposer_(proposer),
+        shared_(shared),
+        measure_(std::move(measure)),
+        progress_(std::move(progress)) {}
 
-  // Inside a task arena. known: of an earlier run, already adopted by the proposer.
+  // Inside a task arena. known: of an earlier run of this search, already adopted by the proposer.
   SearchResult run(std::vector<Trial> known);
 
  private:
@@ -28,10 +35,15 @@ class AsynchronousSearch {
   bool take(Trial& trial);
   // Asks the agents for more, unless somebody else is at it. Called with the lock held; releases it meanwhile.
   void propose(std::unique_lock<std::mutex>& lock);
+  // Takes in what other searches have finished. Called without the lock, by one thread at a time.
+  void hear();
+  // Notes a finished trial, unless it is known: another search may have finished what was this one's. Called with the lock held.
+  void finish(const Trial& trial);
   bool is_over() const { return is_stopped_ || is_exhausted_ || proposed_ >= trials_; }
 
   const int trials_, slots_;
   Proposer& proposer_;
+  SharedTrials* const shared_;
   const std::function<void(Trial&)> measure_;
   const std::function<bool(const std::vector<Trial>&)> progress_;
 
@@ -39,8 +51,9 @@ class AsynchronousSearch {
   std::condition_variable changed_;
   std::deque<Trial> ready_;       // proposed, not begun
   std::vector<Trial> in_flight_;  // being measured
-  std::vector<Trial> untold_;     // measured since the agents were told last
+  std::vector<Trial> untold_;     // finished since the agents were told last
   std::vector<Trial> done_;
+  std::set<std::int64_t> ids_;  // of done_
   int proposed_ = 0;
   bool is_proposing_ = false, is_stopped_ = false, is_exhausted_ = false;
 };

@@ -128,8 +128,8 @@ class Controller {
       apply(problem_, callbacks_.measure(trial.candidate), trial);
       recorder_.add(trial);
     };
-    SearchResult result =
-        AsynchronousSearch(options_.trials, options_.threads, proposer_, measure, callbacks_.progress).run(std::move(known));
+    SearchResult result = AsynchronousSearch(options_.trials, options_.threads, proposer_, callbacks_.shared, measure, callbacks_.progress)
+                              .run(std::move(known));
     result.duplicates = proposer_.duplicates();
     result.rejected = proposer_.rejected();
     return result;
@@ -180,7 +180,8 @@ SearchResult run_search(const Problem& problem, const std::vector<AgentOptions>&
                         const ControllerCallbacks& callbacks) {
   LATHE_CHECK(callbacks.measure != nullptr) << "a search needs something that measures";
   LATHE_CHECK_GE(options.threads, 1);
-  Proposer proposer(problem, agents, options.round, options.seed);
+  LATHE_CHECK(callbacks.shared == nullptr || options.is_asynchronous) << "what other searches measure comes when it comes";
+  Proposer proposer(problem, agents, options.round, options.seed, callbacks.shared);
   Controller controller(problem, options, callbacks, proposer);
   tbb::task_arena arena(options.threads);
   return arena.execute([&] { return options.is_asynchronous ? controller.run_asynchronously() : controller.run(); });

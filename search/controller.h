@@ -6,7 +6,8 @@
 // thread count: same seed, same trials.
 //
 // Asynchronously: no rounds. Whoever has measured a trial takes the next proposal at once, and agents are told of whatever has come in
-// since they were asked last. Nobody waits for the slowest of a round, and the trials depend on how long each measurement took.
+// since they were asked last, from this search or from others that share their trials. Nobody waits for the slowest of a round, and the
+// trials depend on how long each measurement took.
 #pragma once
 
 #include <functional>
@@ -17,6 +18,7 @@
 
 #include "search/agent.h"
 #include "search/problem.h"
+#include "search/shared_trials.h"
 #include "search/trial.h"
 
 namespace lathe::search {
@@ -43,17 +45,20 @@ struct ControllerCallbacks {
   std::function<Measurement(const policies::Candidate&)> measure;
   // The result of trial `id` if an earlier run knew it (resume); the candidate must be equal, else the run has changed and this throws.
   std::function<std::optional<Trial>(std::int64_t id, const policies::Candidate&)> recall;
-  // Trials just became known; serialized, in order of completion. Must store them durably before it returns. Several at once where they came
-  // in while the last ones were stored: a flush of the disk takes milliseconds, which at hundreds of trials a second nobody has for each.
+  // Trials just became known; serialized, in order of completion. Must store them durably before it returns. Several at once where they
+  // came in while the last ones were stored: a flush of the disk takes milliseconds, which at hundreds of trials a second nobody has for
+  // each.
   std::function<void(std::span<const Trial>)> record;
   // What an earlier run of an asynchronous search stored, in id order: it goes on from there. May be empty, also the function.
   std::function<std::vector<Trial>()> known;
+  // Where the trials are shared with other searches; asynchronous searches only, may be null. Ids are then its own.
+  SharedTrials* shared = nullptr;
   // Round finished: trials so far in id order; for progress. Return false to stop early.
   std::function<bool(const std::vector<Trial>&)> progress;
 };
 
 struct SearchResult {
-  std::vector<Trial> trials;                  // id order
+  std::vector<Trial> trials;                  // id order; those of other searches with which this one shares are among them
   std::int64_t duplicates = 0, rejected = 0;  // proposals dropped before measurement
   bool is_exhausted = false;                  // agents ran out of new candidates before `trials`
   bool is_stopped = false;

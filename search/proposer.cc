@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <stdexcept>
 
 #include "models/base/check.h"
 #include "models/base/error.h"
@@ -44,8 +45,8 @@ bool is_in_space(const policies::SearchSpace& space, const policies::Candidate& 
 
 }  // namespace
 
-Proposer::Proposer(const Problem& problem, const std::vector<AgentOptions>& agents, int round, std::uint64_t seed)
-    : problem_(problem), fallback_(problem, Rng(seed, "fallback")) {
+Proposer::Proposer(const Problem& problem, const std::vector<AgentOptions>& agents, int round, std::uint64_t seed, SharedTrials* shared)
+    : problem_(problem), shared_(shared), fallback_(problem, Rng(seed, "fallback")) {
   if (agents.empty()) throw UserError(Fault{.key = "search.agents", .expected = "at least one agent"});
   std::set<std::string> names;
   for (AgentOptions options : agents) {
@@ -79,8 +80,29 @@ bool Proposer::accept(const policies::Candidate& candidate, const std::string& a
     ++rejected_;
     return false;
   }
-  round.push_back({.id = next_id_++, .agent = agent, .candidate = candidate, .metrics = std::move(score.metrics)});
+  const std::optional<std::int64_t> id = next_id(candidate, agent);
+  if (!id) {
+    ++duplicates_;
+    return false;
+  }
+  round.push_back({.id = *id, .agent = agent, .candidate = candidate, .metrics = std::move(score.metrics)});
   return true;
+}
+
+std::optional<std::int64_t> Proposer::next_id(const policies::Candidate& candidate, const std::string& agent) {
+  return shared_ == nullptr ? next_id_++ : shared_->claim(candidate, agent);
+}
+
+void Proposer::take_over(int most, std::vector<Proposal>& round) {
+  for (const SharedTrials::Claimed& claimed : shared_->take_over(most)) {
+    if (!is_in_space(problem_.space, claimed.candidate))
+      throw std::runtime_error("shared trial " + std::to_string(claimed.id) + " is a policy of another search space");
+    seen_.insert(claimed.candidate);
+    round.push_back({.id = claimed.id,
+                     .agent = claimed.agent,
+                     .candidate = claimed.candidate,
+                     .metrics = score_exactly(problem_, claimed.candidate).metrics});
+  }
 }
 
 void Proposer::adopt(std::span<const Trial> known) {
@@ -93,9 +115,13 @@ void Proposer::adopt(std::span<const Trial> known) {
 
 std::vector<Proposal> Proposer::next_round(std::span<const Trial> finished, std::span<const Proposal> pending, int most) {
   const int total = std::min(round_, most);
-  const std::vector<int> share = shares(total);
+  std::vector<Proposal> round;
+  if (shared_ != nullptr) take_over(total, round);
+  const std::vector<int> share = shares(total - static_cast<int>(round.size()));
+  for (const Trial& trial : finished) seen_.insert(trial.candidate);
   std::vector<policies::Candidate> in_flight;
-  for (const Proposal& proposal : pending) in_flight.push_back(proposal.candidate);
+  for (const auto& proposals : {pending, std::span<const Proposal>(round)})
+    for (const Proposal& proposal : proposals) in_flight.push_back(proposal.candidate);
 
   // Agents share nothing, so they learn and think at the same time.
   std::vector<std::vector<policies::Candidate>> asked(members_.size());
@@ -111,7 +137,6 @@ std::vector<Proposal> Proposer::next_round(std::span<const Trial> finished, std:
   // In the order of the config: of two that propose the same the first one gets the trial.
   // All agents begin with the same design, so the last one may have to skip what each of the others took.
   const int extra_asks = std::max(2, static_cast<int>(members_.size()));
-  std::vector<Proposal> round;
   for (std::size_t a = 0; a < members_.size(); ++a) {
     int missing = share[a];
     for (int attempt = 0; missing > 0; ++attempt) {

@@ -14,6 +14,7 @@
 #include "search/constraints.h"
 #include "search/problem.h"
 #include "search/quasi_random/quasi_random.h"
+#include "search/shared_trials.h"
 #include "search/trial.h"
 
 namespace lathe::search {
@@ -23,11 +24,13 @@ using Proposal = Trial;
 
 class Proposer {
  public:
-  // `problem` must outlive it. round: proposals a round over all agents; 0 = 4 for each.
-  Proposer(const Problem& problem, const std::vector<AgentOptions>& agents, int round, std::uint64_t seed);
+  // `problem` must outlive it. round: proposals a round over all agents; 0 = 4 for each. shared: null where trials are shared with no other
+  // search; else every proposal is claimed there first.
+  Proposer(const Problem& problem, const std::vector<AgentOptions>& agents, int round, std::uint64_t seed, SharedTrials* shared = nullptr);
 
   // Tells all agents what finished and asks them for the next round, at most `most` proposals. `pending`: the round being measured.
-  // Call inside the task arena that is to be used. Ids go on from where the last round ended. Empty when nothing new is left.
+  // Call inside the task arena that is to be used. Ids go on from where the last round ended, or are those
+  // of the shared trials. Empty when nothing new is left.
   std::vector<Proposal> next_round(std::span<const Trial> finished, std::span<const Proposal> pending, int most);
 
   // Takes the trials of an earlier run as told and seen. Before the first round.
@@ -44,15 +47,20 @@ class Proposer {
   std::vector<int> shares(int total);
   // Accepts the candidate as the next proposal, or counts why not.
   bool accept(const policies::Candidate& candidate, const std::string& agent, std::vector<Proposal>& round);
+  // The id of an accepted candidate's trial; nothing where another search has the candidate.
+  std::optional<std::int64_t> next_id(const policies::Candidate& candidate, const std::string& agent);
+  // What searches that have gone left unfinished.
+  void take_over(int most, std::vector<Proposal>& round);
   void fill(std::size_t wanted, std::vector<Proposal>& round);
   std::optional<policies::Candidate> next_unseen();
 
   const Problem& problem_;
+  SharedTrials* const shared_;
   std::vector<Member> members_;
   int round_;
   std::int64_t next_id_ = 0, duplicates_ = 0, rejected_ = 0;
   int rounds_ = 0;
-  std::set<policies::Candidate> seen_;  // all proposals, accepted or rejected
+  std::set<policies::Candidate> seen_;  // all proposals, accepted or rejected, and what other searches measured
   CandidateStream fallback_;
   std::uint64_t enumerable_ = 0;  // size of the space if it is small enough to be walked, else 0
   std::uint64_t walked_ = 0, walk_start_ = 0;

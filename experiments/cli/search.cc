@@ -9,6 +9,7 @@
 #include "experiments/launchers/mpi_session.h"
 #include "experiments/repeated_run.h"
 #include "experiments/search_run.h"
+#include "experiments/study/postgres_study.h"
 #include "models/base/error.h"
 
 namespace lathe::cli {
@@ -31,8 +32,9 @@ experiments::ExperimentConfig config_of(const Options& options) {
   if (options.threads) sources.overrides.push_back("search.threads=" + std::to_string(*options.threads));
   if (!options.original.empty()) {
     sources.file = options.original + "/config.yaml";
-    // Known accuracies would make the repetition one of the cache.
+    // Known accuracies, or another search's, would make the repetition one of them.
     sources.overrides.push_back("evaluator.cache=''");
+    sources.overrides.push_back("study.url=''");
   }
   experiments::ExperimentConfig config = sources.load();
   if (!options.original.empty()) config.output = std::filesystem::path(options.original + "/").parent_path().string() + "-repeated";
@@ -58,10 +60,10 @@ int search(const Options& options) {
   const experiments::ExperimentConfig config = config_of(options);
   // A command is given its own time before its rank is given up.
   constexpr double kPatience = 2;
-  experiments::Distribution distribution;
-  if (mpi) distribution = mpi->distribution(kPatience * config.evaluator.timeout_seconds);
+  experiments::SearchServices services{.open_study = experiments::open_study};
+  if (mpi) services.distribution = mpi->distribution(kPatience * config.evaluator.timeout_seconds);
   experiments::Progress progress(std::cerr, experiments::Progress::fitting_style());
-  const experiments::SearchOutcome outcome = experiments::run_search_experiment(config, options.is_resumed, progress, distribution);
+  const experiments::SearchOutcome outcome = experiments::run_search_experiment(config, options.is_resumed, progress, services);
   if (!outcome.is_finished) {
     std::cerr << "stopped; all finished trials are kept. To go on: lathe search "
               << (options.original.empty() ? options.config.file : "--from " + options.original) << " --out " << config.output

@@ -121,6 +121,13 @@ void check_objectives(ConfigDocument& document, const ExperimentConfig& config) 
     document.fault("objectives", "expected accuracy and at least one of latency_ms, energy_mj, packed_bytes");
 }
 
+void check_study(ConfigDocument& document, const ExperimentConfig& config) {
+  if (config.study.url.empty()) return;
+  if (config.study.name.empty()) document.fault("study.name", "missing; searches of one name share their trials");
+  if (!config.search.asynchronous)
+    document.fault("study.url", "needs search.asynchronous: true, since what other searches measure comes when it comes");
+}
+
 void check(ConfigDocument& document, ExperimentConfig& config, ConfigPurpose purpose) {
   require(document, "model", purpose == ConfigPurpose::kTrain ? "the path of the ONNX file to write" : "the path of an ONNX file");
   if (!config.model.empty() && purpose == ConfigPurpose::kSearch) resolve(document, "model", "file", config.model);
@@ -136,6 +143,7 @@ void check(ConfigDocument& document, ExperimentConfig& config, ConfigPurpose pur
   if (purpose == ConfigPurpose::kTrain) return;
   check_devices(document, config);
   check_objectives(document, config);
+  check_study(document, config);
 }
 
 ExperimentConfig read(ConfigDocument& document, ConfigPurpose purpose) {
@@ -166,7 +174,12 @@ bool steers_training(const std::string& key) {
 
 bool steers_trials(const std::string& key) {
   return key != "output" && key != "search.threads" && key != "evaluator.cache" && key != "constraints.accuracy_loss" &&
-         !key.starts_with("recover.") && !key.starts_with("train.") && key != "model";
+         !key.starts_with("recover.") && !key.starts_with("train.") && !key.starts_with("study.") && key != "model";
+}
+
+// What makes trials of different searches comparable: all that steers them but who searches, how and how long.
+bool is_common_to_study(const std::string& key) {
+  return steers_trials(key) && key != "seed" && (!key.starts_with("search.") || key == "search.accuracy_range");
 }
 
 // The keys that `is_wanted`, as "key: value" lines.
@@ -217,6 +230,12 @@ std::vector<std::string> trial_settings(const ExperimentConfig& config, const st
   std::vector<std::string> lines = settings_lines(config, steers_trials);
   // Older stores do not know the key, which is off there.
   if (!config.search.asynchronous) std::erase(lines, "search.asynchronous: false");
+  lines.insert(lines.begin(), "model: sha256 " + model_sha256);
+  return lines;
+}
+
+std::vector<std::string> study_settings(const ExperimentConfig& config, const std::string& model_sha256) {
+  std::vector<std::string> lines = settings_lines(config, is_common_to_study);
   lines.insert(lines.begin(), "model: sha256 " + model_sha256);
   return lines;
 }

@@ -31,6 +31,8 @@ std::string to_yaml(const ExperimentConfig& config, ConfigPurpose purpose = Conf
 // What steers the trials of a search, as "key: value" lines: the resolved config without what may change between a run and its resumption
 // (output, threads, recovery, training, the loss that a recommended policy may have), and with the contents of the model file.
 std::vector<std::string> trial_settings(const ExperimentConfig& config, const std::string& model_sha256);
+// The same of what all searches of a study must have in common.
+std::vector<std::string> study_settings(const ExperimentConfig& config, const std::string& model_sha256);
 
 // What, besides its trial, a delivered policy depends on.
 std::vector<std::string> recovery_settings(const ExperimentConfig& config);

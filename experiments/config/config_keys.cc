@@ -1,61 +1,12 @@
 #include "experiments/config/config_keys.h"
 
 #include "evaluators/evaluator_registry.h"
-#include "experiments/config/agent_entries.h"
-#include "experiments/config/config_values.h"
-#include "experiments/config/device_limits.h"
 #include "experiments/config/key_makers.h"
+#include "experiments/config/special_keys.h"
 #include "policies/policy.h"
 
 namespace lathe::experiments {
 namespace {
-
-// `model: net.onnx` or `model: {path: net.onnx}`.
-ConfigKey model_key() {
-  const Rule rule{};
-  return {.path = "model",
-          .help = "The trained network: the path of its ONNX file.",
-          .read =
-              [rule](ConfigDocument& document, const std::string& at, const YAML::Node& node, ExperimentConfig& config) {
-                if (!node.IsMap()) {
-                  read_value(document, at, node, rule, config.model);
-                  return;
-                }
-                for (const auto& entry : node) {
-                  const std::string name = entry.first.Scalar();
-                  if (name == "path")
-                    read_value(document, at + ".path", entry.second, rule, config.model);
-                  else
-                    document.fault(at + "." + name, entry.first, "unknown key; 'model' knows only 'path'");
-                }
-              },
-          .write = [](const ExperimentConfig& config) { return YAML::Node(config.model); },
-          .schema =
-              [] {
-                const nlohmann::json path{{"type", "string"}};
-                const nlohmann::json section{
-                    {"type", "object"}, {"properties", {{"path", path}}}, {"required", {"path"}}, {"additionalProperties", false}};
-                return nlohmann::json{{"oneOf", nlohmann::json::array({path, section})}};
-              }};
-}
-
-ConfigKey limit_key(std::string path, DeviceLimit ConstraintsConfig::*member, std::string help) {
-  return {.path = std::move(path),
-          .help = std::move(help),
-          .read = [member](ConfigDocument& document, const std::string& at, const YAML::Node& node,
-                           ExperimentConfig& config) { read_device_limit(document, at, node, config.constraints.*member); },
-          .write = [member](const ExperimentConfig& config) { return write_device_limit(config.constraints.*member); },
-          .schema = [] { return device_limit_schema(); }};
-}
-
-ConfigKey agents_key() {
-  return {.path = "search.agents",
-          .help = "The algorithms that search together: names of kinds, or maps of kind, name and the kind's own options.",
-          .read = [](ConfigDocument& document, const std::string& at, const YAML::Node& node,
-                     ExperimentConfig& config) { read_agents(document, at, node, config.search.agents); },
-          .write = [](const ExperimentConfig& config) { return write_agents(config.search.agents); },
-          .schema = [] { return agents_schema(); }};
-}
 
 constexpr double kMany = 1e9;  // a bound that only mistakes exceed
 
@@ -139,6 +90,18 @@ std::vector<ConfigKey> search_keys() {
   };
 }
 
+std::vector<ConfigKey> study_keys() {
+  return {
+      key("study.url", MEMBER(study.url), {},
+          "PostgreSQL database in which several searches share their trials, as libpq takes it; empty = none. Needs search.asynchronous."),
+      key("study.name", MEMBER(study.name), {}, "Searches of one name in one database share; each needs a seed of its own."),
+      key("study.lease_seconds", MEMBER(study.lease_seconds), {.at_least = 1, .at_most = kMany},
+          "How long a search may be silent before others measure what it had begun."),
+      key("study.patience_seconds", MEMBER(study.patience_seconds), {.at_least = 0, .at_most = kMany},
+          "How long a database that has gone is waited for."),
+  };
+}
+
 constexpr double kMostEpochs = 1e5, kHighestRate = 100, kWidest = 65536;
 
 std::vector<ConfigKey> recover_keys() {
@@ -217,6 +180,7 @@ std::vector<ConfigKey> all_keys() {
        limit_key("constraints.energy_mj", &ConstraintsConfig::energy_mj, "At most; one number, or one a device."),
        optional_key("constraints.packed_bytes", MEMBER(constraints.packed_bytes), {.at_least = 1}, "Weights at their widths, at most.")});
   append(search_keys());
+  append(study_keys());
   append(recover_keys());
   append(train_keys());
   append({key("output", MEMBER(output), {}, "Run directory; runs/NAME of the config file if left out."),

@@ -52,6 +52,14 @@ struct EvaluatorConfig {
   std::string cache;                             // folder of accuracies shared with other searches; "" = none
 };
 
+// Trials that are shared with other searches, in PostgreSQL.
+struct StudyConfig {
+  std::string url;                // "postgresql://user@host/database"; "" = none
+  std::string name;               // of the study in that database
+  double lease_seconds = 60;      // that a search may be silent before another one measures what it had begun
+  double patience_seconds = 600;  // that the database may be away
+};
+
 struct RecoverConfig {
   int policies = 3;                      // delivered a device, from the safe one to faster ones that training may save
   double recoverable_loss = 10;          // points that training may win back
@@ -76,6 +84,7 @@ struct ExperimentConfig {
   ConstraintsConfig constraints;
   SearchConfig search;
   EvaluatorConfig evaluator;
+  StudyConfig study;
   RecoverConfig recover;
   TrainConfig train;
   std::string output;  // run directory

@@ -2,12 +2,15 @@
 #include <gtest/gtest.h>
 #include <tbb/global_control.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <stdexcept>
+#include <utility>
 
 #include "search/controller.h"
 #include "search/standard_problems.h"
@@ -128,6 +131,102 @@ TEST_F(AsynchronousSearchTest, StopsWhenProgressSaysSo) {
   const SearchResult result = run_search(made_.problem, kAgents, asynchronous(60, 2), callbacks_);
   EXPECT_TRUE(result.is_stopped);
   EXPECT_LT(result.trials.size(), 25U);
+}
+
+// Shared trials in memory; what a search called `name` sees of them.
+class SharedInMemory final : public SharedTrials {
+ public:
+  struct Row {
+    std::string search, agent;
+    Candidate candidate;
+    std::optional<Trial> result;
+    bool is_abandoned = false;
+  };
+  using Table = std::vector<Row>;
+
+  SharedInMemory(std::string name, Table& table) : name_(std::move(name)), table_(table) {}
+
+  std::optional<std::int64_t> claim(const Candidate& candidate, const std::string& agent) override {
+    const std::lock_guard lock(mutex_);
+    if (std::any_of(table_.begin(), table_.end(), [&](const Row& row) { return row.candidate == candidate; })) return std::nullopt;
+    table_.push_back({name_, agent, candidate, {}});
+    return static_cast<std::int64_t>(table_.size()) - 1;
+  }
+  std::vector<Claimed> take_over(int most) override {
+    const std::lock_guard lock(mutex_);
+    std::vector<Claimed> taken;
+    for (std::size_t id = 0; id < table_.size() && taken.size() < static_cast<std::size_t>(most); ++id) {
+      if (!std::exchange(table_[id].is_abandoned, false)) continue;
+      table_[id].search = name_;
+      taken.push_back({static_cast<std::int64_t>(id), table_[id].agent, table_[id].candidate});
+    }
+    return taken;
+  }
+  std::vector<Trial> news() override {
+    const std::lock_guard lock(mutex_);
+    std::vector<Trial> trials;
+    for (const Row& row : table_)
+      if (row.search != name_ && row.result) trials.push_back(*row.result);
+    return trials;
+  }
+  void record(std::span<const Trial> trials) {
+    const std::lock_guard lock(mutex_);
+    for (const Trial& trial : trials) table_[static_cast<std::size_t>(trial.id)].result = trial;
+  }
+
+ private:
+  const std::string name_;
+  std::mutex mutex_;
+  Table& table_;
+};
+
+class SharedSearchTest : public AsynchronousSearchTest {
+ protected:
+  // The same agents and the same seed: on its own, each search would measure much the same.
+  SearchResult search(const std::string& name, int trials) {
+    SharedInMemory shared(name, table_);
+    callbacks_.shared = &shared;
+    callbacks_.record = [&](std::span<const Trial> finished) {
+      shared.record(finished);
+      recorded_ += static_cast<int>(finished.size());
+    };
+    return run_search(made_.problem, kAgents, asynchronous(trials, 2), callbacks_);
+  }
+  SharedInMemory::Table table_;
+};
+
+TEST_F(SharedSearchTest, SecondSearchMeasuresWhatTheFirstHasNot) {
+  const SearchResult first = search("first", 30), second = search("second", 30);
+  EXPECT_EQ(recorded_, 60);
+  EXPECT_EQ(first.trials.size(), 30U);
+  ASSERT_EQ(second.trials.size(), 60U);  // with those of the first
+  expect_distinct(second.trials);
+}
+
+TEST_F(SharedSearchTest, WhatAnotherSearchLeftBehindIsMeasuredFirst) {
+  SharedInMemory gone("gone", table_);
+  Candidate left;
+  for (const policies::Decision& decision : made_.problem.space.decisions)
+    left.choices.push_back(static_cast<int>(decision.values.size()) - 1);
+  ASSERT_TRUE(gone.claim(left, "nsga2"));
+  table_[0].is_abandoned = true;
+  const SearchResult result = search("heir", 10);
+  EXPECT_EQ(recorded_, 10);
+  ASSERT_EQ(result.trials.size(), 10U);
+  EXPECT_EQ(result.trials[0].id, 0);
+  EXPECT_EQ(result.trials[0].candidate, left);
+  EXPECT_EQ(table_[0].search, "heir");
+}
+
+TEST_F(SharedSearchTest, ResumedSearchGoesOnWithWhatOthersDidMeanwhile) {
+  std::vector<Trial> stored = search("first", 12).trials;
+  search("second", 20);
+  callbacks_.known = [&] { return stored; };
+  recorded_ = 0;
+  const SearchResult result = search("first", 30);
+  EXPECT_EQ(recorded_, 18);
+  EXPECT_EQ(result.trials.size(), 50U);
+  expect_distinct(result.trials);
 }
 
 }  // namespace
