@@ -84,6 +84,7 @@ std::vector<Trial> run_together(const StandardProblem& made, const Arguments& ar
 // One line a trial: its number, seed, and hypervolume so far.
 void write_trace(const Arguments& arguments, const StandardProblem& made, const std::vector<Trial>& trials, std::uint64_t seed) {
   std::ofstream file(arguments.trace, std::ios::app);
+  file << std::setprecision(10);
   std::vector<Trial> so_far;
   for (const Trial& trial : trials) {
     so_far.push_back(trial);
