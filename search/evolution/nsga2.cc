@@ -146,7 +146,8 @@ const AgentKind& nsga2_kind() {
       "nsga2",
       "NSGA-II (Deb et al. 2002): evolves the non-dominated policies of each device",
       {{"population", 16, "members of each front's population", 2, 10000},
-       {"initial", 12, "first proposals: uniform policies, then quasi-random ones; more where sensitivities are known"},
+       {"initial", 20,
+        "first proposals, best at least the population: uniform policies, then quasi-random ones; more where sensitivities are known"},
        {"crossover", 0.9, "share of proposals that have two parents", 0, 1, false},
        {"mutations", 1, "decisions that change in a proposal, on average", 0, 1e6, false}}};
   return kKind;
