@@ -9,7 +9,7 @@
 #include "search/bayes/bayes.h"
 #include "search/evolution/nsga2.h"
 #include "search/quasi_random/quasi_random.h"
-#include "search/rl/ddpg.h"
+#include "search/rl/walking_agents.h"
 
 namespace lathe::search {
 namespace {
@@ -21,6 +21,8 @@ std::vector<AgentFactory>& factories() {
       {nsga2_kind, make_nsga2},
       {bayes_kind, make_bayes},
       {ddpg_kind, make_ddpg},
+      {td3_kind, make_td3},
+      {sac_kind, make_sac},
   };
   return kFactories;
 }

@@ -21,7 +21,8 @@ std::vector<AgentOptions> all_agents() {
   std::vector<AgentOptions> agents;
   for (const AgentKind& kind : agent_kinds()) agents.push_back({kind.kind, "", {}});
   for (AgentOptions& agent : agents) {
-    if (agent.kind == "ddpg") agent.options["updates"] = 4;  // less training than by default: these tests are not about how well it learns
+    // Less training than by default: these tests are not about how well they learn.
+    if (agent.kind == "ddpg" || agent.kind == "td3" || agent.kind == "sac") agent.options["updates"] = 4;
   }
   return agents;
 }
