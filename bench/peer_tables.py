@@ -17,8 +17,9 @@ def paired(ours, theirs):
     if not seeds:
         return "-"
     differences = np.array([ours[s] - theirs[s] for s in seeds])
-    mean = 1e3 * differences.mean() / max(np.mean([theirs[s] for s in seeds]), 1e-300)
-    text = f"{mean:+.2f} ({sum(differences > 0)}/{len(seeds)}"
+    theirs_mean = np.mean([theirs[s] for s in seeds])
+    text = f"{1e3 * differences.mean() / theirs_mean:+.2f}" if theirs_mean > 0 else f"{differences.mean():+.4f} in all"
+    text += f" ({sum(differences > 0)}/{len(seeds)}"
     if len(seeds) > 4 and np.any(differences):
         better, worse = (wilcoxon(differences, alternative=side).pvalue for side in ("greater", "less"))
         text += f", p {better:.3f} / {worse:.3f}"

@@ -27,7 +27,7 @@ struct Arguments {
   StandardProblemOptions problem_options;
   int trials = 100, seeds = 1, round = 0;
   std::uint64_t seed = 0;
-  bool is_exact = false;
+  bool is_exact = false, has_credit = false;
 };
 
 AgentOptions agent_options(const Arguments& arguments, std::size_t agent) {
@@ -77,7 +77,11 @@ std::vector<Trial> run_together(const StandardProblem& made, const Arguments& ar
   for (std::size_t a = 0; a < arguments.agents.size(); ++a) agents.push_back(agent_options(arguments, a));
   ControllerCallbacks callbacks;
   callbacks.measure = [&](const lathe::policies::Candidate& candidate) { return measure(made, candidate); };
-  const ControllerOptions options{.trials = arguments.trials, .threads = 1, .round = arguments.round, .seed = seed};
+  const ControllerOptions options{.trials = arguments.trials,
+                                  .threads = 1,
+                                  .round = arguments.round,
+                                  .allocation = arguments.has_credit ? Allocation::kCredit : Allocation::kEqual,
+                                  .seed = seed};
   return run_search(made.problem, agents, options, callbacks).trials;
 }
 
@@ -126,6 +130,7 @@ int main(int argc, char** argv) try {
   app.add_option("--seeds", arguments.seeds, "how many");
   app.add_option("--set", arguments.settings, "option=value of the first agent");
   app.add_option("--round", arguments.round, "proposals a round of the controller; 0 = the agent alone, one proposal at a time");
+  app.add_flag("--credit", arguments.has_credit, "give rounds to the agents by what their trials added, instead of equally");
   app.add_option("--trace", arguments.trace, "append the hypervolume after each trial to this file");
   app.add_flag("--sensitivity", arguments.problem_options.has_sensitivity, "give the network problem its sensitivities");
   CLI11_PARSE(app, argc, argv);

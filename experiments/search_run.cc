@@ -160,7 +160,11 @@ class SearchRun {
     progress_.start("search", config().search.trials);
     search::SearchResult found = search::run_search(
         problem_, config().search.agents,
-        {.trials = config().search.trials, .threads = experiment_.threads(), .round = config().search.round, .seed = config().seed},
+        {.trials = config().search.trials,
+         .threads = experiment_.threads(),
+         .round = config().search.round,
+         .allocation = config().search.allocation == "credit" ? search::Allocation::kCredit : search::Allocation::kEqual,
+         .seed = config().seed},
         callbacks);
     progress_.finish();
     if (found.is_exhausted) progress_.say("the agents know no further policies: " + std::to_string(found.trials.size()) + " trials");

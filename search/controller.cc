@@ -166,7 +166,7 @@ SearchResult run_search(const Problem& problem, const std::vector<AgentOptions>&
                         const ControllerCallbacks& callbacks) {
   LATHE_CHECK(callbacks.measure != nullptr) << "a search needs something that measures";
   LATHE_CHECK_GE(options.threads, 1);
-  Proposer proposer(problem, agents, options.round, options.seed);
+  Proposer proposer(problem, agents, options.round, options.allocation, options.seed);
   Controller controller(problem, options, callbacks, proposer);
   tbb::task_arena arena(options.threads);
   return arena.execute([&] { return controller.run(); });

@@ -14,6 +14,7 @@
 #include "search/constraints.h"
 #include "search/problem.h"
 #include "search/quasi_random/quasi_random.h"
+#include "search/round_shares.h"
 #include "search/trial.h"
 
 namespace lathe::search {
@@ -24,7 +25,7 @@ using Proposal = Trial;
 class Proposer {
  public:
   // `problem` must outlive it. round: proposals a round over all agents; 0 = 4 for each.
-  Proposer(const Problem& problem, const std::vector<AgentOptions>& agents, int round, std::uint64_t seed);
+  Proposer(const Problem& problem, const std::vector<AgentOptions>& agents, int round, Allocation allocation, std::uint64_t seed);
 
   // Tells all agents what finished and asks them for the next round, at most `most` proposals. `pending`: the round being measured.
   // Call inside the task arena that is to be used. Ids go on from where the last round ended. Empty when nothing new is left.
@@ -38,7 +39,6 @@ class Proposer {
     std::string name;
     std::unique_ptr<Agent> agent;
   };
-  std::vector<int> shares(int total);
   // Accepts the candidate as the next proposal, or counts why not.
   bool accept(const policies::Candidate& candidate, const std::string& agent, std::vector<Proposal>& round);
   void fill(std::size_t wanted, std::vector<Proposal>& round);
@@ -47,8 +47,8 @@ class Proposer {
   const Problem& problem_;
   std::vector<Member> members_;
   int round_;
+  std::optional<RoundShares> shares_;  // known once the agents have their names
   std::int64_t next_id_ = 0, duplicates_ = 0, rejected_ = 0;
-  int rounds_ = 0;
   std::set<policies::Candidate> seen_;  // all proposals, accepted or rejected
   CandidateStream fallback_;
   std::uint64_t enumerable_ = 0;  // size of the space if it is small enough to be walked, else 0

@@ -215,6 +215,7 @@ std::string to_yaml(const ExperimentConfig& config, ConfigPurpose purpose) {
 
 std::vector<std::string> trial_settings(const ExperimentConfig& config, const std::string& model_sha256) {
   std::vector<std::string> lines = settings_lines(config, steers_trials);
+  std::erase(lines, "search.allocation: equal");  // what older stores, which do not know the key, did
   lines.insert(lines.begin(), "model: sha256 " + model_sha256);
   return lines;
 }

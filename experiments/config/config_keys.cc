@@ -161,6 +161,8 @@ std::vector<ConfigKey> search_keys() {
       key("search.trials", MEMBER(search.trials), {.at_least = 1, .at_most = 1e7}, "Policies to measure."),
       key("search.threads", MEMBER(search.threads), {.at_least = 0, .at_most = 4096}, "Policies measured at once; 0 = one a processor."),
       key("search.round", MEMBER(search.round), {.at_least = 0, .at_most = 1e6}, "Proposals a round; 0 = 4 for each agent."),
+      key("search.allocation", MEMBER(search.allocation), {.choices = {"equal", "credit"}},
+          "How a round is divided among agents: equal, or credit (more to those whose recent trials made the fronts grow)."),
       agents_key(),
       key("search.sensitivity", MEMBER(search.sensitivity), {},
           "Measure each decision alone before the search, as a prior for the agents."),
