@@ -3,12 +3,22 @@
 #include <algorithm>
 #include <cmath>
 
+#include "search/initial_design.h"
 #include "search/pareto.h"
 
 namespace lathe::search {
+namespace {
+
+constexpr int kDesign = 16;  // trials that agents begin with where no sensitivities are known
+
+}  // namespace
 
 RoundShares::RoundShares(const Problem& problem, std::vector<std::string> agents, Allocation allocation)
-    : problem_(problem), agents_(std::move(agents)), allocation_(allocation), accounts_(agents_.size()) {
+    : problem_(problem),
+      agents_(std::move(agents)),
+      allocation_(allocation),
+      first_credited_(2 * initial_trials(problem, kDesign)),
+      accounts_(agents_.size()) {
   for (const Front& front : problem.fronts) archives_.emplace_back(front.metrics.size());
   hypervolumes_.resize(problem.fronts.size(), 0);
 }
@@ -24,7 +34,7 @@ void RoundShares::learn(std::span<const Trial> finished) {
     }
     const double gain = gain_of(trial);
     const auto agent = std::find(agents_.begin(), agents_.end(), trial.agent);
-    if (agent == agents_.end()) continue;  // a filler of the controller
+    if (agent == agents_.end() || trial.id < first_credited_) continue;  // a filler of the controller; the design
     Account& account = accounts_[static_cast<std::size_t>(agent - agents_.begin())];
     account.gain += gain;
     account.trials += 1;

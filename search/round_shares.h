@@ -1,6 +1,7 @@
 // How many proposals of a round each agent may make.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,7 +20,8 @@ enum class Allocation {
 // Credit: probability matching (D. Thierens, An Adaptive Pursuit Strategy for Allocating Operator Probabilities, GECCO 2005, section 2) of
 // the hypervolume that a trial adds, as a share of what is there. An agent's value v is its mean over recent trials, its share of a round
 //   p = e / n + (1 - e) v / (sum of v),   e = 0.3,
-// so that nobody is ever without a chance to earn again. Depends on the trials alone, and so on the seed.
+// so that nobody is ever without a chance to earn again. All agents begin with the same design, and whoever comes first in the config gets
+// its trials: shares stay equal until results of the agents' own proposals are in. Depends on the trials alone, and so on the seed.
 class RoundShares {
  public:
   // `problem` must outlive it.
@@ -43,6 +45,7 @@ class RoundShares {
   const Problem& problem_;
   std::vector<std::string> agents_;
   Allocation allocation_;
+  std::int64_t first_credited_;  // id of the first trial that counts
   std::vector<Account> accounts_;
   std::vector<ParetoArchive> archives_;  // of each front
   std::vector<double> hypervolumes_;

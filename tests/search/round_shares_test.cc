@@ -37,7 +37,7 @@ TEST(RoundShares, CreditBeginsEqually) {
 TEST(RoundShares, CreditGoesToWhoeverMakesTheFrontGrow) {
   const Problem made = problem();
   RoundShares shares(made, {"a", "b"}, Allocation::kCredit);
-  std::vector<Trial> finished{trial(0, "a", 5, 5), trial(1, "b", 6, 6), trial(2, "a", 4, 6), trial(3, "b", 9, 9)};
+  std::vector<Trial> finished{trial(40, "a", 5, 5), trial(41, "b", 6, 6), trial(42, "a", 4, 6), trial(43, "b", 9, 9)};
   shares.learn(finished);
   int of_a = 0, of_b = 0;
   for (int round = 0; round < 20; ++round) {
@@ -55,19 +55,27 @@ TEST(RoundShares, CreditGoesToWhoeverMakesTheFrontGrow) {
 TEST(RoundShares, SharesFollowTheGainATrial) {
   const Problem made = problem();
   RoundShares shares(made, {"a", "b"}, Allocation::kCredit);
-  shares.learn(std::vector<Trial>{trial(0, "a", 5, 5), trial(1, "b", 4, 6)});
+  shares.learn(std::vector<Trial>{trial(40, "a", 5, 5), trial(41, "b", 4, 6)});
   const double share_of_b = 0.15 + 0.7 * (4.0 / 29) / (1 + 4.0 / 29);
   int of_b = 0;
   for (int round = 0; round < 100; ++round) of_b += shares.next(10)[1];
   EXPECT_NEAR(of_b, 1000 * share_of_b, 1);
 }
 
+// Whoever is first in the config makes the trials of the design.
+TEST(RoundShares, NoCreditForTheDesign) {
+  const Problem made = problem();
+  RoundShares shares(made, {"a", "b"}, Allocation::kCredit);
+  shares.learn(std::vector<Trial>{trial(0, "a", 5, 5), trial(31, "a", 4, 4)});
+  EXPECT_EQ(shares.next(8), (std::vector<int>{4, 4}));
+}
+
 TEST(RoundShares, NoCreditForFailuresAndForeignTrials) {
   const Problem made = problem();
   RoundShares shares(made, {"a", "b"}, Allocation::kCredit);
-  Trial failed = trial(0, "a", 1, 1);
+  Trial failed = trial(40, "a", 1, 1);
   failed.state = TrialState::kFailed;
-  shares.learn(std::vector<Trial>{failed, trial(1, "quasi_random", 2, 2)});
+  shares.learn(std::vector<Trial>{failed, trial(41, "quasi_random", 2, 2)});
   EXPECT_EQ(shares.next(8), (std::vector<int>{4, 4}));
 }
 
