@@ -23,11 +23,11 @@ using namespace lathe::search;
 struct Arguments {
   std::vector<std::string> agents{"nsga2"};
   std::vector<std::string> settings;  // option=value, for the first agent
-  std::string problem = "zdt1", trace;
+  std::string problem = "zdt1", trace, allocation = "credit";
   StandardProblemOptions problem_options;
   int trials = 100, seeds = 1, round = 0;
   std::uint64_t seed = 0;
-  bool is_exact = false, has_credit = false;
+  bool is_exact = false;
 };
 
 AgentOptions agent_options(const Arguments& arguments, std::size_t agent) {
@@ -80,7 +80,7 @@ std::vector<Trial> run_together(const StandardProblem& made, const Arguments& ar
   const ControllerOptions options{.trials = arguments.trials,
                                   .threads = 1,
                                   .round = arguments.round,
-                                  .allocation = arguments.has_credit ? Allocation::kCredit : Allocation::kEqual,
+                                  .allocation = arguments.allocation == "equal" ? Allocation::kEqual : Allocation::kCredit,
                                   .seed = seed};
   return run_search(made.problem, agents, options, callbacks).trials;
 }
@@ -130,7 +130,8 @@ int main(int argc, char** argv) try {
   app.add_option("--seeds", arguments.seeds, "how many");
   app.add_option("--set", arguments.settings, "option=value of the first agent");
   app.add_option("--round", arguments.round, "proposals a round of the controller; 0 = the agent alone, one proposal at a time");
-  app.add_flag("--credit", arguments.has_credit, "give rounds to the agents by what their trials added, instead of equally");
+  app.add_option("--allocation", arguments.allocation, "how rounds are divided among several agents")
+      ->check(CLI::IsMember({"equal", "credit"}));
   app.add_option("--trace", arguments.trace, "append the hypervolume after each trial to this file");
   app.add_flag("--sensitivity", arguments.problem_options.has_sensitivity, "give the network problem its sensitivities");
   CLI11_PARSE(app, argc, argv);

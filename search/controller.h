@@ -31,7 +31,7 @@ struct ControllerOptions {
   int trials = 300;
   int threads = 2;
   int round = 0;  // proposals a round over all agents; 0 = 4 for each agent
-  Allocation allocation = Allocation::kEqual;
+  Allocation allocation = Allocation::kCredit;
   std::uint64_t seed = 0;
 };
 

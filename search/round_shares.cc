@@ -24,7 +24,7 @@ RoundShares::RoundShares(const Problem& problem, std::vector<std::string> agents
 }
 
 void RoundShares::learn(std::span<const Trial> finished) {
-  if (allocation_ == Allocation::kEqual) return;
+  if (allocation_ == Allocation::kEqual || agents_.size() == 1) return;
   constexpr double kWindow = 20;  // trials of each agent that count, on average
   const double fade = 1 - 1 / (kWindow * static_cast<double>(agents_.size()));
   for (const Trial& trial : finished) {

@@ -35,7 +35,8 @@ ControllerCallbacks measuring(const StandardProblem& made) {
 
 TEST(RunSearch, GivesEachAgentItsShareAndOrdersTrialsById) {
   const StandardProblem made = make_network_problem({.layers = 5});
-  const SearchResult result = run_search(made.problem, all_agents(), {.trials = 80, .threads = 2, .seed = 1}, measuring(made));
+  const SearchResult result =
+      run_search(made.problem, all_agents(), {.trials = 80, .threads = 2, .allocation = Allocation::kEqual, .seed = 1}, measuring(made));
   ASSERT_EQ(result.trials.size(), 80U);
   EXPECT_FALSE(result.is_exhausted);
   EXPECT_FALSE(result.is_stopped);
