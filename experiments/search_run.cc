@@ -158,14 +158,14 @@ class SearchRun {
                                               },
                                           .progress = [&](const std::vector<search::Trial>&) { return !is_interrupted(); }};
     progress_.start("search", config().search.trials);
-    search::SearchResult found = search::run_search(
-        problem_, config().search.agents,
-        {.trials = config().search.trials,
-         .threads = experiment_.threads(),
-         .round = config().search.round,
-         .allocation = config().search.allocation == "credit" ? search::Allocation::kCredit : search::Allocation::kEqual,
-         .seed = config().seed},
-        callbacks);
+    search::SearchResult found =
+        search::run_search(problem_, config().search.agents,
+                           {.trials = config().search.trials,
+                            .threads = experiment_.threads(),
+                            .round = config().search.round,
+                            .allocation = config().search.allocation == "credit" ? search::Allocation::kCredit : search::Allocation::kEqual,
+                            .seed = config().seed},
+                           callbacks);
     progress_.finish();
     if (found.is_exhausted) progress_.say("the agents know no further policies: " + std::to_string(found.trials.size()) + " trials");
     return found;

@@ -1,9 +1,9 @@
 // Runs agents in parallel on one pool of evaluations and one archive.
 //
-// Rounds: each agent proposes its share of a round (round_shares.h; knowing what is pending), duplicates and candidates that no device can run within the
-// limits are dropped before any accuracy is measured, the rest is measured in parallel on `threads` oneTBB tasks, and every agent is told
-// all results in id order. The next round is proposed while this one is measured, so results reach agents one round late, whatever the
-// thread count: same seed, same trials.
+// Rounds: each agent proposes its share of a round (round_shares.h; knowing what is pending), duplicates and candidates that no device can
+// run within the limits are dropped before any accuracy is measured, the rest is measured in parallel on `threads` oneTBB tasks, and every
+// agent is told all results in id order. The next round is proposed while this one is measured, so results reach agents one round late,
+// whatever the thread count: same seed, same trials.
 #pragma once
 
 #include <functional>

@@ -29,7 +29,7 @@ class Scaling {
   Scaling(std::span<const double> raw, std::span<const double> guess, bool is_logit, const TailCompression& tails);
 
   double target(double raw, double guess) const;
-  double noise(double raw, double stddev) const;  // variance of the target, by the slope of the transform
+  double noise(double raw, double stddev) const;                            // variance of the target, by the slope of the transform
   double known(double raw) const { return is_logit_ ? raw : tails_(raw); }  // the belief of what was measured without noise
   Belief belief(const GpPrediction& prediction, double guess) const;
 
