@@ -64,6 +64,8 @@ std::vector<ConfigKey> search_keys() {
       key("search.round", MEMBER(search.round), {.at_least = 0, .at_most = 1e6}, "Proposals a round; 0 = 4 for each agent."),
       key("search.asynchronous", MEMBER(search.asynchronous), {},
           "No rounds: whoever is free measures the next proposal. No waiting on many ranks; the trials are not the same each time."),
+      key("search.allocation", MEMBER(search.allocation), {.choices = {"equal", "credit"}},
+          "How a round is divided among agents: equal, or credit (more to those whose recent trials made the fronts grow)."),
       agents_key(),
       key("search.sensitivity", MEMBER(search.sensitivity), {},
           "Measure each decision alone before the search, as a prior for the agents."),
