@@ -2,7 +2,6 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/addr.h>
 #include <ATen/ops/argsort.h>
 #include <ATen/ops/cholesky_inverse.h>
 #include <ATen/ops/empty_like.h>

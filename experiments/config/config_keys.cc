@@ -180,8 +180,7 @@ std::vector<ConfigKey> search_keys() {
           "Whether layers that read pruned channels get the weights that best reproduce their outputs on the calibration rows."),
       key("evaluator.weight_rounding", MEMBER(evaluator.weight_rounding), {.choices = {"nearest", "gptq"}},
           "How weights go to integers: each to the nearest, or so that the layer's outputs on the calibration rows change least (gptq; "
-          "about "
-          "a second a trial more)."),
+          "some seconds a trial more)."),
       key("evaluator.rows", MEMBER(evaluator.rows), {.at_least = 0, .at_most = kMany}, "Rows of the search split a trial; 0 = all."),
       key("evaluator.timeout_seconds", MEMBER(evaluator.timeout_seconds), {.at_least = 0.1, .at_most = kMany},
           "kind command: how long one policy may take."),
