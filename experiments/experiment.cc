@@ -141,7 +141,8 @@ void Experiment::make_evaluator() {
 std::string Experiment::evaluation_context() const {
   return "lathe " LATHE_VERSION "\nmodel " + network.sha256 + "\ndata " + (dataset ? evaluators::content_sha256(*dataset) : "") +
          "\nmetric " + (uses_agreement() ? "agreement" : "accuracy") + "\ncalibration " + config.evaluator.calibration +
-         "\nreconstruction " + config.evaluator.reconstruction + "\nevaluator " + config.evaluator.kind + " " + config.evaluator.command;
+         "\nreconstruction " + config.evaluator.reconstruction + "\nweight rounding " + config.evaluator.weight_rounding + "\nevaluator " +
+         config.evaluator.kind + " " + config.evaluator.command;
 }
 
 evaluators::Evaluation Experiment::float_accuracy(evaluators::Split split) const {
