@@ -109,6 +109,7 @@ BENCHMARK_CAPTURE(predict, arm, "raspberry-pi-4")->Unit(benchmark::kMicrosecond)
 BENCHMARK_CAPTURE(make_tables, arm, "raspberry-pi-4")->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(make_tables, gpu, "nvidia-t4")->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(make_tables, bit_serial, "bismo-pynq-z1")->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(make_tables, dataflow, "finn-zcu104")->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace lathe::hwmodels

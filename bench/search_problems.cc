@@ -23,7 +23,7 @@ using namespace lathe::search;
 struct Arguments {
   std::vector<std::string> agents{"nsga2"};
   std::vector<std::string> settings;  // option=value, for the first agent
-  std::string problem = "zdt1", trace;
+  std::string problem = "zdt1", trace, allocation = "credit";
   StandardProblemOptions problem_options;
   int trials = 100, seeds = 1, round = 0;
   std::uint64_t seed = 0;
@@ -77,13 +77,18 @@ std::vector<Trial> run_together(const StandardProblem& made, const Arguments& ar
   for (std::size_t a = 0; a < arguments.agents.size(); ++a) agents.push_back(agent_options(arguments, a));
   ControllerCallbacks callbacks;
   callbacks.measure = [&](const lathe::policies::Candidate& candidate) { return measure(made, candidate); };
-  const ControllerOptions options{.trials = arguments.trials, .threads = 1, .round = arguments.round, .seed = seed};
+  const ControllerOptions options{.trials = arguments.trials,
+                                  .threads = 1,
+                                  .round = arguments.round,
+                                  .allocation = arguments.allocation == "equal" ? Allocation::kEqual : Allocation::kCredit,
+                                  .seed = seed};
   return run_search(made.problem, agents, options, callbacks).trials;
 }
 
 // One line a trial: its number, seed, and hypervolume so far.
 void write_trace(const Arguments& arguments, const StandardProblem& made, const std::vector<Trial>& trials, std::uint64_t seed) {
   std::ofstream file(arguments.trace, std::ios::app);
+  file << std::setprecision(10);
   std::vector<Trial> so_far;
   for (const Trial& trial : trials) {
     so_far.push_back(trial);
@@ -125,6 +130,8 @@ int main(int argc, char** argv) try {
   app.add_option("--seeds", arguments.seeds, "how many");
   app.add_option("--set", arguments.settings, "option=value of the first agent");
   app.add_option("--round", arguments.round, "proposals a round of the controller; 0 = the agent alone, one proposal at a time");
+  app.add_option("--allocation", arguments.allocation, "how rounds are divided among several agents")
+      ->check(CLI::IsMember({"equal", "credit"}));
   app.add_option("--trace", arguments.trace, "append the hypervolume after each trial to this file");
   app.add_flag("--sensitivity", arguments.problem_options.has_sensitivity, "give the network problem its sensitivities");
   CLI11_PARSE(app, argc, argv);

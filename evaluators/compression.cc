@@ -6,7 +6,10 @@
 
 #include "evaluators/calibration.h"
 #include "evaluators/consumer_reconstruction.h"
+#include "evaluators/weight_rounding.h"
+#include "models/base/error.h"
 #include "models/fold_batch_norm.h"
+#include "policies/bias_alignment.h"
 #include "policies/prune.h"
 #include "policies/quantize_network.h"
 #include "policies/search_space.h"
@@ -93,13 +96,57 @@ models::Network recalibrated_for_rounded_weights(const models::Network& pruned, 
   return with_moved_statistics(pruned, with_calibration_statistics(rounded, calibration, options), uncompressed);
 }
 
+struct CalibratedPlan {
+  policies::ActivationPlan plan;
+  std::vector<policies::Range> ranges;
+};
+
+CalibratedPlan calibrated_plan(const models::Network& folded, const policies::Policy& policy, const Rows& calibration,
+                               const CompressionOptions& options) {
+  CalibratedPlan result{.plan = policies::plan_activations(folded, policy)};
+  result.ranges =
+      calibrate_activations(folded, result.plan, at_most(calibration, options.range_rows), options.activation_method, options.batch_size);
+  return result;
+}
+
 models::Network fold_and_quantize(const models::Network& pruned, const policies::Policy& policy, const Rows& calibration,
                                   const CompressionOptions& options) {
   const models::Network folded = models::fold_batch_norm(pruned);
-  const auto plan = policies::plan_activations(folded, policy);
-  const auto ranges =
-      calibrate_activations(folded, plan, at_most(calibration, options.range_rows), options.activation_method, options.batch_size);
+  const auto [plan, ranges] = calibrated_plan(folded, policy, calibration, options);
   return policies::insert_fake_quantize(folded, policy, plan, ranges, options.weight_method);
+}
+
+// A plan of the folded network as one of the network that it was folded from: values and nodes that both have carry the same names.
+policies::ActivationPlan unfolded_plan(policies::ActivationPlan plan, const models::Network& folded, const models::Network& unfolded) {
+  std::map<std::string, models::ValueId> values;
+  for (std::size_t id = 0; id < unfolded.values.size(); ++id) values[unfolded.values[id].name] = static_cast<models::ValueId>(id);
+  std::map<std::string, int> nodes;
+  for (std::size_t n = 0; n < unfolded.nodes.size(); ++n) nodes[unfolded.nodes[n].name] = static_cast<int>(n);
+  for (auto& point : plan.points) {
+    point.value = values.at(folded.value(point.value).name);
+    for (int& reader : point.readers) reader = nodes.at(folded.nodes[static_cast<std::size_t>(reader)].name);
+  }
+  return plan;
+}
+
+// BatchNormalization cannot be folded into a quantized weight that has one scale for all channels: there it is folded first.
+models::Network folded_where_needed(const models::Network& pruned, const policies::Policy& policy) {
+  const bool has_shared_scales =
+      std::any_of(policy.layers.begin(), policy.layers.end(), [](const auto& layer) { return layer.weight_granularity == "tensor"; });
+  return has_shared_scales ? models::fold_batch_norm(pruned) : pruned;
+}
+
+// Weights go to their integers beside their BatchNormalization, whose statistics then follow what that did, and which is folded last.
+models::Network round_and_fold(const models::Network& pruned, const policies::Policy& policy, const Rows& calibration,
+                               const CompressionOptions& options) {
+  const models::Network floating = folded_where_needed(pruned, policy);
+  models::Network rounded = round_weights_by_gptq(quantize_trainable(floating, policy, calibration, options), floating, calibration);
+  if (options.recalibrate_batch_norm && rounds_weights(policy)) {
+    const Uncompressed reference{.trained = floating, .calibrated = with_calibration_statistics(floating, calibration, options)};
+    const models::Network measured = with_calibration_statistics(policies::bake_weight_quantization(rounded), calibration, options);
+    rounded = with_moved_statistics(std::move(rounded), measured, reference);
+  }
+  return policies::align_biases(models::fold_batch_norm(rounded));
 }
 
 models::Network cut(const models::Network& network, const policies::CouplingAnalysis& analysis, const policies::KeptChannels& kept) {
@@ -138,16 +185,31 @@ models::Network compress_float(const models::Network& network, const policies::C
 
 models::Network quantize_simulated(const models::Network& pruned, const policies::Policy& policy, const Rows& calibration,
                                    const CompressionOptions& options) {
+  if (options.weight_rounding == WeightRounding::kGptq) return round_and_fold(pruned, policy, calibration, options);
   if (!options.recalibrate_batch_norm || !rounds_weights(policy)) return fold_and_quantize(pruned, policy, calibration, options);
   const Uncompressed reference{.trained = pruned, .calibrated = with_calibration_statistics(pruned, calibration, options)};
   return fold_and_quantize(recalibrated_for_rounded_weights(pruned, reference, policy, calibration, options), policy, calibration, options);
 }
 
+WeightRounding parse_weight_rounding(const std::string& name) {
+  if (name == "nearest") return WeightRounding::kNearest;
+  if (name == "gptq") return WeightRounding::kGptq;
+  throw UserError(Fault{.expected = "expected nearest or gptq", .got = name});
+}
+
+models::Network quantize_trainable(const models::Network& pruned, const policies::Policy& policy, const Rows& calibration,
+                                   const CompressionOptions& options) {
+  const models::Network floating = folded_where_needed(pruned, policy), folded = models::fold_batch_norm(floating);
+  const auto [plan, ranges] = calibrated_plan(folded, policy, calibration, options);
+  return policies::insert_fake_quantize(floating, policy, unfolded_plan(plan, folded, floating), ranges, options.weight_method);
+}
+
 models::Network compress_simulated(const models::Network& network, const policies::CouplingAnalysis& analysis,
                                    const policies::Policy& policy, const Dataset& dataset, const CompressionOptions& options) {
   const Rows& calibration = dataset.calibration;
-  if (!options.recalibrate_batch_norm || !rounds_weights(policy))
-    return fold_and_quantize(compress_float(network, analysis, policy, calibration, options), policy, calibration, options);
+  // GPTQ looks at what the layers of the pruned network read, so that has to be right first.
+  if (!options.recalibrate_batch_norm || !rounds_weights(policy) || options.weight_rounding == WeightRounding::kGptq)
+    return quantize_simulated(compress_float(network, analysis, policy, calibration, options), policy, calibration, options);
   // One recalibration for pruning and rounding together.
   const auto kept = policies::kept_channels(network, analysis, policy);
   const models::Network pruned = cut_and_reconstruct(network, analysis, kept, options);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "evaluators/dataset.h"
 #include "models/network.h"
@@ -15,10 +16,15 @@ namespace lathe::evaluators {
 
 class ConsumerReconstruction;
 
+// How weights go to their integers: each to the nearest, or by GPTQ (weight_rounding.h).
+enum class WeightRounding { kNearest, kGptq };
+WeightRounding parse_weight_rounding(const std::string& name);  // "nearest", "gptq"; throws UserError
+
 struct CompressionOptions {
   const ConsumerReconstruction* reconstruction = nullptr;  // borrowed, of the network that is compressed; null = weights stay as they are
   policies::RangeMethod activation_method = policies::RangeMethod::kMse;
   policies::RangeMethod weight_method = policies::RangeMethod::kMse;
+  WeightRounding weight_rounding = WeightRounding::kNearest;
   // Borrowed: with_calibration_statistics() of the network that is compressed; null = worked out anew for each policy.
   const models::Network* batch_norm_reference = nullptr;
   bool recalibrate_batch_norm = true;  // only where something was pruned or weights are rounded to less than 8 bits
@@ -39,7 +45,12 @@ models::Network compress_float(const models::Network& network, const policies::C
 // with ranges calibrated on `calibration`.
 models::Network quantize_simulated(const models::Network& pruned, const policies::Policy& policy, const Rows& calibration,
                                    const CompressionOptions& options = {});
-// Both in a row.
+// The same for training with statistics of the batch: BatchNormalization stays beside its layer, whose weight is quantized before it, and
+// fold_batch_norm() takes it into weights and scales afterwards. Where one scale serves a whole weight that cannot be, so it is folded
+// first.
+models::Network quantize_trainable(const models::Network& pruned, const policies::Policy& policy, const Rows& calibration,
+                                   const CompressionOptions& options = {});
+// compress_float and quantize_simulated in a row.
 models::Network compress_simulated(const models::Network& network, const policies::CouplingAnalysis& analysis,
                                    const policies::Policy& policy, const Dataset& dataset, const CompressionOptions& options = {});
 models::Network compress_delivered(const models::Network& network, const policies::CouplingAnalysis& analysis,

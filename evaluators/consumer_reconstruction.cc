@@ -18,6 +18,7 @@
 
 #include "evaluators/internal/input_moments.h"
 #include "evaluators/internal/layer_inputs.h"
+#include "evaluators/internal/mean_outlet.h"
 #include "models/base/check.h"
 #include "models/executor.h"
 
@@ -25,15 +26,10 @@ namespace lathe::evaluators {
 namespace {
 
 using internal::LinearLayer;
+using internal::MeanOutlet;
 using models::Network;
 using models::Node;
 using models::ValueId;
-
-// Where the shift of a layer's output mean goes: a constant [outputs] and the sign of the change; none = moments about zero.
-struct MeanOutlet {
-  ValueId constant = models::kNoValue;
-  double sign = 0;
-};
 
 struct Moments {
   LinearLayer layer;
@@ -41,25 +37,6 @@ struct Moments {
   at::Tensor mean;        // [inputs], double
   at::Tensor covariance;  // [inputs, inputs], double; about zero where there is no outlet
 };
-
-std::int64_t uses(const Network& network, ValueId id) {
-  std::int64_t count = std::count(network.outputs.begin(), network.outputs.end(), id);
-  for (const Node& node : network.nodes) count += std::count(node.inputs.begin(), node.inputs.end(), id);
-  return count;
-}
-
-MeanOutlet outlet_of(const Network& network, const Node& node) {
-  if (node.inputs.size() > 2 && node.inputs[2] != models::kNoValue) {
-    const ValueId bias = node.inputs[2];
-    const bool is_own = network.is_constant(bias) && uses(network, bias) == 1 && network.value(bias).shape.size() == 1;
-    return is_own ? MeanOutlet{bias, 1} : MeanOutlet{};
-  }
-  if (uses(network, node.outputs[0]) != 1) return {};
-  const auto reader = std::find_if(network.nodes.begin(), network.nodes.end(),
-                                   [&](const Node& next) { return !next.inputs.empty() && next.inputs[0] == node.outputs[0]; });
-  if (reader == network.nodes.end() || reader->op != "BatchNormalization" || uses(network, reader->inputs[3]) != 1) return {};
-  return {reader->inputs[3], -1};  // y - running mean
-}
 
 bool is_prunable(const policies::AxisExpression& axis, const policies::CouplingAnalysis& analysis) {
   for (const policies::Segment& segment : axis) {
@@ -106,7 +83,7 @@ struct ConsumerReconstruction::State {
     for (int n = 0; n < static_cast<int>(network.nodes.size()); ++n) {
       LinearLayer layer;
       if (!internal::as_linear_layer(network, n, layer) || layer.inputs() > options.widest) continue;
-      if (uses(network, layer.weight) == 1 && is_prunable(input_axis(layer), analysis)) found.push_back(layer);
+      if (internal::uses(network, layer.weight) == 1 && is_prunable(input_axis(layer), analysis)) found.push_back(layer);
     }
     return found;
   }
@@ -114,7 +91,7 @@ struct ConsumerReconstruction::State {
   void measure(const Rows& calibration) {
     const internal::MomentOptions moment_options{.rows = options.rows, .positions = options.positions, .batch_size = options.batch_size};
     for (auto& measured : internal::measure_input_moments(network, prunable_layers(), calibration, moment_options)) {
-      const MeanOutlet outlet = outlet_of(network, network.nodes[static_cast<std::size_t>(measured.layer.node)]);
+      const MeanOutlet outlet = internal::mean_outlet(network, network.nodes[static_cast<std::size_t>(measured.layer.node)]);
       if (outlet.constant != models::kNoValue) measured.second -= at::outer(measured.mean, measured.mean);
       layers.push_back({.layer = measured.layer, .outlet = outlet, .mean = measured.mean, .covariance = measured.second});
     }
@@ -146,8 +123,7 @@ struct ConsumerReconstruction::State {
     result.constants[layer.weight] = internal::as_weight(network, layer, *solved);
     if (moments.outlet.constant == models::kNoValue) return;
     const at::Tensor shift = at::mv(weight - *solved, moments.mean);
-    models::Tensor& outlet = result.constants.at(moments.outlet.constant);
-    outlet = models::from_torch((models::to_torch(outlet).to(at::kDouble) + moments.outlet.sign * shift).to(at::kFloat));
+    internal::shift_mean(result, moments.outlet, shift);
   }
 };
 

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 
+#include "evaluators/internal/learned_scales.h"
 #include "evaluators/internal/training_loop.h"
 #include "evaluators/internal/weight_scales.h"
 #include "models/base/error.h"
+#include "models/fold_batch_norm.h"
 #include "models/operators.h"
 #include "policies/bias_alignment.h"
 #include "policies/quantize_network.h"
@@ -35,6 +37,56 @@ TrainCallback staged(const std::string& stage, const std::function<bool(const Re
   return [stage, &progress](const TrainProgress& inner) { return progress({.stage = stage, .progress = inner}); };
 }
 
+// The second stage: what it is given, and its two ways.
+struct QuantizedTraining {
+  const policies::Policy& policy;
+  const Dataset& dataset;
+  const RecoveryOptions& options;
+  const models::Network* teacher;
+  const std::function<bool(const RecoveryProgress&)>& progress;
+
+  // `simulated`: folded, with FakeQuantize.
+  models::Network with_calibrated_scales(const models::Network& simulated) const {
+    TrainOptions training = training_options();
+    training.batch_statistics = false;  // what BatchNormalization could not be folded must stay what calibration saw
+    return run(simulated, training, [this](const models::Executor& executor, std::int64_t step) { follow_weights(executor, step); });
+  }
+
+  // `floating`: pruned, with its BatchNormalization.
+  models::Network with_learned_scales(const models::Network& floating) const {
+    const models::Network quantized = quantize_trainable(floating, policy, dataset.calibration, options.compression);
+    const models::Network learning =
+        options.qat_method == "lsq" ? internal::with_lsq_scales(quantized) : internal::with_pact_scales(quantized);
+    const auto trained = run(learning, training_options(), [this](const models::Executor& executor, std::int64_t step) {
+      internal::keep_scales_positive(executor);
+      follow_weights(executor, step);
+    });
+    return models::fold_batch_norm(internal::with_fixed_scales(trained));
+  }
+
+ private:
+  TrainOptions training_options() const {
+    TrainOptions training = options.training;
+    training.distillation_weight = options.distillation_weight;
+    training.epochs = options.qat_epochs;
+    training.learning_rate = options.qat_learning_rate;
+    return training;
+  }
+
+  void follow_weights(const models::Executor& executor, std::int64_t step) const {
+    const std::int64_t interval =
+        std::max<std::int64_t>(1, internal::steps_per_epoch(dataset.train.size(), options.training.batch_size) / options.scale_updates);
+    if (step % interval == 0) internal::refresh_weight_scales(executor, options.compression.weight_method);
+  }
+
+  models::Network run(const models::Network& network, const TrainOptions& training,
+                      std::function<void(const models::Executor&, std::int64_t)> after_step) const {
+    const internal::TrainingHooks hooks{.after_step = std::move(after_step)};
+    return internal::run_training(network, dataset.train, training, staged("quantization-aware training", progress), teacher, hooks)
+        .network;
+  }
+};
+
 }  // namespace
 
 void RecoveryOptions::validate() const {
@@ -47,6 +99,8 @@ void RecoveryOptions::validate() const {
   require(fine_tune_learning_rate > 0, "fine_tune_learning_rate", "a number above 0", fine_tune_learning_rate);
   require(qat_learning_rate > 0, "qat_learning_rate", "a number above 0", qat_learning_rate);
   require(distillation_weight >= 0 && distillation_weight <= 1, "distillation_weight", "a number in [0, 1]", distillation_weight);
+  if (qat_method != "ste" && qat_method != "lsq" && qat_method != "pact")
+    faults.push_back({.key = "qat_method", .expected = "expected ste, lsq or pact", .got = qat_method});
   require(scale_updates >= 1, "scale_updates", "at least 1", scale_updates);
   if (!faults.empty()) throw UserError(faults);
 }
@@ -72,20 +126,12 @@ RecoveryResult recover(const models::Network& network, const policies::CouplingA
     goes_on = !tuned.summary.is_stopped;
     floating = std::move(tuned.network);
   }
+  const QuantizedTraining qat{.policy = policy, .dataset = dataset, .options = options, .teacher = teacher, .progress = progress};
   models::Network simulated = quantize_simulated(floating, policy, dataset.calibration, options.compression);
   if (goes_on && options.qat_epochs > 0 && is_quantized(simulated)) {
-    training.epochs = options.qat_epochs;
-    training.learning_rate = options.qat_learning_rate;
-    training.batch_statistics = false;  // what BatchNormalization could not be folded must stay what calibration saw
-    const std::int64_t interval =
-        std::max<std::int64_t>(1, internal::steps_per_epoch(dataset.train.size(), training.batch_size) / options.scale_updates);
-    const internal::TrainingHooks hooks{.after_step = [&](const models::Executor& executor, std::int64_t step) {
-      if (step % interval == 0) internal::refresh_weight_scales(executor, options.compression.weight_method);
-    }};
-    auto trained =
-        internal::run_training(simulated, dataset.train, training, staged("quantization-aware training", progress), teacher, hooks);
+    models::Network trained = options.qat_method == "ste" ? qat.with_calibrated_scales(simulated) : qat.with_learned_scales(floating);
     // Training moved biases off the multiples of s_input * s_weight that integer arithmetic can add.
-    simulated = policies::align_biases(with_rounded_float_weights(std::move(trained.network), policy));
+    simulated = policies::align_biases(with_rounded_float_weights(std::move(trained), policy));
   }
   models::Network delivered = policies::lower_to_qdq(simulated);
   return {.simulated = std::move(simulated), .delivered = std::move(delivered)};

@@ -1,6 +1,8 @@
-// Wins back accuracy that compression lost: fine-tuning of the pruned float network, then quantization-aware training of the folded
-// network through FakeQuantize with straight-through gradients (B. Jacob et al., CVPR 2018, section 3), weight scales following the
-// weights, activation ranges as calibrated.
+// Wins back accuracy that compression lost: fine-tuning of the pruned float network, then quantization-aware training through
+// FakeQuantize. By `ste` the network with BatchNormalization folded is trained with straight-through gradients (B. Jacob et al., CVPR 2018,
+// section 3), weight scales following the weights, activation ranges as calibrated. By `lsq` and `pact` scales are learned (see
+// internal/learned_scales.h) while BatchNormalization takes the statistics of the batch; it is folded into weights and scales afterwards,
+// which changes no integer of the weights.
 #pragma once
 
 #include <functional>
@@ -17,7 +19,8 @@ struct RecoveryOptions {
   double fine_tune_learning_rate = 0.02;
   double qat_learning_rate = 0.002;
   double distillation_weight = 0.5;  // from the float network's logits
-  int scale_updates = 4;             // times an epoch that weight scales are recomputed during QAT
+  std::string qat_method = "ste";    // or "lsq", "pact"
+  int scale_updates = 4;             // times an epoch that weight scales that are not learned are recomputed during QAT
   TrainOptions training;             // all else; its epochs and learning_rate are not used
   CompressionOptions compression;
   void validate() const;  // throws UserError

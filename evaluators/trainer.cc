@@ -33,6 +33,7 @@ void TrainOptions::validate() const {
   require(shards >= 1 && shards <= batch_size, "shards", "a number from 1 to batch_size", shards);
   require(augmentation.crop_padding >= 0, "augmentation.crop_padding", "at least 0", augmentation.crop_padding);
   require(augmentation.cutout >= 0, "augmentation.cutout", "at least 0", augmentation.cutout);
+  require(optimizer == "sgd" || optimizer == "adamw", "optimizer", "sgd or adamw", optimizer);
   require(device == "cpu" || device == "cuda", "device", "cpu or cuda", device);
   if (!faults.empty()) throw UserError(faults);
 }

@@ -1,5 +1,5 @@
-// Trains a Network by stochastic gradient descent on the Executor: SGD with momentum (Nesterov's by default), cosine learning rate after
-// a linear warm-up (I. Loshchilov, F. Hutter, SGDR, ICLR 2017, eq. 5 without restarts), label smoothing (C. Szegedy et al., 2016,
+// Trains a Network by stochastic gradient descent on the Executor: SGD with momentum (Nesterov's by default) or AdamW, cosine learning rate
+// after a linear warm-up (I. Loshchilov, F. Hutter, SGDR, ICLR 2017, eq. 5 without restarts), label smoothing (C. Szegedy et al., 2016,
 // section 7), optionally an exponential moving average of the weights and distillation from a teacher (G. Hinton et al., 2015).
 // Deterministic for a seed: the batch is cut into `shards` whose gradients are added in a fixed order, whatever runs them.
 #pragma once
@@ -17,7 +17,8 @@ namespace lathe::evaluators {
 struct TrainOptions {
   double epochs = 20;  // fractions are legal: the number of steps is rounded
   std::int64_t batch_size = 128;
-  double learning_rate = 0.1;  // peak
+  double learning_rate = 0.1;     // peak
+  std::string optimizer = "sgd";  // or "adamw", which has no use for momentum and nesterov
   double momentum = 0.9;
   bool nesterov = true;
   double weight_decay = 5e-4;  // on weights of two or more dimensions only

@@ -11,6 +11,7 @@
 #include "evaluators/evaluator_registry.h"
 #include "evaluators/external_command.h"
 #include "evaluators/pruning_importance.h"
+#include "evaluators/training_device.h"
 #include "models/base/error.h"
 #include "models/onnx_reader.h"
 #include "policies/pruning_criterion.h"
@@ -105,6 +106,7 @@ Experiment::Experiment(const ExperimentConfig& given, bool load_train, const Dis
       targets(make_targets(config.devices, builder, network, analysis)),
       space(make_space(network, analysis, targets, config.space)),
       dataset(load_data(config, network, load_train)) {
+  if (load_train) evaluators::check_available(config.recover.recovery.training.device, config.file, "recover.device");
   if (dataset && !space.groups.empty() && config.evaluator.reconstruction == "least_squares")
     reconstruction_ = std::make_unique<evaluators::ConsumerReconstruction>(network, analysis, dataset->calibration);
   if (dataset) batch_norm_reference_ = evaluators::with_calibration_statistics(network, dataset->calibration);
@@ -139,7 +141,8 @@ void Experiment::make_evaluator() {
 std::string Experiment::evaluation_context() const {
   return "lathe " LATHE_VERSION "\nmodel " + network.sha256 + "\ndata " + (dataset ? evaluators::content_sha256(*dataset) : "") +
          "\nmetric " + (uses_agreement() ? "agreement" : "accuracy") + "\ncalibration " + config.evaluator.calibration +
-         "\nreconstruction " + config.evaluator.reconstruction + "\nevaluator " + config.evaluator.kind + " " + config.evaluator.command;
+         "\nreconstruction " + config.evaluator.reconstruction + "\nweight rounding " + config.evaluator.weight_rounding + "\nevaluator " +
+         config.evaluator.kind + " " + config.evaluator.command;
 }
 
 evaluators::Evaluation Experiment::float_accuracy(evaluators::Split split) const {
@@ -170,6 +173,7 @@ evaluators::CompressionOptions Experiment::compression_options() const {
   evaluators::CompressionOptions options{.reconstruction = reconstruction_.get(),
                                          .batch_norm_reference = batch_norm_reference_ ? &*batch_norm_reference_ : nullptr};
   options.activation_method = policies::parse_range_method(config.evaluator.calibration);
+  options.weight_rounding = evaluators::parse_weight_rounding(config.evaluator.weight_rounding);
   return options;
 }
 

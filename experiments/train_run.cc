@@ -37,12 +37,7 @@ models::Network untrained(const ExperimentConfig& config, const evaluators::Data
 TrainOutcome run_training(const ExperimentConfig& config, const std::string& output, Progress& progress) {
   // Before an hour of training, not after it.
   check_writable_file(output);
-  if (const std::string& device = config.train.training.device; !evaluators::is_available(device)) {
-    throw UserError(Fault{.file = config.file,
-                          .key = "train.device",
-                          .expected = "this LibTorch finds no GPU (see LATHE_TORCH_DIR); expected cpu",
-                          .got = device});
-  }
+  evaluators::check_available(config.train.training.device, config.file, "train.device");
   evaluators::DataOptions data = config.data;
   data.load_train = true;
   const evaluators::Dataset dataset = evaluators::load_dataset(data);

@@ -30,13 +30,15 @@ class TrialSearch {
   search::SearchResult run() {
     const SearchConfig& config = experiment_.config.search;
     progress_.start("search", config.trials);
-    search::SearchResult found = search::run_search(problem_, config.agents,
-                                                    {.trials = config.trials,
-                                                     .threads = experiment_.evaluations_at_once(),
-                                                     .round = config.round,
-                                                     .seed = experiment_.config.seed,
-                                                     .is_asynchronous = config.asynchronous},
-                                                    callbacks());
+    search::SearchResult found =
+        search::run_search(problem_, config.agents,
+                           {.trials = config.trials,
+                            .threads = experiment_.evaluations_at_once(),
+                            .round = config.round,
+                            .allocation = config.allocation == "credit" ? search::Allocation::kCredit : search::Allocation::kEqual,
+                            .seed = experiment_.config.seed,
+                            .is_asynchronous = config.asynchronous},
+                           callbacks());
     progress_.finish();
     if (found.is_exhausted) progress_.say("the agents know no further policies: " + std::to_string(found.trials.size()) + " trials");
     return found;

@@ -1,6 +1,9 @@
 #include "hwmodels/candidate_digits.h"
 
 #include <algorithm>
+#include <iterator>
+#include <numeric>
+#include <set>
 
 #include "models/base/check.h"
 
@@ -37,65 +40,105 @@ int CandidateDigits::derive(const std::vector<int>& slots, const std::vector<std
   const auto [known, is_new] = known_.try_emplace({slots, class_of}, static_cast<int>(extents_.size()));
   if (!is_new) return known->second;
 
-  Derived digit{.first_term = static_cast<std::uint32_t>(terms_.size()),
-                .end_term = static_cast<std::uint32_t>(terms_.size() + slots.size()),
-                .first_class = static_cast<std::uint32_t>(classes_.size())};
-  std::uint32_t stride = 1;
+  Derivation& digit = derivations_.emplace_back();
   for (const int slot : slots) {
-    terms_.push_back({static_cast<std::uint32_t>(slot), stride});
-    stride *= static_cast<std::uint32_t>(extent(slot));
+    digit.combination.axes.push_back({static_cast<std::uint32_t>(slot), static_cast<std::uint32_t>(digit.combination.entries)});
+    digit.combination.entries *= static_cast<std::size_t>(extent(slot));
   }
-  LATHE_CHECK_EQ(class_of.size(), stride) << "one class a combination";
-  classes_.insert(classes_.end(), class_of.begin(), class_of.end());
-  derived_.push_back(digit);
+  LATHE_CHECK_EQ(class_of.size(), digit.combination.entries) << "one class a combination";
+  digit.classes = class_of;
   extents_.push_back(static_cast<int>(representatives.size()));
   representatives_.push_back(std::move(representatives));
   return known->second;
 }
 
 void CandidateDigits::apply(int slot, int value, WorkloadSetting& setting) const {
-  const std::size_t choices = space_.decisions.size();
-  if (static_cast<std::size_t>(slot) < choices) {
+  if (is_choice(slot)) {
     apply_choice(space_, slot, value, setting);
     return;
   }
-  const std::size_t index = static_cast<std::size_t>(slot) - choices;
-  const std::uint32_t combination = representatives_[index][static_cast<std::size_t>(value)];
-  for (std::uint32_t t = derived_[index].first_term; t < derived_[index].end_term; ++t) {
-    const int of = static_cast<int>(terms_[t].slot);
-    apply(of, static_cast<int>(combination / terms_[t].stride) % extent(of), setting);
+  const std::uint32_t combination =
+      representatives_[static_cast<std::size_t>(slot) - space_.decisions.size()][static_cast<std::size_t>(value)];
+  for (const ChoiceTable::Axis& axis : derivation(slot).combination.axes) {
+    const int of = static_cast<int>(axis.slot);
+    apply(of, static_cast<int>(combination / axis.stride) % extent(of), setting);
   }
 }
 
-void CandidateDigits::evaluate(const int* choices, std::size_t count, std::uint32_t* digits) const {
-  std::copy_n(choices, space_.decisions.size(), digits);
-  const Derived* digit = derived_.data();
-  for (std::size_t slot = space_.decisions.size(); slot < count; ++slot, ++digit) {
-    std::uint32_t combination = digit->first_class;
-    for (const Term* term = terms_.data() + digit->first_term; term != terms_.data() + digit->end_term; ++term) {
-      combination += term->stride * digits[term->slot];
-    }
-    digits[slot] = classes_[combination];
+std::vector<int> CandidateDigits::decisions_of(int slot) const {
+  if (is_choice(slot)) return {slot};
+  std::set<int> all;
+  for (const ChoiceTable::Axis& axis : derivation(slot).combination.axes) {
+    const std::vector<int> of_axis = decisions_of(static_cast<int>(axis.slot));
+    all.insert(of_axis.begin(), of_axis.end());
   }
+  return {all.begin(), all.end()};
 }
 
-void CandidateDigits::evaluate_lanes(const std::array<const int*, kLanes>& choices, std::size_t count, float* digits) const {
-  for (std::size_t lane = 0; lane < kLanes; ++lane) {
-    const int* choice = choices[lane];
-    for (std::size_t slot = 0; slot < space_.decisions.size(); ++slot) digits[slot * kLanes + lane] = static_cast<float>(choice[slot]);
-  }
-  const Derived* digit = derived_.data();
-  for (std::size_t slot = space_.decisions.size(); slot < count; ++slot, ++digit) {
-    std::array<float, kLanes> combination{};
-    for (const Term* term = terms_.data() + digit->first_term; term != terms_.data() + digit->end_term; ++term) {
-      const auto stride = static_cast<float>(term->stride);
-      for (std::size_t lane = 0; lane < kLanes; ++lane) combination[lane] += stride * digits[term->slot * kLanes + lane];
+std::uint32_t CandidateDigits::value_at(int slot, const std::vector<std::uint32_t>& choices) const {
+  if (is_choice(slot)) return choices[static_cast<std::size_t>(slot)];
+  std::uint32_t combination = 0;
+  for (const ChoiceTable::Axis& axis : derivation(slot).combination.axes)
+    combination += axis.stride * value_at(static_cast<int>(axis.slot), choices);
+  return derivation(slot).classes[combination];
+}
+
+template <typename Visit>
+bool CandidateDigits::for_each_combination(const std::vector<int>& decisions, const Visit& visit) const {
+  std::size_t combinations = 1;
+  for (const int decision : decisions) combinations *= static_cast<std::size_t>(extent(decision));
+  if (combinations > kMostCombinations) return false;
+  std::vector<std::uint32_t> choices(space_.decisions.size(), 0);
+  for (std::size_t combination = 0; combination < combinations; ++combination) {
+    std::size_t rest = combination;
+    for (const int decision : decisions) {
+      const auto count = static_cast<std::size_t>(extent(decision));
+      choices[static_cast<std::size_t>(decision)] = static_cast<std::uint32_t>(rest % count);
+      rest /= count;
     }
-    const std::uint32_t* classes = classes_.data() + digit->first_class;
-    for (std::size_t lane = 0; lane < kLanes; ++lane) {
-      digits[slot * kLanes + lane] = static_cast<float>(classes[static_cast<std::int32_t>(combination[lane])]);
-    }
+    visit(choices);
   }
+  return true;
+}
+
+std::optional<std::vector<std::uint32_t>> CandidateDigits::values_given(int slot, int given) const {
+  constexpr std::uint32_t kUnknown = ~0U;
+  if (slot == given) {
+    std::vector<std::uint32_t> same(static_cast<std::size_t>(extent(slot)));
+    std::iota(same.begin(), same.end(), 0);
+    return same;
+  }
+  const std::vector<int> decisions = decisions_of(given), needed = decisions_of(slot);
+  if (!std::includes(decisions.begin(), decisions.end(), needed.begin(), needed.end())) return std::nullopt;
+  std::vector<std::uint32_t> values(static_cast<std::size_t>(extent(given)), kUnknown);
+  bool is_known = true;
+  const auto note = [&](const std::vector<std::uint32_t>& choices) {
+    std::uint32_t& value = values[value_at(given, choices)];
+    const std::uint32_t now = value_at(slot, choices);
+    is_known = is_known && (value == kUnknown || value == now);
+    value = now;
+  };
+  if (!for_each_combination(decisions, note) || !is_known) return std::nullopt;
+  return values;
+}
+
+std::optional<int> CandidateDigits::join(int slot, int other) {
+  std::vector<int> decisions = decisions_of(slot);
+  const std::vector<int> of_other = decisions_of(other);
+  std::vector<int> both;
+  std::set_intersection(decisions.begin(), decisions.end(), of_other.begin(), of_other.end(), std::back_inserter(both));
+  if (both.empty()) return std::nullopt;
+  both.clear();
+  std::set_union(decisions.begin(), decisions.end(), of_other.begin(), of_other.end(), std::back_inserter(both));
+  std::map<std::uint32_t, std::uint32_t> classes;
+  std::vector<std::uint32_t> class_of;
+  const auto note = [&](const std::vector<std::uint32_t>& choices) {
+    const std::uint32_t pair = value_at(slot, choices) + static_cast<std::uint32_t>(extent(slot)) * value_at(other, choices);
+    class_of.push_back(classes.try_emplace(pair, static_cast<std::uint32_t>(classes.size())).first->second);
+  };
+  if (!for_each_combination(both, note)) return std::nullopt;
+  if (static_cast<int>(classes.size()) >= extent(slot) * extent(other)) return std::nullopt;
+  return derive(both, class_of);
 }
 
 }  // namespace lathe::hwmodels

@@ -5,12 +5,13 @@
 // memory. What several tables ask is worked out once.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
+#include "hwmodels/table_index.h"
 #include "policies/search_space.h"
 #include "policies/workload.h"
 
@@ -27,31 +28,38 @@ class CandidateDigits {
 
   int extent(int slot) const { return extents_[static_cast<std::size_t>(slot)]; }  // a digit is below this
   std::size_t size() const { return extents_.size(); }
+  std::size_t choice_count() const { return space_.decisions.size(); }
+
+  // The slot of a digit that tells two others, and no more; nullopt where it has as many values as they have pairs.
+  std::optional<int> join(int slot, int other);
+  // The value of digit `slot` by that of digit `given`; nullopt where it takes more to know it (or too long to find out).
+  std::optional<std::vector<std::uint32_t>> values_given(int slot, int given) const;
 
   // Changes `setting` to one in which the digit has that value, by the decisions that the digit depends on.
   void apply(int slot, int value, policies::WorkloadSetting& setting) const;
 
-  // choices: of a legal candidate. digits: those of the first `count` slots (all choices at least).
-  void evaluate(const int* choices, std::size_t count, std::uint32_t* digits) const;
-
-  // The same of kLanes candidates at a time: digits[slot * kLanes + lane], as floats, whose products every processor computes side by side.
-  // Exact: combinations are far below 2^24.
-  static constexpr std::size_t kLanes = 8;
-  void evaluate_lanes(const std::array<const int*, kLanes>& choices, std::size_t count, float* digits) const;
+  // How a digit follows from earlier ones: digit = classes[entry of `combination`]. Only for derived digits.
+  struct Derivation {
+    ChoiceTable combination;
+    std::vector<std::uint32_t> classes;
+  };
+  bool is_choice(int slot) const { return static_cast<std::size_t>(slot) < space_.decisions.size(); }
+  const Derivation& derivation(int slot) const { return derivations_[static_cast<std::size_t>(slot) - space_.decisions.size()]; }
+  // At choices of all decisions.
+  std::uint32_t value_at(int slot, const std::vector<std::uint32_t>& choices) const;
+  // The decisions that a digit depends on, ascending.
+  std::vector<int> decisions_of(int slot) const;
 
  private:
-  struct Term {
-    std::uint32_t slot, stride;
-  };
-  struct Derived {
-    std::uint32_t first_term, end_term, first_class;
-  };
+  // More combinations of choices than that are not gone through.
+  static constexpr std::size_t kMostCombinations = 4096;
 
+  // Calls visit(choices) with each combination of choices of `decisions`, all others 0; false where there are too many.
+  template <typename Visit>
+  bool for_each_combination(const std::vector<int>& decisions, const Visit& visit) const;
   const policies::SearchSpace& space_;
-  std::vector<int> extents_;      // by slot
-  std::vector<Derived> derived_;  // by slot, after those of the choices
-  std::vector<Term> terms_;
-  std::vector<std::uint32_t> classes_;
+  std::vector<int> extents_;                                 // by slot
+  std::vector<Derivation> derivations_;                      // by slot, after those of the choices
   std::vector<std::vector<std::uint32_t>> representatives_;  // by derived digit and value: a combination
   std::map<std::pair<std::vector<int>, std::vector<std::uint32_t>>, int> known_;
 };

@@ -8,21 +8,12 @@
 #include <vector>
 
 #include "hwmodels/candidate_digits.h"
+#include "hwmodels/table_index.h"
 #include "policies/device_capabilities.h"
 #include "policies/search_space.h"
 #include "policies/workload.h"
 
 namespace lathe::hwmodels {
-
-// entry = sum over the axes of stride * digit.
-struct ChoiceTable {
-  struct Axis {
-    std::uint32_t slot, stride;
-    bool operator==(const Axis&) const = default;
-  };
-  std::vector<Axis> axes;
-  std::size_t entries = 1;
-};
 
 // Calls visit(entry, setting) once for each entry, with a setting of that entry.
 void for_each_entry(const ChoiceTable& table, const CandidateDigits& digits, policies::WorkloadSetting base,

@@ -3,11 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
-#include <mutex>
-#include <utility>
 
 #include "hwmodels/op_demand.h"
-#include "models/base/check.h"
 
 namespace lathe::hwmodels {
 namespace {
@@ -64,63 +61,6 @@ double window_fill(std::int64_t kernel, std::int64_t height) {
   return height <= 1 ? (kernel > 1 ? 1.0 : 0.0) : std::min(1.0, static_cast<double>(kernel - 1) / static_cast<double>(height));
 }
 
-bool needs_no_more(const FoldingOption& a, const FoldingOption& b) {
-  for (int r = 0; r < kFoldingResources; ++r) {
-    if (a.resources[r] > b.resources[r]) return false;
-  }
-  return true;
-}
-
-bool fits_in_a_block(const FoldingOption& option) {
-  for (std::size_t r = 0; r < kFoldingResources; ++r) {
-    if (std::ceil(option.resources[r] / FrontBlock::kUnits[r]) >= FrontBlock::kNever) return false;
-  }
-  return true;
-}
-
-void add_level(const std::vector<int>& front, StageOptions& result) {
-  result.level_cycles.push_back(result.options.back().cycles);
-  for (std::size_t i = 0; i < front.size(); ++i) {
-    const std::size_t lane = i % FrontBlock::kWidth;
-    if (lane == 0) {
-      FrontBlock& block = result.blocks.emplace_back();
-      for (auto& resource : block.resources) resource.fill(FrontBlock::kNever);
-    }
-    FrontBlock& block = result.blocks.back();
-    block.option[lane] = static_cast<std::uint16_t>(front[i]);
-    const ResourceVector& resources = result.options[static_cast<std::size_t>(front[i])].resources;
-    for (std::size_t r = 0; r < kFoldingResources; ++r) {
-      block.resources[r][lane] = static_cast<std::uint16_t>(std::ceil(resources[r] / FrontBlock::kUnits[r]));
-    }
-  }
-  result.level_begin.push_back(static_cast<std::uint32_t>(result.blocks.size()));
-}
-
-// Walks the options by rising cycles, keeping the front of resources: an option that the front covers is beaten in cycles too.
-StageOptions non_dominated_options(std::vector<FoldingOption> all) {
-  std::erase_if(all, [](const FoldingOption& option) { return !fits_in_a_block(option); });
-  std::stable_sort(all.begin(), all.end(), [](const FoldingOption& a, const FoldingOption& b) {
-    return a.cycles != b.cycles ? a.cycles < b.cycles : a.resources < b.resources;
-  });
-  StageOptions result;
-  std::vector<int> front;
-  result.level_begin.push_back(0);
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    const FoldingOption& option = all[i];
-    const auto at = [&](int j) -> const FoldingOption& { return result.options[static_cast<std::size_t>(j)]; };
-    if (std::none_of(front.begin(), front.end(), [&](int j) { return needs_no_more(at(j), option); })) {
-      std::erase_if(front, [&](int j) { return needs_no_more(option, at(j)); });
-      front.push_back(static_cast<int>(result.options.size()));
-      result.options.push_back(option);
-    }
-    const bool ends_level = i + 1 == all.size() || all[i + 1].cycles > option.cycles;
-    const bool is_new_level = result.level_cycles.empty() || result.options.back().cycles > result.level_cycles.back();
-    if (ends_level && is_new_level) add_level(front, result);
-  }
-  LATHE_CHECK_LE(result.options.size(), FrontBlock::kNever) << "options of one stage";
-  return result;
-}
-
 void fill_matrix_stage(const policies::OpWorkload& op, const OpDemand& demand, DataflowStage& stage) {
   stage.has_multipliers = true;
   stage.window = op.kind == policies::OpKind::kConvTranspose ? 1 : demand.window;
@@ -135,7 +75,8 @@ void fill_matrix_stage(const policies::OpWorkload& op, const OpDemand& demand, D
 }  // namespace
 
 DataflowParameters::DataflowParameters(const DeviceSpec& device)
-    : layer_base_luts(device.at("layer_base_luts")),
+    : chip{device.at("luts"), device.at("bram36"), device.at("dsps")},
+      layer_base_luts(device.at("layer_base_luts")),
       lut_overhead_factor(device.at("lut_overhead_factor")),
       luts_per_pe(device.at("luts_per_pe")),
       macs_per_dsp(device.at("macs_per_dsp")),
@@ -204,12 +145,12 @@ FoldingOption folding_option(const DataflowStage& stage, const Folding& folding,
   return option;
 }
 
-StageOptions stage_options(const DataflowStage& stage, const DataflowParameters& parameters) {
+std::vector<FoldingOption> folding_options(const DataflowStage& stage, const DataflowParameters& parameters) {
   std::vector<FoldingOption> all;
   const std::vector<double> pes = lane_counts(stage.n);
   if (!stage.has_multipliers) {
     for (const double pe : pes) all.push_back(folding_option(stage, {.pe = pe}, parameters));
-    return non_dominated_options(std::move(all));
+    return all;
   }
   const double channels = std::max(1.0, std::round(stage.k / stage.window));
   std::vector<double> simds = lane_counts(channels);
@@ -227,20 +168,7 @@ StageOptions stage_options(const DataflowStage& stage, const DataflowParameters&
       }
     }
   }
-  return non_dominated_options(std::move(all));
-}
-
-std::shared_ptr<const StageOptions> StageOptionsCache::get(const DataflowStage& stage, const DataflowParameters& parameters) {
-  // Only stages without multipliers depend on the width of their output.
-  const Key key{{stage.pixels, stage.groups, stage.n, stage.k, stage.window, stage.buffer_bits},
-                {stage.has_multipliers ? 1 : 0, stage.weight_bits, stage.activation_bits, stage.has_multipliers ? 0 : stage.output_bits}};
-  {
-    const std::shared_lock lock(mutex_);
-    if (const auto found = known_.find(key); found != known_.end()) return found->second;
-  }
-  auto made = std::make_shared<const StageOptions>(stage_options(stage, parameters));
-  const std::unique_lock lock(mutex_);
-  return known_.emplace(key, std::move(made)).first->second;
+  return all;
 }
 
 }  // namespace lathe::hwmodels

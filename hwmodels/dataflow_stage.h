@@ -12,11 +12,6 @@
 #pragma once
 
 #include <array>
-#include <cstdint>
-#include <map>
-#include <memory>
-#include <shared_mutex>
-#include <tuple>
 #include <vector>
 
 #include "hwmodels/device_spec.h"
@@ -28,6 +23,9 @@ namespace lathe::hwmodels {
 inline constexpr int kFoldingResources = 3;
 using ResourceVector = std::array<double, kFoldingResources>;
 enum ResourceIndex { kLut = 0, kBram36 = 1, kDsp = 2 };
+inline bool is_within(const ResourceVector& used, const ResourceVector& limits) {
+  return used[kLut] <= limits[kLut] && used[kBram36] <= limits[kBram36] && used[kDsp] <= limits[kDsp];
+}
 
 // What a stage must do for one image.
 struct DataflowStage {
@@ -48,6 +46,8 @@ DataflowStage dataflow_stage(const policies::OpWorkload& op, const policies::Dev
 // Numbers of the device, read once.
 struct DataflowParameters {
   explicit DataflowParameters(const DeviceSpec& device);
+  // Of the whole chip.
+  ResourceVector chip{};
   double layer_base_luts, lut_overhead_factor, luts_per_pe, macs_per_dsp, luts_per_dsp_mac;
 };
 
@@ -66,38 +66,7 @@ struct FoldingOption {
 
 FoldingOption folding_option(const DataflowStage& stage, const Folding& folding, const DataflowParameters& parameters);
 
-// Eight options side by side in one line of the cache, so that the cheapest of them at some prices is found without a branch. Resources are
-// in kUnits, rounded up: what fits in units fits in truth.
-struct alignas(64) FrontBlock {
-  static constexpr int kWidth = 8;
-  static constexpr ResourceVector kUnits{8, 0.5, 1};
-  // A block that is not full ends in options that no price makes the cheapest.
-  static constexpr std::uint16_t kNever = 0xFFFF;
-  std::array<std::array<std::uint16_t, kWidth>, kFoldingResources> resources;
-  std::array<std::uint16_t, kWidth> option{};  // index into StageOptions::options
-};
-
-// The foldings of a stage that no other one beats in cycles and every resource.
-struct StageOptions {
-  std::vector<FoldingOption> options;  // by rising cycles, each number of cycles a level
-  std::vector<double> level_cycles;    // rising
-  // Of the options of at most level_cycles[l] cycles, those that no other of them beats in every resource:
-  // blocks[level_begin[l]] .. blocks[level_begin[l + 1] - 1]. Options too large for the blocks (524,280 look-up tables) are left out.
-  std::vector<FrontBlock> blocks;
-  std::vector<std::uint32_t> level_begin;
-};
-StageOptions stage_options(const DataflowStage& stage, const DataflowParameters& parameters);
-
-// Keeps the options of the stages that it has seen: equal layers, and candidates that agree on a layer, share them. Thread-safe.
-class StageOptionsCache {
- public:
-  std::shared_ptr<const StageOptions> get(const DataflowStage& stage, const DataflowParameters& parameters);
-
- private:
-  // What the options depend on: pixels, groups, n, k, window, buffer bits; multipliers, widths of weights, activations, outputs.
-  using Key = std::tuple<std::array<double, 6>, std::array<int, 4>>;
-  std::shared_mutex mutex_;
-  std::map<Key, std::shared_ptr<const StageOptions>> known_;
-};
+// Every folding that may be of use: least lanes for each number of rounds, multipliers and weights either way.
+std::vector<FoldingOption> folding_options(const DataflowStage& stage, const DataflowParameters& parameters);
 
 }  // namespace lathe::hwmodels

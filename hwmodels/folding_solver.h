@@ -8,76 +8,85 @@
 // stages before used more of one resource than of the others, so that one pass both balances the resources and learns the prices, which
 // it leaves as its mean (X. Li, C. Sun, Y. Ye, Simple and Fast Algorithm for Binary Integer and Online Linear Programming, NeurIPS 2020).
 // A choice that is a little over a limit is repaired stage by stage, at a penalty for what is over. From what the choice costs follows the
-// next interval to try; the search ends when the smallest interval that fits and the largest one that did not are near each other.
-// Integrality matters less the more stages there are; up to kExactStages of them the search goes on by branch and bound.
+// next interval to try; the search ends when the smallest interval that fits and the largest one that did not are near each other, and
+// goes on from there in the single steps that the stages allow, while the prices do not prove that nothing quicker fits.
+// Integrality matters less the more stages there are; up to kMostExactStages of them the search goes on by branch and bound
+// (exact_folding.h).
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
 
-#include "hwmodels/dataflow_stage.h"
+#include "hwmodels/packed_floats.h"
+#include "hwmodels/stage_options.h"
 
 namespace lathe::hwmodels {
 
 struct FoldingSolution {
   bool is_feasible = false;
-  double initiation_interval = 0;  // cycles
-  std::vector<int> chosen;         // an index into the options of each stage; infeasible: those that take the least share of the limits
-  ResourceVector used{};           // by the chosen options; infeasible: above at least one limit
+  double initiation_interval = 0;     // cycles
+  std::vector<std::uint16_t> chosen;  // an index into the options of each stage; infeasible: those that take the least share of the limits
+  std::vector<bool> uses_dsp;         // by stage
 };
+
+// What the chosen options use; infeasible: above at least one limit.
+ResourceVector used_resources(std::span<const StageView> stages, const FoldingSolution& solution);
 
 // Keeps its memory from one problem to the next, and nothing else: the solution depends on the arguments alone. One a thread.
 class FoldingSolver {
  public:
-  static constexpr int kExactStages = 8;
-
-  // stages: none may be null or empty. least_interval: a bound from elsewhere (input and output). The result holds until the next call.
-  const FoldingSolution& solve(std::span<const StageOptions* const> stages, const ResourceVector& limits, double least_interval);
+  // No stage may be without options. least_interval: a bound from elsewhere (input and output). The result holds until the next call.
+  const FoldingSolution& solve(std::span<const StageView> stages, const ResourceVector& limits, double least_interval);
 
  private:
-  using Shares = std::array<float, kFoldingResources>;  // of the limits
+  // Of the limits, by resource; the last one is 0.
+  using Shares = FourFloats;
   struct Choice {
-    Shares shares;
-    std::uint32_t option;
+    Shares shares{};
+    std::uint16_t word = 0;  // see FrontLine::kOptionIndex
+    bool is_slowest() const { return (word & FrontLine::kIsSlowest) != 0; }
+    std::uint16_t index() const { return word & ~FrontLine::kIsSlowest; }
   };
   // What the current choice of all stages uses, and costs at the prices of the pass.
   struct Use {
     Shares shares{};
     float cost = 0;
-    float largest() const;
+    bool fits() const;
   };
+  // An interval in the steps of log_cycles.
+  using LogInterval = int;
 
-  void start();
-  void search_by_prices();
-  double first_interval();
-  void fetch_levels(double interval);
-  double next_interval(double interval, double cost, double largest_miss, int misses) const;
-  // The first `count` stages of order_.
-  Use choose_by_prices(double interval, float sensitivity, std::size_t count);
+  void start(std::span<const StageView> stages, const ResourceVector& limits, double least_interval);
+  void search();
+  void polish();
+  LogInterval first_interval();
+  LogInterval next_interval(LogInterval interval, double cost, int misses) const;
+  // Of the first `count` stages.
+  void find_levels(LogInterval interval, std::size_t count);
+  // The same, at the levels that were found.
+  Use choose_by_prices(float sensitivity, std::size_t count);
   void repair(Use& use);
   void accept_choices();
+  void take_smallest();
+  double slowest_choice() const;
 
-  void search_exactly();
-  bool fits_exactly(double interval);
-  bool descend(std::size_t stage, const ResourceVector& used);
+  Choice choice_of(const FrontLine& front, std::uint32_t lane) const;
 
-  void conclude();
-
-  std::span<const StageOptions* const> stages_;
-  ResourceVector limits_{};
-  Shares share_of_unit_{};  // FrontBlock::kUnits / limits
-  double least_interval_ = 0;
-  double lowest_ = 0, cap_ = 0;  // no interval below can fit; at the cap every option may be taken
-  double upper_ = 0;             // the smallest interval known to fit
+  std::vector<std::uint32_t> order_;  // in which a pass visits the stages; what is by visit is in that order
+  std::vector<StageView> stages_;     // by visit
+  Shares share_of_unit_{};            // FrontLine::kUnits / limits
   Shares prices_{};
-  std::vector<std::uint32_t> order_;  // in which a pass visits the stages
-  std::vector<std::uint32_t> level_;  // by stage: that of the interval
-  std::vector<Choice> choices_;
-  std::vector<std::vector<int>> fronts_;  // of the exact search: options of each stage that matter
-  std::vector<ResourceVector> rest_;      // of the exact search: least resources of the stages from i on
-  int nodes_ = 0;
+  LogInterval lowest_ = 0, cap_ = 0;       // no interval below can fit; at the cap every option may be taken
+  LogInterval upper_ = 0;                  // the smallest interval known to fit
+  LogInterval missed_ = 0;                 // the largest interval known not to
+  LogInterval found_ = 0, following_ = 0;  // cycles of the slowest level that was found, and of the next one
+  std::vector<std::uint16_t> levels_;      // by visit: log of the cycles of the level that was found
+  std::vector<const FrontLine*> fronts_;   // by visit: its options
+  std::vector<Choice> choices_;            // by visit
+  std::vector<std::uint16_t> accepted_levels_;
+  std::vector<const FrontLine*> accepted_fronts_;
+  std::vector<Choice> accepted_;  // those at upper_
   FoldingSolution solution_;
 };
 

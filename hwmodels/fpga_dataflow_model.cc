@@ -49,18 +49,20 @@ class FpgaDataflowModel final : public HardwareModel {
     }
     std::vector<PreparedStage> prepared;
     StageOptionsCache cache;  // of this call alone: a model keeps no state
-    for (const OpWorkload* op : ops) prepared.push_back(planner_.prepare(*op, cache));
+    for (const OpWorkload* op : ops) prepared.push_back(planner_.prepare(planner_.describe(*op), cache));
     std::vector<const PreparedStage*> stages;
     for (const PreparedStage& stage : prepared) stages.push_back(&stage);
     const double images = ops.empty() ? 1 : static_cast<double>(std::max<std::int64_t>(ops.front()->batch, 1));
     DataflowPlanner::Workspace workspace;
     const PipelineFigures figures = planner_.plan(stages, images, workspace);
-    return report(workload, ops, prepared, figures, *workspace.folding, images);
+    return report(workload, ops, prepared, figures, workspace, images);
   }
 
  private:
   Prediction report(const policies::Workload& workload, const std::vector<const OpWorkload*>& ops, const std::vector<PreparedStage>& stages,
-                    const PipelineFigures& figures, const FoldingSolution& folding, double images) const {
+                    const PipelineFigures& figures, const DataflowPlanner::Workspace& workspace, double images) const {
+    const FoldingSolution& folding = *workspace.folding;
+    const ResourceVector used = used_resources(workspace.options, folding);
     Prediction prediction;
     prediction.latency_ms = figures.latency_ms;
     prediction.energy_mj = figures.energy_mj;
@@ -71,14 +73,12 @@ class FpgaDataflowModel final : public HardwareModel {
     prediction.weight_bytes = weight_bytes(workload, device_.capabilities);
     prediction.peak_activation_bytes = peak_activation_bytes(workload, device_.capabilities);
     prediction.is_feasible = folding.is_feasible;
-    if (!folding.is_feasible) prediction.reason = reason_of(folding.used, planner_.limits());
-    const double luts = folding.used[kLut] + shell_luts_;
-    prediction.resources = FpgaResources{.lut = luts,
-                                         .ff = luts * planner_.flip_flops_per_lut(),
-                                         .bram36 = folding.used[kBram36] + shell_bram36_,
-                                         .dsp = folding.used[kDsp]};
+    if (!folding.is_feasible) prediction.reason = reason_of(used, planner_.limits());
+    const double luts = used[kLut] + shell_luts_;
+    prediction.resources =
+        FpgaResources{.lut = luts, .ff = luts * planner_.flip_flops_per_lut(), .bram36 = used[kBram36] + shell_bram36_, .dsp = used[kDsp]};
     for (std::size_t i = 0; i < ops.size(); ++i) {
-      const FoldingOption& option = stages[i].options->options[static_cast<std::size_t>(folding.chosen[i])];
+      const FoldingOption& option = stages[i].options.options->options[folding.chosen[i]];
       // What the stage itself is busy for; stages overlap, so these do not add up to the latency.
       const double busy_ms = images * option.cycles / planner_.clock_hz() * 1e3;
       const double energy_mj = images * (stages[i].image_pj - (option.folding.uses_dsp ? stages[i].dsp_saving_pj : 0)) * 1e-9;
@@ -116,13 +116,18 @@ DataflowPlanner::DataflowPlanner(const DeviceSpec& device)
   for (double& limit : limits_) limit = std::max(limit, 1e-9);
 }
 
-PreparedStage DataflowPlanner::prepare(const OpWorkload& op, StageOptionsCache& cache) const {
-  const DataflowStage stage = dataflow_stage(op, capabilities_);
+StageDescription DataflowPlanner::describe(const OpWorkload& op) const {
   const OpBytes bytes = op_bytes(op, capabilities_);
   const double images = static_cast<double>(std::max<std::int64_t>(op.batch, 1));
-  PreparedStage prepared{.options = cache.get(stage, parameters_), .fill = stage.fill};
-  prepared.input_bits = 8 * bytes.input / images;
-  prepared.output_bits = 8 * bytes.output / images;
+  return {.stage = dataflow_stage(op, capabilities_), .input_bits = 8 * bytes.input / images, .output_bits = 8 * bytes.output / images};
+}
+
+PreparedStage DataflowPlanner::prepare(const StageDescription& description, StageOptionsCache& cache) const {
+  const DataflowStage& stage = description.stage;
+  PreparedStage prepared{.options = cache.get(stage, parameters_).view(),
+                         .fill = stage.fill,
+                         .input_bits = description.input_bits,
+                         .output_bits = description.output_bits};
   const double bit_macs = stage.macs * stage.weight_bits * stage.activation_bits;
   // Each weight is read from its memory for each product; each activation is written to and read from a buffer once.
   const double weight_bytes = stage.macs * stage.weight_bits / 8;
@@ -136,7 +141,9 @@ PipelineFigures DataflowPlanner::plan(std::span<const PreparedStage* const> stag
   workspace.options.clear();
   double fill = 0;
   for (const PreparedStage* stage : stages) {
-    workspace.options.push_back(stage->options.get());
+    // The solver will read these of all stages at once, instead of waiting for one after another.
+    for (int line = 0; line < std::min<int>(stage->options.cycle_lines, 2); ++line) __builtin_prefetch(stage->options.lines + line);
+    workspace.options.push_back(stage->options);
     fill += stage->fill;
   }
   const double io_bytes = stages.empty() ? 0 : (stages.front()->input_bits + stages.back()->output_bits) / 8;
@@ -145,10 +152,7 @@ PipelineFigures DataflowPlanner::plan(std::span<const PreparedStage* const> stag
   workspace.folding = &solution;
   const double latency_s = (fill + images) * solution.initiation_interval / clock_hz_ + host_overhead_s_;
   double image_pj = io_bytes * dram_pj_per_byte_;
-  for (std::size_t i = 0; i < stages.size(); ++i) {
-    const Folding& folding = workspace.options[i]->options[static_cast<std::size_t>(solution.chosen[i])].folding;
-    image_pj += stages[i]->image_pj - (folding.uses_dsp ? stages[i]->dsp_saving_pj : 0);
-  }
+  for (std::size_t i = 0; i < stages.size(); ++i) image_pj += stages[i]->image_pj - (solution.uses_dsp[i] ? stages[i]->dsp_saving_pj : 0);
   return {.latency_ms = latency_s * 1e3,
           .energy_mj = images * image_pj * 1e-9 + static_power_w_ * latency_s * 1e3,
           .is_feasible = solution.is_feasible};

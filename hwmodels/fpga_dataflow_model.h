@@ -9,19 +9,19 @@
 // output pass the memory.
 #pragma once
 
-#include <memory>
 #include <span>
 #include <vector>
 
-#include "hwmodels/dataflow_stage.h"
 #include "hwmodels/folding_solver.h"
 #include "hwmodels/hardware_model.h"
+#include "hwmodels/stage_options_cache.h"
 
 namespace lathe::hwmodels {
 
 // One operator, with all that the pipeline needs of it; does not depend on other operators, so it can be kept in a table.
-struct PreparedStage {
-  std::shared_ptr<const StageOptions> options;
+// One line of the cache.
+struct alignas(64) PreparedStage {
+  StageView options;
   double fill = 0;
   double image_pj = 0;                     // dynamic energy of one image, multipliers in look-up tables
   double dsp_saving_pj = 0;                // less this where they are on DSP slices (may be negative)
@@ -33,15 +33,24 @@ struct PipelineFigures {
   bool is_feasible = true;
 };
 
+// All of an operator that its stage depends on.
+struct StageDescription {
+  DataflowStage stage;
+  double input_bits = 0, output_bits = 0;  // of one image
+  bool operator==(const StageDescription&) const = default;
+};
+
 class DataflowPlanner {
  public:
   explicit DataflowPlanner(const DeviceSpec& device);
 
-  PreparedStage prepare(const policies::OpWorkload& op, StageOptionsCache& cache) const;
+  StageDescription describe(const policies::OpWorkload& op) const;
+  // `cache` must outlive the result.
+  PreparedStage prepare(const StageDescription& description, StageOptionsCache& cache) const;
   // Stages in network order. images: the batch. The first stage reads the network's input from memory, the last one writes its output.
   // `workspace` keeps its memory between calls and holds the folding afterwards; one a thread.
   struct Workspace {
-    std::vector<const StageOptions*> options;
+    std::vector<StageView> options;
     FoldingSolver solver;
     const FoldingSolution* folding = nullptr;
   };

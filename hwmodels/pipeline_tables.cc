@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 namespace lathe::hwmodels {
 namespace {
@@ -23,21 +24,28 @@ Scratch& scratch_of_thread() {
 }  // namespace
 
 PipelineTables::PipelineTables(const policies::WorkloadBuilder& builder, const policies::SearchSpace& space, const DeviceSpec& device,
-                               ChoiceTableMaker& maker)
+                               ChoiceTableMaker& maker, const CandidateDigits& digits)
     : builder_(builder), space_(space), planner_(device) {
   std::size_t entries = 0;
+  std::vector<std::pair<std::size_t, Descriptions>> known;  // by first entry
   for (int op = 0; op < builder.op_count(); ++op) {
     const policies::OpWorkload work = builder.build_op(op, maker.base().kept_counts, maker.base().bits);
     if (work.is_fused) continue;
     if (ops_.empty()) images_ = static_cast<double>(std::max<std::int64_t>(work.batch, 1));
     const auto stage = static_cast<std::uint32_t>(ops_.size());
     ops_.push_back(op);
-    if (const std::optional<ChoiceTable> table = maker.for_op(op, kMostEntries)) {
-      index_.add(*table, stage, entries);
-      entries += table->entries;
-    } else {
+    const std::optional<ChoiceTable> table = maker.for_op(op, kMostEntries);
+    if (!table) {
       direct_stages_.push_back(stage);
+      continue;
     }
+    Descriptions descriptions = descriptions_of(op, *table, digits, maker);
+    auto same = std::find_if(known.begin(), known.end(), [&](const auto& other) { return other.second == descriptions; });
+    if (same == known.end()) {
+      same = known.insert(same, {entries, std::move(descriptions)});
+      entries += table->entries;
+    }
+    index_.add(*table, stage, same->first);
   }
   entries_ = std::vector<std::atomic<const PreparedStage*>>(entries);
 }
@@ -46,9 +54,18 @@ PipelineTables::~PipelineTables() {
   for (const std::atomic<const PreparedStage*>& entry : entries_) delete entry.load();
 }
 
+PipelineTables::Descriptions PipelineTables::descriptions_of(int op, const ChoiceTable& table, const CandidateDigits& digits,
+                                                             const ChoiceTableMaker& maker) const {
+  Descriptions descriptions(table.entries);
+  for_each_entry(table, digits, maker.base(), [&](std::size_t entry, const policies::WorkloadSetting& setting) {
+    descriptions[entry] = planner_.describe(builder_.build_op(op, setting.kept_counts, setting.bits));
+  });
+  return descriptions;
+}
+
 PreparedStage PipelineTables::prepare(const policies::Candidate& candidate, int op) const {
   const policies::WorkloadSetting setting = policies::setting_of(builder_, space_, candidate);
-  return planner_.prepare(builder_.build_op(op, setting.kept_counts, setting.bits), options_);
+  return planner_.prepare(planner_.describe(builder_.build_op(op, setting.kept_counts, setting.bits)), options_);
 }
 
 // Whoever comes second throws its own away.

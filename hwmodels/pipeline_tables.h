@@ -1,4 +1,5 @@
-// The stages of a dataflow pipeline by table: what the planner needs of an operator, made when a candidate first asks for it.
+// The stages of a dataflow pipeline by table: what the planner needs of an operator, made when a candidate first asks for it. Operators
+// whose stages are alike under all choices (the blocks of a residual network) share a table, which keeps the look-ups in the cache.
 #pragma once
 
 #include <atomic>
@@ -15,14 +16,17 @@ namespace lathe::hwmodels {
 // Thread-safe after construction.
 class PipelineTables {
  public:
-  // All references but `maker` must outlive the tables. `maker` adds the digits that `plan` is to be given.
+  // All references but `maker` and `digits` must outlive the tables. `maker` adds to `digits` those that `plan` is to be given.
   PipelineTables(const policies::WorkloadBuilder& builder, const policies::SearchSpace& space, const DeviceSpec& device,
-                 ChoiceTableMaker& maker);
+                 ChoiceTableMaker& maker, const CandidateDigits& digits);
   ~PipelineTables();
 
+  const TableIndex& index() const { return index_; }
   PipelineFigures plan(const policies::Candidate& candidate, const std::uint32_t* digits) const;
 
  private:
+  using Descriptions = std::vector<StageDescription>;
+  Descriptions descriptions_of(int op, const ChoiceTable& table, const CandidateDigits& digits, const ChoiceTableMaker& maker) const;
   PreparedStage prepare(const policies::Candidate& candidate, int op) const;
   const PreparedStage& stage_at(const policies::Candidate& candidate, std::uint32_t stage, std::uint32_t entry) const;
 

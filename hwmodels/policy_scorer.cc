@@ -4,12 +4,13 @@
 #include <array>
 #include <limits>
 #include <optional>
-#include <utility>
 #include <vector>
 
 #include "hwmodels/activation_schedule.h"
 #include "hwmodels/choice_table.h"
+#include "hwmodels/digit_evaluator.h"
 #include "hwmodels/memory_use.h"
+#include "hwmodels/op_tables.h"
 #include "hwmodels/pipeline_tables.h"
 #include "hwmodels/table_index.h"
 #include "models/base/check.h"
@@ -19,17 +20,11 @@ namespace {
 
 using policies::Candidate;
 using policies::LiveValue;
-using policies::OpWorkload;
 using policies::WorkloadSetting;
 
-// Entries of a table, of 16 bytes and 8 of weights: more than that would not stay in any cache.
+// Values in a table: more than that would not stay in any cache.
 constexpr std::size_t kMostEntries = 1 << 16;
-constexpr std::size_t kLanes = CandidateDigits::kLanes;
-
-struct OpEntry {
-  double latency_ms = 0, energy_mj = 0;
-  bool operator==(const OpEntry&) const = default;
-};
+constexpr std::size_t kLanes = TableIndex::kLanes;
 
 // What scoring one candidate writes to; kept from call to call.
 struct Scratch {
@@ -42,28 +37,6 @@ Scratch& scratch_of_thread() {
   return scratch;
 }
 
-// Entries of many operators. Operators of equal entries share them.
-struct OpEntries {
-  std::vector<OpEntry> costs;
-  std::vector<std::int64_t> weight_bytes;                   // beside `costs`
-  std::vector<std::pair<std::size_t, std::size_t>> blocks;  // first entry, entries
-
-  // Where the entries stand.
-  std::size_t add(const std::vector<OpEntry>& new_costs, const std::vector<std::int64_t>& new_bytes) {
-    for (const auto& [first, count] : blocks) {
-      const auto at = static_cast<std::ptrdiff_t>(first);
-      if (count == new_costs.size() && std::equal(new_costs.begin(), new_costs.end(), costs.begin() + at) &&
-          std::equal(new_bytes.begin(), new_bytes.end(), weight_bytes.begin() + at)) {
-        return first;
-      }
-    }
-    blocks.emplace_back(costs.size(), new_costs.size());
-    costs.insert(costs.end(), new_costs.begin(), new_costs.end());
-    weight_bytes.insert(weight_bytes.end(), new_bytes.begin(), new_bytes.end());
-    return blocks.back().first;
-  }
-};
-
 }  // namespace
 
 struct PolicyScorer::Tables {
@@ -75,46 +48,24 @@ struct PolicyScorer::Tables {
         digits(space_in),
         schedule(builder_in.op_count(), lives_of(builder_in)) {
     ChoiceTableMaker maker(builder, space, capabilities, digits);
-    for (int op = 0; op < builder.op_count(); ++op) add_op(maker, op);
-    cost_digits = digits.size();
+    ops = std::make_unique<OpTables>(builder, space, model, maker, digits);
     fixed_value_bytes.resize(static_cast<std::size_t>(builder.value_count()));
     for (int value = 0; value < builder.value_count(); ++value) {
       if (schedule.matters(value)) add_value(maker, value);
     }
-    if (!model.is_additive()) pipeline = std::make_unique<PipelineTables>(builder, space, model.device(), maker);
+    if (!model.is_additive()) pipeline = std::make_unique<PipelineTables>(builder, space, model.device(), maker, digits);
+    std::vector<int> slots;
+    ops->index().append_slots(slots);
+    cost_digits = std::make_unique<DigitEvaluator>(digits, slots);
+    value_index.append_slots(slots);
+    if (pipeline) pipeline->index().append_slots(slots);
+    all_digits = std::make_unique<DigitEvaluator>(digits, slots);
     limits = memory_limits(model.device());
   }
 
   static std::vector<LiveValue> lives_of(const policies::WorkloadBuilder& builder) {
     const std::vector<policies::WorkloadBuilder::Bits> bits(static_cast<std::size_t>(builder.node_count()));
     return builder.build(builder.full_counts(), bits).values;
-  }
-
-  OpEntry entry_of(const OpWorkload& op) const {
-    const OpCost cost = model.is_additive() ? model.op_cost(op) : OpCost{};
-    return {cost.latency_ms, cost.energy_mj};
-  }
-
-  void add_op(ChoiceTableMaker& maker, int op) {
-    const std::optional<ChoiceTable> table = maker.for_op(op, kMostEntries);
-    if (!table) {
-      direct_ops.push_back(op);
-      return;
-    }
-    std::vector<OpEntry> costs(table->entries);
-    std::vector<std::int64_t> bytes(table->entries);
-    for_each_entry(*table, digits, maker.base(), [&](std::size_t entry, const WorkloadSetting& setting) {
-      const OpWorkload work = builder.build_op(op, setting.kept_counts, setting.bits);
-      costs[entry] = entry_of(work);
-      bytes[entry] = op_weight_bytes(work, capabilities);
-    });
-    if (!table->axes.empty()) {
-      op_index.add(*table, static_cast<std::uint32_t>(op), op_entries.add(costs, bytes));
-      return;
-    }
-    // No decision changes it.
-    add_entry(costs.front(), constant);
-    constant_weight_bytes += bytes.front();
   }
 
   void add_value(ChoiceTableMaker& maker, int value) {
@@ -135,45 +86,14 @@ struct PolicyScorer::Tables {
     }
   }
 
-  static void add_entry(const OpEntry& entry, OpEntry& sum) {
-    sum.latency_ms += entry.latency_ms;
-    sum.energy_mj += entry.energy_mj;
-  }
-
-  // has_bytes: weight bytes too.
-  template <bool has_bytes>
-  DeviceScore cost(const Candidate& candidate, const std::uint32_t* candidate_digits) const {
-    OpEntry sum = constant;
-    std::int64_t bytes = has_bytes ? constant_weight_bytes : 0;
-    op_index.for_each(candidate_digits,
-                      [&, costs = op_entries.costs.data(), all_bytes = op_entries.weight_bytes.data()](std::uint32_t, std::uint32_t entry) {
-                        add_entry(costs[entry], sum);
-                        if constexpr (has_bytes) bytes += all_bytes[entry];
-                      });
-    if (!direct_ops.empty()) {
-      const WorkloadSetting setting = policies::setting_of(builder, space, candidate);
-      for (const int op : direct_ops) {
-        const OpWorkload work = builder.build_op(op, setting.kept_counts, setting.bits);
-        add_entry(entry_of(work), sum);
-        if constexpr (has_bytes) bytes += op_weight_bytes(work, capabilities);
-      }
-    }
-    return {.latency_ms = sum.latency_ms, .energy_mj = sum.energy_mj, .weight_bytes = bytes};
-  }
-
   // Up to kLanes candidates.
   void costs(std::span<const Candidate> candidates, Scratch& scratch, std::span<DeviceScore> scores) const {
     std::array<const int*, kLanes> choices;
     for (std::size_t lane = 0; lane < kLanes; ++lane) choices[lane] = candidates[std::min(lane, candidates.size() - 1)].choices.data();
     scratch.lane_digits.resize(std::max(scratch.lane_digits.size(), digits.size() * kLanes));
-    digits.evaluate_lanes(choices, cost_digits, scratch.lane_digits.data());
-    std::array<OpEntry, kLanes> sums;
-    sums.fill(constant);
-    op_index.for_each_in_lanes(scratch.lane_digits.data(),
-                               [&sums, all = op_entries.costs.data()](std::uint32_t, std::uint32_t first, const auto& entries) {
-                                 const OpEntry* costs = all + first;
-                                 for (std::size_t lane = 0; lane < kLanes; ++lane) add_entry(costs[entries[lane]], sums[lane]);
-                               });
+    cost_digits->evaluate_lanes(choices, scratch.lane_digits.data());
+    std::array<OpSum, kLanes> sums;
+    ops->costs(scratch.lane_digits.data(), sums.data());
     for (std::size_t lane = 0; lane < candidates.size(); ++lane) {
       scores[lane] = {.latency_ms = sums[lane].latency_ms, .energy_mj = sums[lane].energy_mj};
     }
@@ -201,12 +121,8 @@ struct PolicyScorer::Tables {
   MemoryLimits limits = std::numeric_limits<double>::infinity();
 
   CandidateDigits digits;
-  std::size_t cost_digits = 0;  // the first ones, which latency and energy need
-  TableIndex op_index;
-  OpEntries op_entries;
-  OpEntry constant;  // operators that no decision changes
-  std::int64_t constant_weight_bytes = 0;
-  std::vector<int> direct_ops;
+  std::unique_ptr<DigitEvaluator> cost_digits, all_digits;  // what latency and energy need; all
+  std::unique_ptr<OpTables> ops;
 
   ActivationSchedule schedule;
   TableIndex value_index;
@@ -226,13 +142,14 @@ DeviceScore PolicyScorer::score_cost(const Candidate& candidate) const {
   if (tables_->pipeline) return score(candidate);
   Scratch& scratch = scratch_of_thread();
   scratch.digits.resize(std::max(scratch.digits.size(), tables_->digits.size()));
-  tables_->digits.evaluate(candidate.choices.data(), tables_->cost_digits, scratch.digits.data());
-  return tables_->cost</*has_bytes=*/false>(candidate, scratch.digits.data());
+  tables_->cost_digits->evaluate(candidate.choices.data(), scratch.digits.data());
+  const OpSum cost = tables_->ops->cost(candidate, scratch.digits.data());
+  return {.latency_ms = cost.latency_ms, .energy_mj = cost.energy_mj};
 }
 
 void PolicyScorer::score_costs(std::span<const Candidate> candidates, std::span<DeviceScore> scores) const {
   LATHE_CHECK_EQ(candidates.size(), scores.size());
-  if (tables_->pipeline || !tables_->direct_ops.empty()) {
+  if (tables_->pipeline || !tables_->ops->is_complete()) {
     for (std::size_t i = 0; i < candidates.size(); ++i) scores[i] = score_cost(candidates[i]);
     return;
   }
@@ -245,8 +162,9 @@ void PolicyScorer::score_costs(std::span<const Candidate> candidates, std::span<
 DeviceScore PolicyScorer::score(const Candidate& candidate) const {
   Scratch& scratch = scratch_of_thread();
   scratch.digits.resize(std::max(scratch.digits.size(), tables_->digits.size()));
-  tables_->digits.evaluate(candidate.choices.data(), tables_->digits.size(), scratch.digits.data());
-  DeviceScore score = tables_->cost</*has_bytes=*/true>(candidate, scratch.digits.data());
+  tables_->all_digits->evaluate(candidate.choices.data(), scratch.digits.data());
+  const OpTotals totals = tables_->ops->totals(candidate, scratch.digits.data());
+  DeviceScore score{.latency_ms = totals.cost.latency_ms, .energy_mj = totals.cost.energy_mj, .weight_bytes = totals.weight_bytes};
   score.peak_activation_bytes = tables_->peak_bytes(candidate, scratch);
   if (tables_->pipeline) {
     const PipelineFigures figures = tables_->pipeline->plan(candidate, scratch.digits.data());

@@ -2,10 +2,11 @@
 //
 // What an operator costs depends on the kept channels of its coupling groups, on its own widths, and on the widths that its input and
 // output have in memory. The latter follow from the layers that read them, often several; these are first looked up as one class
-// (candidate_digits.h), so that tables stay small. Choices that the device stores alike (4 bits on a device of bytes) share an entry, and
-// operators of equal shape share a table, which keeps the look-ups in the cache. Latency, energy and weight bytes are then sums of
-// look-ups, the activation peak a maximum over the schedule of look-ups. A dataflow pipeline looks its prepared stages up and solves the
-// folding. An operator with too many choices for a table is worked out anew for each candidate.
+// (candidate_digits.h), so that tables stay small. Choices that the device stores alike (4 bits on a device of bytes) share an entry,
+// operators of equal shape share a table, and operators that share choices are looked up as one (op_tables.h), which keeps the look-ups
+// few and in the cache. Latency, energy and weight bytes are then sums of look-ups, the activation peak a maximum over the schedule of
+// look-ups. A dataflow pipeline looks its prepared stages up and solves the folding. An operator with too many choices for a table is
+// worked out anew for each candidate.
 #pragma once
 
 #include <memory>

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "models/operators.h"
@@ -67,53 +68,108 @@ std::vector<double> bias_of(const Network& network, const Node& layer, std::size
   return values;
 }
 
-// Whether the normalized axis 1 of `node` is the layer's output channels.
-bool is_foldable(const Network& network, const Node& layer, const Node& node) {
-  if (layer.op != "Conv" && layer.op != "ConvTranspose" && layer.op != "Gemm") return false;
-  if (weight_input(network, layer) != 1 || network.value(layer.inputs[1]).type != DataType::kFloat32) return false;
-  return has_constant_parameters(network, node);
+// What a layer multiplies by: a constant, as it is or through a FakeQuantize.
+struct LayerWeight {
+  ValueId values = kNoValue;        // the constant
+  const Node* quantizer = nullptr;  // null = none between
+  bool is_shared = false;           // others read the constant or its quantized form too
+};
+
+// Quantized weights can be multiplied channel by channel where each output channel has a scale of its own and levels are symmetric: the
+// scale takes the magnitude of the factor, the weights all of it, and the integers change sign at most.
+bool can_scale_channels(const Network& network, const Node& layer, const Node& quantizer) {
+  return layer.op != "ConvTranspose" && int_attribute(quantizer, "axis", -1) == output_channel_axis(network, layer) &&
+         int_attribute(quantizer, "quant_min", 0) == -int_attribute(quantizer, "quant_max", 0);
 }
+
+class Folder {
+ public:
+  explicit Folder(const Network& network)
+      : network_(network), readers_(consumers(network)), makers_(producers(network)), folded_(network) {}
+
+  Network run() && {
+    for (std::size_t i = 0; i < network_.nodes.size(); ++i) {
+      if (network_.nodes[i].op == "BatchNormalization") fold(i);
+    }
+    return without_dead_nodes(std::move(folded_));
+  }
+
+ private:
+  std::size_t count_readers(ValueId id) const { return readers_[static_cast<std::size_t>(id)].size(); }
+
+  // The layer in front, if the normalized axis 1 of `node` is its output channels and nothing else reads them.
+  int layer_before(const Node& node) const {
+    const ValueId between = node.inputs[0];
+    const int maker = makers_[static_cast<std::size_t>(between)];
+    const bool is_output = std::find(network_.outputs.begin(), network_.outputs.end(), between) != network_.outputs.end();
+    if (maker < 0 || is_output || count_readers(between) != 1 || !has_constant_parameters(network_, node)) return -1;
+    const std::string& op = network_.nodes[static_cast<std::size_t>(maker)].op;
+    return op == "Conv" || op == "ConvTranspose" || op == "Gemm" ? maker : -1;
+  }
+
+  // values = kNoValue where it cannot be folded into.
+  LayerWeight weight_of(const Node& layer) const {
+    if (network_.value(layer.inputs[1]).type != DataType::kFloat32) return {};
+    if (weight_input(network_, layer) == 1) return {.values = layer.inputs[1], .is_shared = count_readers(layer.inputs[1]) != 1};
+    const int maker = makers_[static_cast<std::size_t>(layer.inputs[1])];
+    if (maker < 0) return {};
+    const Node& quantizer = network_.nodes[static_cast<std::size_t>(maker)];
+    const bool is_quantizer = quantizer.op == "FakeQuantize" && network_.is_constant(quantizer.inputs[0]);
+    if (!is_quantizer || count_readers(layer.inputs[1]) != 1 || count_readers(quantizer.inputs[0]) != 1) return {};
+    if (!can_scale_channels(network_, layer, quantizer)) return {};
+    return {.values = quantizer.inputs[0], .quantizer = &quantizer};
+  }
+
+  void fold(std::size_t index) {
+    const Node& node = network_.nodes[index];
+    const int maker = layer_before(node);
+    if (maker < 0) return;
+    const Node& layer = network_.nodes[static_cast<std::size_t>(maker)];
+    const LayerWeight weight = weight_of(layer);
+    if (weight.values == kNoValue) return;
+    const Affine affine = affine_of(network_, node);
+    const std::vector<double> bias = bias_of(network_, layer, affine.scale.size());
+    if (bias.empty()) return;
+
+    Node& target = folded_.nodes[static_cast<std::size_t>(maker)];
+    scale_weight(layer, weight, affine.scale, target);
+    std::vector<float> shift(bias.size());
+    for (std::size_t c = 0; c < shift.size(); ++c) shift[c] = static_cast<float>(bias[c] * affine.scale[c] + affine.shift[c]);
+    target.inputs.resize(3, kNoValue);
+    target.inputs[2] =
+        folded_.add_constant(layer.name + ".folded_bias", Tensor::from<float>({static_cast<std::int64_t>(shift.size())}, shift));
+    if (target.op == "Gemm") target.attributes.erase("beta");
+    target.outputs[0] = node.outputs[0];
+    folded_.nodes[index].outputs.clear();  // dead: dropped at the end
+  }
+
+  void scale_weight(const Node& layer, const LayerWeight& weight, const std::vector<double>& factors, Node& target) {
+    const std::int64_t groups = layer.op == "ConvTranspose" ? int_attribute(layer, "group", 1) : 1;
+    const Tensor scaled = scaled_weight(network_.constants.at(weight.values), output_channel_axis(network_, layer), groups, factors);
+    // A shared weight stays for the others; the folded one is a constant of its own.
+    if (weight.is_shared) {
+      target.inputs[1] = folded_.add_constant(layer.name + ".folded_weight", scaled);
+    } else {
+      folded_.constants[weight.values] = scaled;
+    }
+    if (weight.quantizer == nullptr) return;
+    Tensor& scale = folded_.constants.at(weight.quantizer->inputs[1]);
+    std::vector<float> steps = scale.to_floats();
+    for (std::size_t c = 0; c < steps.size(); ++c)
+      steps[c] = std::max(static_cast<float>(steps[c] * std::abs(factors[c])), std::numeric_limits<float>::min());
+    scale = Tensor::from<float>(scale.shape(), steps);
+  }
+
+  const Network& network_;
+  std::vector<std::vector<int>> readers_;
+  std::vector<int> makers_;
+  Network folded_;
+};
 
 }  // namespace
 
 Network fold_batch_norm(const Network& network) {
-  Network folded = network;
-  const auto readers = consumers(network);
-  const auto makers = producers(network);
-  for (std::size_t i = 0; i < network.nodes.size(); ++i) {
-    const Node& node = network.nodes[i];
-    if (node.op != "BatchNormalization") continue;
-    const ValueId between = node.inputs[0];
-    const int maker = makers[static_cast<std::size_t>(between)];
-    const bool is_output = std::find(network.outputs.begin(), network.outputs.end(), between) != network.outputs.end();
-    if (maker < 0 || is_output || readers[static_cast<std::size_t>(between)].size() != 1) continue;
-    const Node& layer = network.nodes[static_cast<std::size_t>(maker)];
-    if (!is_foldable(network, layer, node)) continue;
-    const Affine affine = affine_of(network, node);
-    const std::vector<double> bias = bias_of(network, layer, affine.scale.size());
-    if (bias.empty()) continue;
-
-    const Tensor& weight = network.constants.at(layer.inputs[1]);
-    const std::int64_t groups = layer.op == "ConvTranspose" ? int_attribute(layer, "group", 1) : 1;
-    std::vector<float> shift(bias.size());
-    for (std::size_t c = 0; c < shift.size(); ++c) shift[c] = static_cast<float>(bias[c] * affine.scale[c] + affine.shift[c]);
-
-    // The weight may be shared with another layer: the folded one is a constant of its own, and takes the old name where it can.
-    Node& target = folded.nodes[static_cast<std::size_t>(maker)];
-    const Tensor scaled = scaled_weight(weight, output_channel_axis(network, layer), groups, affine.scale);
-    if (readers[static_cast<std::size_t>(layer.inputs[1])].size() == 1) {
-      folded.constants[layer.inputs[1]] = scaled;
-    } else {
-      target.inputs[1] = folded.add_constant(layer.name + ".folded_weight", scaled);
-    }
-    target.inputs.resize(3, kNoValue);
-    target.inputs[2] =
-        folded.add_constant(layer.name + ".folded_bias", Tensor::from<float>({static_cast<std::int64_t>(shift.size())}, shift));
-    if (target.op == "Gemm") target.attributes.erase("beta");
-    target.outputs[0] = node.outputs[0];
-    folded.nodes[i].outputs.clear();  // dead: dropped below
-  }
-  return without_dead_nodes(std::move(folded));
+  return Folder(network).run();
 }
 
 }  // namespace lathe::models

@@ -25,7 +25,7 @@ class Agent {
 // An agent's entry in the config: kind and free options by name ("trials_initial", "population", ...), already checked against the agent's
 // `option_names`.
 struct AgentOptions {
-  std::string kind;  // "quasi_random", "nsga2", "bayes", "ddpg"
+  std::string kind;  // "quasi_random", "nsga2", "bayes", "ddpg", ...
   std::string name;  // shown in reports; the kind if not given
   std::map<std::string, double> options;
 };

@@ -8,8 +8,9 @@
 #include "search/agent_options.h"
 #include "search/bayes/bayes.h"
 #include "search/evolution/nsga2.h"
+#include "search/evolution/nsga3.h"
 #include "search/quasi_random/quasi_random.h"
-#include "search/rl/ddpg.h"
+#include "search/rl/walking_agents.h"
 
 namespace lathe::search {
 namespace {
@@ -19,8 +20,11 @@ std::vector<AgentFactory>& factories() {
   static std::vector<AgentFactory> kFactories{
       {quasi_random_kind, make_quasi_random},
       {nsga2_kind, make_nsga2},
+      {nsga3_kind, make_nsga3},
       {bayes_kind, make_bayes},
       {ddpg_kind, make_ddpg},
+      {td3_kind, make_td3},
+      {sac_kind, make_sac},
   };
   return kFactories;
 }

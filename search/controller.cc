@@ -181,7 +181,7 @@ SearchResult run_search(const Problem& problem, const std::vector<AgentOptions>&
   LATHE_CHECK(callbacks.measure != nullptr) << "a search needs something that measures";
   LATHE_CHECK_GE(options.threads, 1);
   LATHE_CHECK(callbacks.shared == nullptr || options.is_asynchronous) << "what other searches measure comes when it comes";
-  Proposer proposer(problem, agents, options.round, options.seed, callbacks.shared);
+  Proposer proposer(problem, agents, options.round, options.allocation, options.seed, callbacks.shared);
   Controller controller(problem, options, callbacks, proposer);
   tbb::task_arena arena(options.threads);
   return arena.execute([&] { return options.is_asynchronous ? controller.run_asynchronously() : controller.run(); });

@@ -1,9 +1,9 @@
 // Runs agents in parallel on one pool of evaluations and one archive.
 //
-// Rounds: each agent proposes its share of a round (knowing what is pending), duplicates and candidates that no device can run within the
-// limits are dropped before any accuracy is measured, the rest is measured in parallel on `threads` oneTBB tasks, and every agent is told
-// all results in id order. The next round is proposed while this one is measured, so results reach agents one round late, whatever the
-// thread count: same seed, same trials.
+// Rounds: each agent proposes its share of a round (round_shares.h; knowing what is pending), duplicates and candidates that no device can
+// run within the limits are dropped before any accuracy is measured, the rest is measured in parallel on `threads` oneTBB tasks, and every
+// agent is told all results in id order. The next round is proposed while this one is measured, so results reach agents one round late,
+// whatever the thread count: same seed, same trials.
 //
 // Asynchronously: no rounds. Whoever has measured a trial takes the next proposal at once, and agents are told of whatever has come in
 // since they were asked last, from this search or from others that share their trials. Nobody waits for the slowest of a round, and the
@@ -18,6 +18,7 @@
 
 #include "search/agent.h"
 #include "search/problem.h"
+#include "search/round_shares.h"
 #include "search/shared_trials.h"
 #include "search/trial.h"
 
@@ -36,6 +37,7 @@ struct ControllerOptions {
   int trials = 300;
   int threads = 2;
   int round = 0;  // proposals a round over all agents; 0 = 4 for each agent
+  Allocation allocation = Allocation::kCredit;
   std::uint64_t seed = 0;
   bool is_asynchronous = false;
 };

@@ -45,28 +45,23 @@ bool is_in_space(const policies::SearchSpace& space, const policies::Candidate& 
 
 }  // namespace
 
-Proposer::Proposer(const Problem& problem, const std::vector<AgentOptions>& agents, int round, std::uint64_t seed, SharedTrials* shared)
+Proposer::Proposer(const Problem& problem, const std::vector<AgentOptions>& agents, int round, Allocation allocation, std::uint64_t seed,
+                   SharedTrials* shared)
     : problem_(problem), shared_(shared), fallback_(problem, Rng(seed, "fallback")) {
   if (agents.empty()) throw UserError(Fault{.key = "search.agents", .expected = "at least one agent"});
   std::set<std::string> names;
+  std::vector<std::string> order;
   for (AgentOptions options : agents) {
     options.name = unique_name(options, names);
     names.insert(options.name);
+    order.push_back(options.name);
     members_.push_back({options.name, make_agent(options, problem, seed)});
   }
+  shares_.emplace(problem, std::move(order), allocation);
   round_ = round > 0 ? round : kPerAgent * static_cast<int>(members_.size());
   const std::uint64_t size = space_size(problem.space);
   if (size <= kMostEnumerated) enumerable_ = size;
   walk_start_ = Rng(seed, "walk")();
-}
-
-// Equal shares; who gets the rest of the division moves on from round to round.
-std::vector<int> Proposer::shares(int total) {
-  const int n = static_cast<int>(members_.size());
-  std::vector<int> share(members_.size(), total / n);
-  for (int k = 0; k < total % n; ++k) ++share[static_cast<std::size_t>((rounds_ + k) % n)];
-  ++rounds_;
-  return share;
 }
 
 bool Proposer::accept(const policies::Candidate& candidate, const std::string& agent, std::vector<Proposal>& round) {
@@ -111,13 +106,15 @@ void Proposer::adopt(std::span<const Trial> known) {
     next_id_ = std::max(next_id_, trial.id + 1);
   }
   for (Member& member : members_) member.agent->tell(known);
+  shares_->learn(known);
 }
 
 std::vector<Proposal> Proposer::next_round(std::span<const Trial> finished, std::span<const Proposal> pending, int most) {
   const int total = std::min(round_, most);
   std::vector<Proposal> round;
   if (shared_ != nullptr) take_over(total, round);
-  const std::vector<int> share = shares(total - static_cast<int>(round.size()));
+  shares_->learn(finished);
+  const std::vector<int> share = shares_->next(total - static_cast<int>(round.size()));
   for (const Trial& trial : finished) seen_.insert(trial.candidate);
   std::vector<policies::Candidate> in_flight;
   for (const auto& proposals : {pending, std::span<const Proposal>(round)})

@@ -14,6 +14,7 @@
 #include "search/constraints.h"
 #include "search/problem.h"
 #include "search/quasi_random/quasi_random.h"
+#include "search/round_shares.h"
 #include "search/shared_trials.h"
 #include "search/trial.h"
 
@@ -26,7 +27,8 @@ class Proposer {
  public:
   // `problem` must outlive it. round: proposals a round over all agents; 0 = 4 for each. shared: null where trials are shared with no other
   // search; else every proposal is claimed there first.
-  Proposer(const Problem& problem, const std::vector<AgentOptions>& agents, int round, std::uint64_t seed, SharedTrials* shared = nullptr);
+  Proposer(const Problem& problem, const std::vector<AgentOptions>& agents, int round, Allocation allocation, std::uint64_t seed,
+           SharedTrials* shared = nullptr);
 
   // Tells all agents what finished and asks them for the next round, at most `most` proposals. `pending`: the round being measured.
   // Call inside the task arena that is to be used. Ids go on from where the last round ended, or are those
@@ -44,7 +46,6 @@ class Proposer {
     std::string name;
     std::unique_ptr<Agent> agent;
   };
-  std::vector<int> shares(int total);
   // Accepts the candidate as the next proposal, or counts why not.
   bool accept(const policies::Candidate& candidate, const std::string& agent, std::vector<Proposal>& round);
   // The id of an accepted candidate's trial; nothing where another search has the candidate.
@@ -58,8 +59,8 @@ class Proposer {
   SharedTrials* const shared_;
   std::vector<Member> members_;
   int round_;
+  std::optional<RoundShares> shares_;  // known once the agents have their names
   std::int64_t next_id_ = 0, duplicates_ = 0, rejected_ = 0;
-  int rounds_ = 0;
   std::set<policies::Candidate> seen_;  // all proposals, accepted or rejected, and what other searches measured
   CandidateStream fallback_;
   std::uint64_t enumerable_ = 0;  // size of the space if it is small enough to be walked, else 0

@@ -1,6 +1,8 @@
 #include "evaluators/internal/training_loop.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/ops/_foreach_add.h>
+#include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/log_softmax.h>
@@ -19,7 +21,7 @@
 #include <stdexcept>
 
 #include "evaluators/internal/network_rows.h"
-#include "evaluators/internal/sgd.h"
+#include "evaluators/internal/optimizer.h"
 #include "models/base/check.h"
 #include "models/base/error.h"
 
@@ -77,7 +79,7 @@ class TrainingLoop {
     const int shards = static_cast<int>(std::min<std::int64_t>(options.shards, batch_size_));
     for (int i = 0; i < shards; ++i) replicas_.push_back(std::make_unique<Replica>(network, options));
     if (teacher != nullptr && options.distillation_weight > 0) teacher_.emplace(*teacher, options.device);
-    sgd_.emplace(replicas_[0]->parameters, options.momentum, options.nesterov, options.weight_decay);
+    optimizer_ = make_optimizer(options, replicas_[0]->parameters);
     if (options.ema_decay > 0) {
       for (const auto& tensor : averaged_tensors()) averages_.push_back(tensor.detach().clone());
     }
@@ -204,15 +206,16 @@ class TrainingLoop {
       gradients.push_back(sum);
     }
     if (options_.gradient_norm > 0) clip_gradients(gradients, options_.gradient_norm);
-    sgd_->step(gradients, rate);
+    optimizer_->step(gradients, rate);
     for (std::size_t s = 0; s < replicas_.size(); ++s) {
       for (std::size_t p = 0; p < gradients.size(); ++p) {
         replicas_[s]->parameters[p].mutable_grad().reset();
         if (s > 0) replicas_[s]->parameters[p].copy_(replicas_[0]->parameters[p]);
       }
     }
-    const auto tensors = options_.ema_decay > 0 ? averaged_tensors() : std::vector<at::Tensor>{};
-    for (std::size_t i = 0; i < tensors.size(); ++i) averages_[i].mul_(options_.ema_decay).add_(tensors[i], 1 - options_.ema_decay);
+    if (options_.ema_decay <= 0) return;
+    at::_foreach_mul_(averages_, options_.ema_decay);
+    at::_foreach_add_(averages_, averaged_tensors(), 1 - options_.ema_decay);
   }
 
   models::Network finish() {
@@ -233,7 +236,7 @@ class TrainingLoop {
   std::int64_t batch_size_, per_epoch_, steps_ = 0, warmup_steps_ = 0;
   std::vector<std::unique_ptr<Replica>> replicas_;
   std::optional<models::Executor> teacher_;
-  std::optional<Sgd> sgd_;
+  std::unique_ptr<Optimizer> optimizer_;
   std::vector<at::Tensor> averages_;
   std::vector<std::int64_t> order_;
 };

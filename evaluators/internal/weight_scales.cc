@@ -4,6 +4,7 @@
 #include <c10/core/GradMode.h>
 
 #include "models/base/check.h"
+#include "models/learned_scales.h"
 
 namespace lathe::evaluators::internal {
 
@@ -11,7 +12,7 @@ void refresh_weight_scales(const models::Executor& executor, policies::RangeMeth
   const c10::NoGradGuard no_grad;
   const models::Network& network = executor.network();
   for (const auto& node : network.nodes) {
-    if (node.op != "FakeQuantize" || !network.is_constant(node.inputs[0])) continue;
+    if (node.op != "FakeQuantize" || !network.is_constant(node.inputs[0]) || models::learns_scale(node)) continue;
     const models::Tensor weight = models::from_torch(executor.constant(node.inputs[0]).detach().cpu().contiguous());
     const std::int64_t axis = models::int_attribute(node, "axis", -1);
     const int bits = static_cast<int>(models::int_attribute(node, "bits", 8));

@@ -6,8 +6,8 @@
 
 namespace lathe::evaluators::internal {
 
-// Recomputes, in place, the scale of every FakeQuantize whose input is a constant (a weight), by the same rule that made it. Zero points
-// are 0 and stay.
+// Recomputes, in place, the scale of every FakeQuantize whose input is a constant (a weight) and whose scale is not learned, by the same
+// rule that made it. Zero points are 0 and stay.
 void refresh_weight_scales(const models::Executor& executor, policies::RangeMethod method);
 
 }  // namespace lathe::evaluators::internal

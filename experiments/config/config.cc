@@ -228,8 +228,9 @@ std::string to_yaml(const ExperimentConfig& config, ConfigPurpose purpose) {
 
 std::vector<std::string> trial_settings(const ExperimentConfig& config, const std::string& model_sha256) {
   std::vector<std::string> lines = settings_lines(config, steers_trials);
-  // Older stores do not know the key, which is off there.
+  // Older stores do not know these keys; what they did:
   if (!config.search.asynchronous) std::erase(lines, "search.asynchronous: false");
+  std::erase(lines, "search.allocation: equal");
   lines.insert(lines.begin(), "model: sha256 " + model_sha256);
   return lines;
 }

@@ -12,18 +12,15 @@
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
+
+#include "models/base/check.h"
 #include "models/kernels/kernel.h"
+#include "models/kernels/learned_quantization.h"
+#include "models/learned_scales.h"
 
 namespace lathe::models::kernels {
 namespace {
-
-// A scale or zero point of one element a channel, shaped to broadcast along `axis` of x.
-at::Tensor along_axis(const at::Tensor& parameter, const at::Tensor& x, std::int64_t axis) {
-  if (parameter.numel() == 1) return parameter.reshape({});
-  std::vector<std::int64_t> shape(static_cast<std::size_t>(x.dim()), 1);
-  shape[static_cast<std::size_t>(positive_axis(axis, x.dim()))] = -1;
-  return parameter.reshape(shape);
-}
 
 // y = saturate(round_half_even(x / scale) + zero_point); without a zero point the type is uint8.
 Kernel quantize(const Network& network, const Node& node) {
@@ -76,9 +73,24 @@ at::Tensor simulate_quantization(const at::Tensor& x, const at::Tensor& scale, c
   return y.mul_(scale);
 }
 
-Kernel fake_quantize(const Network&, const Node& node) {
+// Zero points are constants that all channels share, so that nothing is read back from a GPU while it runs.
+Kernel learned_fake_quantize_kernel(const Network& network, const Node& node) {
+  const std::vector<std::int64_t> zero_points = network.constants.at(node.inputs[2]).to_int64s();
+  const std::int64_t zero = zero_points.at(0);
+  LATHE_CHECK(std::all_of(zero_points.begin(), zero_points.end(), [zero](std::int64_t other) { return other == zero; })) << node.name;
+  const LearnedQuantization options{
+      .rule = string_attribute(node, "scale_gradient", "") == "pact" ? ScaleGradient::kPact : ScaleGradient::kLsq,
+      .low = static_cast<double>(int_attribute(node, "quant_min", 0) - zero),
+      .high = static_cast<double>(int_attribute(node, "quant_max", 255) - zero),
+      .gradient_scale = float_attribute(node, "gradient_scale", 1.0F),
+      .axis = int_attribute(node, "axis", -1)};
+  return [options](const Tensors& inputs, const RunOptions&) { return Tensors{learned_fake_quantize(inputs[0], inputs[1], options)}; };
+}
+
+Kernel fake_quantize(const Network& network, const Node& node) {
   const std::int64_t axis = int_attribute(node, "axis", -1);
   const std::int64_t low = int_attribute(node, "quant_min", 0), high = int_attribute(node, "quant_max", 255);
+  if (learns_scale(node)) return learned_fake_quantize_kernel(network, node);
   return [=](const Tensors& inputs, const RunOptions&) {
     const at::Tensor& x = inputs[0];
     const at::Tensor& scale = inputs[1];

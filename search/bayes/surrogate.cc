@@ -20,8 +20,8 @@ double logistic(double x) {
 
 }  // namespace
 
-Scaling::Scaling(std::span<const double> raw, std::span<const double> guess, bool is_logit)
-    : is_logit_(is_logit), has_guess_(!guess.empty()) {
+Scaling::Scaling(std::span<const double> raw, std::span<const double> guess, bool is_logit, const TailCompression& tails)
+    : is_logit_(is_logit), has_guess_(!guess.empty()), tails_(tails) {
   const auto n = static_cast<double>(raw.size());
   double mean = 0, guess_mean = 0;
   for (const double r : raw) mean += latent(r) / n;
@@ -47,7 +47,7 @@ Scaling::Scaling(std::span<const double> raw, std::span<const double> guess, boo
 }
 
 double Scaling::latent(double raw) const {
-  return is_logit_ ? logit(raw) : raw;
+  return is_logit_ ? logit(raw) : tails_(raw);
 }
 
 double Scaling::trend(double guess) const {
@@ -60,7 +60,7 @@ double Scaling::target(double raw, double guess) const {
 
 double Scaling::noise(double raw, double stddev) const {
   const double p = std::clamp(raw, kLogitEdge, 1 - kLogitEdge);
-  const double slope = is_logit_ ? 1 / (p * (1 - p)) : 1;
+  const double slope = is_logit_ ? 1 / (p * (1 - p)) : tails_.slope(raw);
   const double deviation = slope * stddev / scale_;
   return deviation * deviation;
 }
@@ -91,7 +91,7 @@ std::vector<Belief> Posterior::beliefs_at_data() const {
   std::vector<Belief> beliefs;
   for (Eigen::Index i = 0; i < process_.size(); ++i) {
     const double known = noiseless_[static_cast<std::size_t>(i)];
-    beliefs.push_back(std::isnan(known) ? belief({smoothed(i), 0}, process_.rows().row(i)) : Belief{known, 0});
+    beliefs.push_back(std::isnan(known) ? belief({smoothed(i), 0}, process_.rows().row(i)) : Belief{scaling_.known(known), 0});
   }
   return beliefs;
 }
@@ -169,7 +169,7 @@ void Surrogate::refit() {
   if (has_prior) {
     for (const policies::Candidate& candidate : candidates_) guesses.push_back(prior.guess(candidate.choices));
   }
-  const Scaling scaling(raw_, guesses, options_.has_transform && is_maximized && is_share);
+  const Scaling scaling(raw_, guesses, options_.has_transform && is_maximized && is_share, TailCompression(problem_, metric_, raw_));
   for (std::size_t i = 0; i < size(); ++i) {
     data.targets(static_cast<Eigen::Index>(i)) = scaling.target(raw_[i], has_prior ? guesses[i] : 0);
     data.noise(static_cast<Eigen::Index>(i)) = scaling.noise(raw_[i], stddev_[i]);

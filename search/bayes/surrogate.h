@@ -8,6 +8,7 @@
 
 #include "search/bayes/acquisition.h"
 #include "search/bayes/gp.h"
+#include "search/bayes/tail_compression.h"
 #include "search/problem.h"
 #include "search/trial.h"
 
@@ -20,21 +21,23 @@ struct SurrogateOptions {
   bool has_prior = true;       // use Problem::sensitivity
 };
 
-// From the metric's units to the model's and back.
+// From the metric's units to the model's and back. Beliefs are in the metric's units but for what `tails` compresses.
 class Scaling {
  public:
   Scaling() = default;
-  // raw: observed values. guess: for each the prior's guess in raw units; empty = no prior.
-  Scaling(std::span<const double> raw, std::span<const double> guess, bool is_logit);
+  // raw: observed values. guess: for each the prior's guess in raw units; empty = no prior. tails: of values without logit.
+  Scaling(std::span<const double> raw, std::span<const double> guess, bool is_logit, const TailCompression& tails);
 
   double target(double raw, double guess) const;
-  double noise(double raw, double stddev) const;  // variance of the target, by the slope of the transform
+  double noise(double raw, double stddev) const;                            // variance of the target, by the slope of the transform
+  double known(double raw) const { return is_logit_ ? raw : tails_(raw); }  // the belief of what was measured without noise
   Belief belief(const GpPrediction& prediction, double guess) const;
 
  private:
   double latent(double raw) const;
   double trend(double guess) const;
   bool is_logit_ = false, has_guess_ = false;
+  TailCompression tails_;
   double offset_ = 0, slope_ = 0;  // trend = offset + slope * latent(guess)
   double scale_ = 1;
 };

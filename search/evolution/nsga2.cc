@@ -1,159 +1,58 @@
 #include "search/evolution/nsga2.h"
 
 #include <algorithm>
-#include <cmath>
+#include <limits>
 
-#include "search/agent_options.h"
-#include "search/constraints.h"
-#include "search/evolution/variation.h"
-#include "search/initial_design.h"
-#include "search/proposal_batch.h"
-#include "search/quasi_random/quasi_random.h"
+#include "search/evolution/genetic_agent.h"
 
 namespace lathe::search {
 namespace {
 
-// All limits of a front, measured ones included.
-double total_violation(const Problem& problem, const Front& front, const Trial& trial) {
-  ExactScore score{true, trial.metrics};
-  double sum = violation(problem, front, score);
-  const auto add = [&](int m) {
-    const Metric& metric = problem.metrics[static_cast<std::size_t>(m)];
-    const double value = trial.metrics[static_cast<std::size_t>(m)];
-    if (metric.is_measured && !meets_limit(metric, value)) sum += std::abs(value - metric.limit) / std::max(std::abs(metric.limit), 1e-12);
-  };
-  for (const int m : front.metrics) add(m);
-  for (const int m : front.limited) add(m);
-  return sum;
+Individual& at(std::vector<Individual>& individuals, int i) {
+  return individuals[static_cast<std::size_t>(i)];
 }
-
-// A small population converges fast, a large one covers a front: it grows with the trials. Chosen at 1,000 evaluations of ZDT, DTLZ2,
-// welded beam and car side impact (bench/search_problems), where 16 to 20 members did well.
-constexpr std::size_t kTrialsPerMember = 50;
-
-// One population for each front, since what is good for one device may be poor for another; proposals go to the fronts in turn. A
-// generation is what one ask returns, so that results are used as soon as they are known (steady state).
-class Nsga2 final : public Agent {
- public:
-  Nsga2(const AgentOptions& options, const Problem& problem, std::uint64_t seed)
-      : problem_(problem),
-        rng_(seed, "nsga2/" + options.name),
-        stream_(problem, Rng(seed, "nsga2_initial/" + options.name)),
-        design_(initial_candidates(problem)),
-        populations_(problem.fronts.size()),
-        population_size_(static_cast<std::size_t>(option(options, nsga2_kind(), "population"))),
-        initial_(initial_trials(problem, static_cast<int>(option(options, nsga2_kind(), "initial")))),
-        crossover_(option(options, nsga2_kind(), "crossover")),
-        mutations_(option(options, nsga2_kind(), "mutations")) {}
-
-  std::vector<policies::Candidate> ask(int count, std::span<const policies::Candidate> pending) override {
-    ProposalBatch batch(problem_, known_, count, pending);
-    while (!batch.is_full() && proposed_ < initial_ && next_design_ < design_.size()) {
-      if (batch.add(design_[next_design_++])) ++proposed_;
-    }
-    constexpr int kDraws = 50;  // for one proposal, before the batch stays short
-    for (int draw = 0; draw < kDraws * count && !batch.is_full(); ++draw) {
-      const std::size_t front = turn_ % std::max<std::size_t>(populations_.size(), 1);
-      const bool is_initial = proposed_ < initial_ || populations_.empty() || populations_[front].size() < 2;
-      const std::optional<policies::Candidate> candidate =
-          is_initial ? stream_.next() : repaired(problem_, &problem_.fronts[front], offspring(populations_[front]), rng_);
-      if (!candidate) ++turn_;  // limits that leave this front nothing
-      if (!candidate || !batch.add(*candidate)) continue;
-      ++proposed_;
-      ++turn_;
-    }
-    return batch.accepted();
-  }
-
-  void tell(std::span<const Trial> finished) override {
-    known_.learn(finished);
-    told_ += finished.size();
-    for (std::size_t f = 0; f < populations_.size(); ++f) {
-      const Front& front = problem_.fronts[f];
-      std::vector<Individual> pool = std::move(populations_[f]);
-      for (const Trial& trial : finished) {
-        if (trial.state != TrialState::kComplete) continue;
-        Individual individual{trial.candidate, to_minimized(problem_, front, trial.metrics), total_violation(problem_, front, trial)};
-        if (std::all_of(individual.objectives.begin(), individual.objectives.end(), [](double v) { return std::isfinite(v); })) {
-          pool.push_back(std::move(individual));
-        }
-      }
-      populations_[f] = environmental_selection(std::move(pool), std::max(population_size_, told_ / kTrialsPerMember));
-    }
-  }
-
- private:
-  // Section III.C: of two drawn at random the one of lower rank, then of larger crowding distance.
-  const Individual& tournament(const std::vector<Individual>& population) {
-    const auto draw = [&]() -> const Individual& {
-      return population[static_cast<std::size_t>(rng_.below(static_cast<std::int64_t>(population.size())))];
-    };
-    const Individual &a = draw(), &b = draw();
-    if (a.rank != b.rank) return a.rank < b.rank ? a : b;
-    return a.crowding >= b.crowding ? a : b;
-  }
-
-  policies::Candidate offspring(const std::vector<Individual>& population) {
-    policies::Candidate child = tournament(population).candidate;
-    if (rng_.uniform() < crossover_) child = mated(child, tournament(population).candidate);
-    mutate(child);
-    return child;
-  }
-
-  policies::Candidate mated(const policies::Candidate& a, const policies::Candidate& b) {
-    policies::Candidate child = crossed(a, b, rng_);
-    for (std::size_t d = 0; d < child.choices.size(); ++d) {
-      const int values = static_cast<int>(problem_.space.decisions[d].values.size());
-      if (is_fine(values)) child.choices[d] = sbx_choice(a.choices[d], b.choices[d], values, rng_);
-    }
-    return child;
-  }
-
-  // Each decision changes with probability mutations / decisions. One at least does where it is not fine: crossover of few values often
-  // gives a child that is known already.
-  void mutate(policies::Candidate& child) {
-    std::vector<std::size_t> movable;
-    for (std::size_t d = 0; d < child.choices.size(); ++d) {
-      if (problem_.space.decisions[d].values.size() > 1) movable.push_back(d);
-    }
-    if (movable.empty()) return;
-    const std::size_t certain = movable[static_cast<std::size_t>(rng_.below(static_cast<std::int64_t>(movable.size())))];
-    for (const std::size_t d : movable) {
-      const int values = static_cast<int>(problem_.space.decisions[d].values.size());
-      const bool is_certain = d == certain && !is_fine(values);
-      if (!is_certain && rng_.uniform() * static_cast<double>(movable.size()) >= mutations_) continue;
-      child.choices[d] = is_fine(values) ? polynomial_choice(child.choices[d], values, rng_) : moved_choice(child.choices[d], values, rng_);
-    }
-  }
-
-  const Problem& problem_;
-  Rng rng_;
-  CandidateStream stream_;
-  KnownCandidates known_;
-  std::vector<policies::Candidate> design_;
-  std::size_t next_design_ = 0;
-  std::vector<std::vector<Individual>> populations_;  // by front
-  std::size_t population_size_, told_ = 0;
-  int initial_, proposed_ = 0;
-  double crossover_, mutations_;
-  std::size_t turn_ = 0;
-};
 
 }  // namespace
 
+void assign_crowding(std::vector<Individual>& individuals, const std::vector<int>& front) {
+  for (const int i : front) at(individuals, i).crowding = 0;
+  if (front.empty()) return;
+  for (std::size_t m = 0; m < at(individuals, front[0]).objectives.size(); ++m) {
+    std::vector<int> order = front;
+    const auto value = [&](int i) { return at(individuals, i).objectives[m]; };
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return value(a) < value(b); });
+    const double range = value(order.back()) - value(order.front());
+    at(individuals, order.front()).crowding = at(individuals, order.back()).crowding = std::numeric_limits<double>::infinity();
+    if (range <= 0) continue;
+    for (std::size_t k = 1; k + 1 < order.size(); ++k) {
+      at(individuals, order[k]).crowding += (value(order[k + 1]) - value(order[k - 1])) / range;
+    }
+  }
+}
+
+std::vector<Individual> environmental_selection(std::vector<Individual> individuals, std::size_t count) {
+  std::vector<Individual> selected;
+  for (std::vector<int>& front : fast_non_dominated_sort(individuals)) {
+    assign_crowding(individuals, front);
+    std::stable_sort(front.begin(), front.end(), [&](int a, int b) { return at(individuals, a).crowding > at(individuals, b).crowding; });
+    for (const int i : front) {
+      if (selected.size() == count) return selected;
+      selected.push_back(at(individuals, i));
+    }
+  }
+  return selected;
+}
+
 const AgentKind& nsga2_kind() {
-  static const AgentKind kKind{
-      "nsga2",
-      "NSGA-II (Deb et al. 2002): evolves the non-dominated policies of each device",
-      {{"population", 16, "members of each front's population", 2, 10000},
-       {"initial", 12, "first proposals: uniform policies, then quasi-random ones; more where sensitivities are known"},
-       {"crossover", 0.9, "share of proposals that have two parents", 0, 1, false},
-       {"mutations", 1, "decisions that change in a proposal, on average", 0, 1e6, false}}};
+  static const AgentKind kKind{"nsga2", "NSGA-II (Deb et al. 2002): evolves the non-dominated policies of each device", genetic_options()};
   return kKind;
 }
 
 std::unique_ptr<Agent> make_nsga2(const AgentOptions& options, const Problem& problem, std::uint64_t seed) {
-  return std::make_unique<Nsga2>(options, problem, seed);
+  const Selection select = [](std::vector<Individual> individuals, std::size_t count, Rng&) {
+    return environmental_selection(std::move(individuals), count);
+  };
+  return make_genetic_agent(nsga2_kind(), options, select, problem, seed);
 }
 
 }  // namespace lathe::search

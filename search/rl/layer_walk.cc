@@ -39,9 +39,6 @@ float log_scaled(std::int64_t value) {
   return static_cast<float>(std::log1p(static_cast<double>(std::max<std::int64_t>(value, 0))) / 10);
 }
 
-Candidate compressed_fully(const policies::SearchSpace& space) {
-  return {std::vector<int>(space.decisions.size(), 0)};
-}
 Candidate uncompressed(const policies::SearchSpace& space) {
   Candidate candidate;
   for (const Decision& decision : space.decisions) candidate.choices.push_back(static_cast<int>(decision.values.size()) - 1);
@@ -50,7 +47,7 @@ Candidate uncompressed(const policies::SearchSpace& space) {
 
 }  // namespace
 
-// Where a walk stands: the decisions so far with the rest least and most compressed.
+// Where a walk stands: the decisions so far with the rest uncompressed and as cheap as can be.
 struct LayerWalk::Progress {
   int front;
   double budget;
@@ -58,7 +55,7 @@ struct LayerWalk::Progress {
   double high_cost, low_cost, previous_action = 1;
 
   Progress(const LayerWalk& walk, int front_index, double wanted)
-      : front(front_index), budget(wanted), high(uncompressed(walk.problem_.space)), low(compressed_fully(walk.problem_.space)) {
+      : front(front_index), budget(wanted), high(uncompressed(walk.problem_.space)), low(walk.cheapest(front_index)) {
     high_cost = walk.cost(front, high);
     low_cost = walk.cost(front, low);
   }
@@ -83,6 +80,7 @@ LayerWalk::LayerWalk(const Problem& problem) : problem_(problem) {
     cost_metric_.push_back(chosen);
     full_cost_.push_back(chosen < 0 ? 1 : exact.metrics[static_cast<std::size_t>(chosen)]);
   }
+  for (std::size_t f = 0; f < problem.fronts.size(); ++f) cheapest_.push_back(find_cheapest(static_cast<int>(f)));
   std::int64_t most_macs = 1;
   for (const LayerInfo& layer : problem.space.layers) most_macs = std::max(most_macs, layer.macs);
   const std::size_t count = problem.space.decisions.size();
@@ -122,7 +120,7 @@ double LayerWalk::cost(int front, const Candidate& candidate) const {
 LayerWalk::Range LayerWalk::budget_range(int front) const {
   const auto f = static_cast<std::size_t>(front);
   if (cost_metric_[f] < 0) return {};
-  const double low = cost(front, compressed_fully(problem_.space));
+  const double low = cost(front, cheapest(front));
   double high = 1;
   const Metric& metric = problem_.metrics[static_cast<std::size_t>(cost_metric_[f])];
   if (!std::isnan(metric.limit)) high = std::min(high, metric.limit / full_cost_[f]);
@@ -146,17 +144,55 @@ void LayerWalk::write_state(const Progress& progress, int decision, std::span<fl
   state[static_cast<std::size_t>(kFixedFeatures + kMovingFeatures + progress.front)] = 1;
 }
 
+Candidate LayerWalk::find_cheapest(int front) const {
+  Candidate best{std::vector<int>(problem_.space.decisions.size(), 0)};
+  double least = cost(front, best);
+  constexpr int kSweeps = 3;  // decisions of a network hardly interact in this: a second sweep changes next to nothing
+  bool is_better = true;
+  for (int sweep = 0; sweep < kSweeps && is_better; ++sweep) {
+    is_better = false;
+    for (std::size_t d = 0; d < best.choices.size(); ++d) {
+      const int kept = best.choices[d], values = static_cast<int>(problem_.space.decisions[d].values.size());
+      int cheapest = kept;
+      for (int v = 0; v < values; ++v) {
+        best.choices[d] = v;
+        const double tried = cost(front, best);
+        if (tried >= least) continue;
+        least = tried;
+        cheapest = v;
+      }
+      best.choices[d] = cheapest;
+      is_better |= cheapest != kept;
+    }
+  }
+  return best;
+}
+
+// low: the decisions so far and the cheapest rest, from `decision` on. Only that decision is written to.
+int LayerWalk::affordable(int front, double budget, int decision, int wanted, Candidate& low) const {
+  const auto d = static_cast<std::size_t>(decision);
+  const int values = static_cast<int>(problem_.space.decisions[d].values.size()), cheapest = low.choices[d];
+  const auto is_affordable = [&](int value) {
+    low.choices[d] = value;
+    return cost(front, low) <= budget;
+  };
+  for (int value = wanted; value >= 0; --value) {
+    if (is_affordable(value)) return value;
+  }
+  for (int value = wanted + 1; value < values; ++value) {
+    if (is_affordable(value)) return value;
+  }
+  return cheapest;
+}
+
 Candidate LayerWalk::walk(int front, double budget, const Policy& policy) const {
   Progress progress(*this, front, budget);
   std::vector<float> state(static_cast<std::size_t>(state_size()));
   for (std::size_t d = 0; d < problem_.space.decisions.size(); ++d) {
     write_state(progress, static_cast<int>(d), state);
     const int values = static_cast<int>(problem_.space.decisions[d].values.size());
-    int choice = std::clamp(static_cast<int>(policy(state) * values), 0, values - 1);
-    for (; choice > 0; --choice) {
-      progress.low.choices[d] = choice;
-      if (cost(front, progress.low) <= budget) break;
-    }
+    const int wanted = std::clamp(static_cast<int>(policy(state) * values), 0, values - 1);
+    const int choice = affordable(front, budget, static_cast<int>(d), wanted, progress.low);
     progress.take(*this, d, choice, (choice + 0.5) / values);
   }
   return progress.low;

@@ -24,19 +24,23 @@ class LayerWalk {
   int state_size() const;
   int length() const { return static_cast<int>(problem_.space.decisions.size()); }
 
-  // Budgets that make sense for a front: from the fully compressed cost to the smallest of uncompressed cost, reference point and limit.
+  // Budgets that make sense for a front: from the least cost to the smallest of uncompressed cost, reference point and limit.
   // {1, 1} where the front has no cost.
   struct Range {
     double low = 1, high = 1;
   };
   Range budget_range(int front) const;
+  // The candidate of least cost. Full compression, unless a device pays for it (a width that it has to unpack): then what changing one
+  // decision after the other leads to, which is the least where costs of decisions add up.
+  const policies::Candidate& cheapest(int front) const { return cheapest_[static_cast<std::size_t>(front)]; }
   // Cost share; 1 where the front has no cost or its device cannot run the candidate.
   double cost(int front, const policies::Candidate& candidate) const;
 
   // Action in [0, 1] for the state [state_size()]; called once a decision, in order.
   using Policy = std::function<double(std::span<const float> state)>;
-  // Walks all decisions. Action a takes value floor(a * values). A value is lowered as far as needed that the budget can still be met with
-  // everything after it compressed fully (AMC algorithm 1, with exact costs of the whole device instead of MACs).
+  // Walks all decisions. Action a takes value floor(a * values), or the nearest one, lower ones first, with which the budget can still be
+  // met when everything after it is as cheap as can be (AMC algorithm 1, with exact costs of the whole device instead of MACs). The budget
+  // is kept whenever `cheapest` keeps it; where no value does, each decision takes its least cost.
   policies::Candidate walk(int front, double budget, const Policy& policy) const;
 
   // The walk that leads to `candidate`.
@@ -48,11 +52,14 @@ class LayerWalk {
 
  private:
   struct Progress;
+  policies::Candidate find_cheapest(int front) const;
+  int affordable(int front, double budget, int decision, int wanted, policies::Candidate& low) const;
   void write_state(const Progress& progress, int decision, std::span<float> state) const;
   const Problem& problem_;
-  std::vector<int> cost_metric_;              // of each front; -1 = none
-  std::vector<double> full_cost_;             // of each front, in the metric's unit
-  std::vector<std::vector<float>> features_;  // of each decision, what does not change
+  std::vector<int> cost_metric_;               // of each front; -1 = none
+  std::vector<double> full_cost_;              // of each front, in the metric's unit
+  std::vector<policies::Candidate> cheapest_;  // of each front
+  std::vector<std::vector<float>> features_;   // of each decision, what does not change
 };
 
 }  // namespace lathe::search

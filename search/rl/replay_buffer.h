@@ -1,11 +1,11 @@
-// Episodes of all agents' trials, as DDPG learns from them.
+// Episodes of all agents' trials, as the learners see them.
 #pragma once
 
 #include <vector>
 
 #include "models/base/rng.h"
-#include "search/rl/actor_critic.h"
 #include "search/rl/layer_walk.h"
+#include "search/rl/learner.h"
 
 namespace lathe::search {
 

@@ -10,41 +10,15 @@
 
 #include "evaluators/accuracy.h"
 #include "evaluators/calibration.h"
-#include "evaluators/recovery.h"
 #include "models/base/error.h"
 #include "models/operators.h"
 #include "policies/quantize_network.h"
-#include "tests/evaluators/small_networks.h"
+#include "tests/evaluators/trained_network.h"
 
 namespace lathe::evaluators {
 namespace {
 
 using ::testing::HasSubstr;
-
-// A trained network, its data and its coupling groups, made once for all tests.
-struct Trained {
-  Dataset data = stripes_dataset();
-  models::Network network = policies::prepare_for_pruning(
-      train(small_resnet(), data.train, {.epochs = 8, .batch_size = 32, .learning_rate = 0.1, .seed = 2}).network);
-  policies::CouplingAnalysis analysis = policies::analyze_coupling(network);
-};
-const Trained& trained() {
-  static const Trained instance;
-  return instance;
-}
-
-policies::Policy uniform(double keep_ratio, int bits) {
-  policies::Policy policy;
-  for (const auto& group : trained().analysis.groups) {
-    if (group.prunable && keep_ratio < 1) policy.groups.push_back({.name = group.name, .keep_ratio = keep_ratio});
-  }
-  for (const auto& node : trained().network.nodes) {
-    if (bits >= 32 || models::weight_input(trained().network, node) < 0) continue;
-    policy.layers.push_back(
-        {.name = node.name, .weight_bits = bits, .weight_format = "int", .activation_bits = bits, .activation_format = "int"});
-  }
-  return policy;
-}
 
 PolicyEvaluator evaluator(AccuracyKind kind = AccuracyKind::kAccuracy) {
   return PolicyEvaluator(trained().network, trained().analysis, trained().data, {.search_kind = kind});
@@ -202,66 +176,6 @@ TEST(CompressDelivered, PredictsAsTheSimulation) {
     // Biases as int32 and other roundings may turn a few close calls.
     EXPECT_GE(std::count(same.begin(), same.end(), 1), 392) << "of 400";
   }
-}
-
-RecoveryOptions recovery_options() {
-  RecoveryOptions options;
-  options.training.batch_size = 32;
-  options.fine_tune_epochs = 2;
-  options.qat_epochs = 1;
-  return options;
-}
-
-TEST(Recover, WinsBackAccuracy) {
-  const auto& [data, network, analysis] = trained();
-  const policies::Policy policy = uniform(0.25, 2);
-  const double before = accuracy(compress_simulated(network, analysis, policy, data), data.test);
-  std::vector<std::string> stages;
-  const auto result = recover(network, analysis, policy, data, recovery_options(), [&](const RecoveryProgress& p) {
-    if (stages.empty() || stages.back() != p.stage) stages.push_back(p.stage);
-    return true;
-  });
-  EXPECT_THAT(stages, testing::ElementsAre("fine-tuning", "quantization-aware training"));
-  const double after = accuracy(result.simulated, data.test);
-  EXPECT_LT(before, 0.8);
-  EXPECT_GT(after, before + 0.1);
-  EXPECT_NEAR(accuracy(result.delivered, data.test), after, 0.02);
-}
-
-TEST(Recover, IsDeterministic) {
-  const auto& [data, network, analysis] = trained();
-  RecoveryOptions options = recovery_options();
-  options.fine_tune_epochs = 0.3;
-  options.qat_epochs = 0.3;
-  const auto first = recover(network, analysis, uniform(0.5, 4), data, options),
-             second = recover(network, analysis, uniform(0.5, 4), data, options);
-  EXPECT_TRUE(first.simulated == second.simulated);
-  EXPECT_TRUE(first.delivered == second.delivered);
-}
-
-// Straight-through training moves weights through FakeQuantize: one layer of logits x w, quantized to 2 bits (levels -1, 0, 1 times the
-// scale), must still learn.
-TEST(Recover, TrainsThroughFakeQuantize) {
-  const auto& [data, network, analysis] = trained();
-  RecoveryOptions options = recovery_options();
-  options.fine_tune_epochs = 0;
-  options.qat_epochs = 3;
-  options.qat_learning_rate = 0.01;
-  options.compression.recalibrate_batch_norm = false;  // leaves something to learn
-  const policies::Policy policy = uniform(1, 2);
-  const double before = accuracy(compress_simulated(network, analysis, policy, data, options.compression), data.test);
-  const double after = accuracy(recover(network, analysis, policy, data, options).simulated, data.test);
-  EXPECT_GT(after, before + 0.05);
-}
-
-TEST(Recover, WithoutEpochsIsPlainCompression) {
-  auto [data, network, analysis] = trained();
-  data.train = {};
-  RecoveryOptions options = recovery_options();
-  EXPECT_THROW(recover(network, analysis, uniform(0.5, 8), data, options), UserError);
-  options.fine_tune_epochs = options.qat_epochs = 0;
-  const auto result = recover(network, analysis, uniform(0.5, 8), data, options);
-  EXPECT_TRUE(result.simulated == compress_simulated(network, analysis, uniform(0.5, 8), data, options.compression));
 }
 
 }  // namespace

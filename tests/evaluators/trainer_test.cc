@@ -66,6 +66,15 @@ TEST(Train, AddsTheGradientsOfItsShards) {
   expect_near(constant_of(result.network, "w"), {0.12358574, -0.32107361, 0.50842405, 0.17354486, 0.37059538, -0.01320639}, 2e-6);
 }
 
+// torch.optim.AdamW of PyTorch 2 on the same problem, decay on W only.
+TEST(Train, TakesTheStepsOfAdamW) {
+  TrainOptions options = linear_options();
+  options.optimizer = "adamw";
+  const auto result = train(linear_network(kWeight, {0.1F, -0.1F}), float_rows(kInputs, {0, 1, 1, 0}), options);
+  expect_near(constant_of(result.network, "w"), {0.10990234, -0.46237318, 0.49669042, 0.18889909, 0.51217342, 0.00131196}, 2e-6);
+  expect_near(constant_of(result.network, "b"), {0.05204481, -0.05204481}, 2e-6);
+}
+
 // Student logits ((1, 2, 0.5), (0, -1, 1)), teacher ((2, 1, 0), (1, 1, -1)), labels 1 and 0, temperature 2: T^2 KL = 0.8020398,
 // cross-entropy 0.9359874; a quarter and three quarters of them are 0.9025005 (numpy).
 TEST(Train, MixesDistillationAndLabels) {

@@ -273,6 +273,10 @@ class WrongInput(unittest.TestCase):
         self.refuse(["train", train, "--out", bench.folder / "no" / "such.onnx"], "such.onnx", "cannot be written")
         self.refuse(["train", train, "--out", bench.folder], "cannot be written")
         self.refuse(["train", train, "--out", bench.folder / "gpu.onnx", "--set", "train.device=cuda"], "train.device", "cuda")
+        policy = bench.folder / "for_gpu.json"
+        policy.write_text(json.dumps(half_policy()))
+        self.refuse(["compress", bench.config, "--policy", policy, "--out", bench.folder / "gpu", "--set", "recover.device=cuda"],
+                    "recover.device", "cuda")
 
     def test_output_that_holds_something(self):
         full = bench.folder / "full"

@@ -4,10 +4,11 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <string>
 
-#include "hwmodels/dataflow_stage.h"
 #include "hwmodels/folding_solver.h"
 #include "hwmodels/hardware_model.h"
+#include "hwmodels/stage_options_cache.h"
 #include "models/base/rng.h"
 #include "sample_workloads.h"
 
@@ -22,10 +23,6 @@ const policies::DeviceCapabilities kIntegers{
 const DataflowParameters& parameters() {
   static const DataflowParameters loaded(load_device("finn-zcu104"));
   return loaded;
-}
-
-bool is_within(const ResourceVector& used, const ResourceVector& limits) {
-  return used[kLut] <= limits[kLut] && used[kBram36] <= limits[kBram36] && used[kDsp] <= limits[kDsp];
 }
 
 ResourceVector sum(const ResourceVector& a, const ResourceVector& b) {
@@ -110,16 +107,16 @@ TEST(Folding, WithinTwoPercentOfBruteForce) {
       all.push_back(all_foldings(stages.back()));
       options.push_back(stage_options(stages.back(), parameters()));
     }
-    std::vector<const StageOptions*> pointers;
-    for (const StageOptions& option : options) pointers.push_back(&option);
+    std::vector<StageView> views;
+    for (const StageOptions& option : options) views.push_back(option.view());
     const ResourceVector limits{count * rng.uniform(400, 3000), count * rng.uniform(0.6, 8), count * rng.uniform(0.1, 10)};
     const double best = brute_force(all, limits, 0, {}, 0, std::numeric_limits<double>::infinity());
-    const FoldingSolution solution = FoldingSolver().solve(pointers, limits, 0);
+    const FoldingSolution solution = FoldingSolver().solve(views, limits, 0);
     SCOPED_TRACE(::testing::Message() << "trial " << trial);
     ASSERT_EQ(solution.is_feasible, std::isfinite(best));
     if (!solution.is_feasible) continue;
     ++feasible;
-    EXPECT_TRUE(is_within(solution.used, limits));
+    EXPECT_TRUE(is_within(used_resources(views, solution), limits));
     EXPECT_LE(solution.initiation_interval, 1.02 * best);
     EXPECT_GE(solution.initiation_interval, best);
     // The limits bind: without them the interval would be the number of pixels.
@@ -134,7 +131,7 @@ TEST(Folding, ManyStagesComeNearTheLagrangianBoundOfEqualStages) {
   // answer, which the solver must reach or beat.
   const DataflowStage stage = dataflow_stage(conv_op({.in = 32, .out = 32, .size = 16, .weight_bits = 4, .activation_bits = 4}), kIntegers);
   const StageOptions options = stage_options(stage, parameters());
-  const std::vector<const StageOptions*> stages(40, &options);
+  const std::vector<StageView> stages(40, options.view());
   const ResourceVector limits{150000, 300, 1200};
   const ResourceVector share{limits[kLut] / 40, limits[kBram36] / 40, limits[kDsp] / 40};
   double best = std::numeric_limits<double>::infinity();
@@ -143,22 +140,22 @@ TEST(Folding, ManyStagesComeNearTheLagrangianBoundOfEqualStages) {
   }
   const FoldingSolution solution = FoldingSolver().solve(stages, limits, 0);
   ASSERT_TRUE(solution.is_feasible);
-  EXPECT_TRUE(is_within(solution.used, limits));
+  EXPECT_TRUE(is_within(used_resources(stages, solution), limits));
   EXPECT_LE(solution.initiation_interval, best);
 }
 
 // The largest cost over prices of the cheapest options of at most `interval` cycles, in limits: no choice that is as quick uses less than
 // this share of every limit (weak duality). Found by ascent, so any value that it returns holds.
-double least_share(const std::vector<const StageOptions*>& stages, const ResourceVector& limits, double interval) {
+double least_share(const std::vector<StageView>& stages, const ResourceVector& limits, double interval) {
   ResourceVector prices{1.0 / 3, 1.0 / 3, 1.0 / 3};
   double best = 0;
   for (int step = 0; step < 100; ++step) {
     ResourceVector used{};
     double cost = 0;
-    for (const StageOptions* stage : stages) {
+    for (const StageView& stage : stages) {
       double least = std::numeric_limits<double>::infinity();
       const FoldingOption* cheapest = nullptr;
-      for (const FoldingOption& option : stage->options) {
+      for (const FoldingOption& option : stage.options->options) {
         if (option.cycles > interval) break;
         double option_cost = 0;
         for (std::size_t r = 0; r < kFoldingResources; ++r) option_cost += prices[r] * option.resources[r] / limits[r];
@@ -178,44 +175,65 @@ double least_share(const std::vector<const StageOptions*>& stages, const Resourc
   return best;
 }
 
+// The smallest interval that weak duality does not exclude, of those that a stage can have below `found`, at least half of it.
+double least_possible_interval(const std::vector<StageView>& stages, const ResourceVector& limits, double found) {
+  std::vector<double> intervals{found};
+  for (const StageView& stage : stages) {
+    for (const double cycles : stage.options->level_cycles) {
+      if (cycles < found && cycles > found / 2) intervals.push_back(cycles);
+    }
+  }
+  std::sort(intervals.begin(), intervals.end());
+  return *std::partition_point(intervals.begin(), intervals.end() - 1,
+                               [&](double interval) { return least_share(stages, limits, interval) > 1; });
+}
+
 TEST(Folding, ManyStagesLeaveNothingOfTheChipForAQuickerFolding) {
   Rng rng(11, "many stages");
   StageOptionsCache cache;
   FoldingSolver solver;
+  double sum_of_gaps = 0;
+  int proven = 0;
   for (int trial = 0; trial < 20; ++trial) {
     SCOPED_TRACE(::testing::Message() << "trial " << trial);
-    std::vector<std::shared_ptr<const StageOptions>> held;
-    std::vector<const StageOptions*> stages;
+    std::vector<StageView> stages;
     std::int64_t in = 3;
     const int count = 30 + static_cast<int>(rng.below(50));
     for (int i = 0; i < count; ++i) {
       const std::int64_t size = 32 >> (3 * i / count);
       const std::int64_t out = (4 + 2 * rng.below(7)) << (3 * i / count);
-      held.push_back(cache.get(dataflow_stage(conv_op({.in = in,
-                                                       .out = out,
-                                                       .size = size,
-                                                       .weight_bits = 2 + static_cast<int>(rng.below(7)),
-                                                       .activation_bits = 2 + static_cast<int>(rng.below(7))}),
-                                              kIntegers),
-                               parameters()));
-      stages.push_back(held.back().get());
+      const DataflowStage stage = dataflow_stage(conv_op({.in = in,
+                                                          .out = out,
+                                                          .size = size,
+                                                          .weight_bits = 2 + static_cast<int>(rng.below(7)),
+                                                          .activation_bits = 2 + static_cast<int>(rng.below(7))}),
+                                                 kIntegers);
+      stages.push_back(cache.get(stage, parameters()).view());
       in = out;
     }
     const double scale = rng.uniform(0.7, 3);
     const ResourceVector limits{150000 * scale, 210 * scale, 1200 * scale};
     const FoldingSolution& solution = solver.solve(stages, limits, 0);
     ASSERT_TRUE(solution.is_feasible);
-    EXPECT_TRUE(is_within(solution.used, limits));
+    EXPECT_TRUE(is_within(used_resources(stages, solution), limits));
     // 2 % of the chip: what whole options may leave over.
     EXPECT_GT(least_share(stages, limits, solution.initiation_interval / 1.02), 0.98);
+    const double gap = solution.initiation_interval / least_possible_interval(stages, limits, solution.initiation_interval) - 1;
+    sum_of_gaps += gap;
+    proven += gap <= 0.02 ? 1 : 0;
   }
+  // Measured: 1.03 % on average, 16 proven. In the other cases the bound cannot tell whether whole options reach the next interval.
+  EXPECT_LT(sum_of_gaps / 20, 0.02);
+  EXPECT_GE(proven, 15);
+  RecordProperty("mean_gap", std::to_string(sum_of_gaps / 20));
+  RecordProperty("proven_within_two_percent", proven);
 }
 
 TEST(Folding, ASolverRemembersNothing) {
   const DataflowStage stage = dataflow_stage(conv_op({.in = 16, .out = 24, .size = 16, .weight_bits = 4, .activation_bits = 4}), kIntegers);
   const StageOptions options = stage_options(stage, parameters());
   const ResourceVector limits{60000, 100, 500};
-  const std::vector<const StageOptions*> many(20, &options), few(3, &options);
+  const std::vector<StageView> many(20, options.view()), few(3, options.view());
   FoldingSolver used;
   used.solve(few, {3000, 5, 10}, 0);
   const FoldingSolution first = used.solve(many, limits, 0), again = used.solve(many, limits, 0),

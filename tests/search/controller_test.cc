@@ -21,7 +21,8 @@ std::vector<AgentOptions> all_agents() {
   std::vector<AgentOptions> agents;
   for (const AgentKind& kind : agent_kinds()) agents.push_back({kind.kind, "", {}});
   for (AgentOptions& agent : agents) {
-    if (agent.kind == "ddpg") agent.options["updates"] = 4;  // less training than by default: these tests are not about how well it learns
+    // Less training than by default: these tests are not about how well they learn.
+    if (agent.kind == "ddpg" || agent.kind == "td3" || agent.kind == "sac") agent.options["updates"] = 4;
   }
   return agents;
 }
@@ -34,7 +35,8 @@ ControllerCallbacks measuring(const StandardProblem& made) {
 
 TEST(RunSearch, GivesEachAgentItsShareAndOrdersTrialsById) {
   const StandardProblem made = make_network_problem({.layers = 5});
-  const SearchResult result = run_search(made.problem, all_agents(), {.trials = 80, .threads = 2, .seed = 1}, measuring(made));
+  const SearchResult result =
+      run_search(made.problem, all_agents(), {.trials = 80, .threads = 2, .allocation = Allocation::kEqual, .seed = 1}, measuring(made));
   ASSERT_EQ(result.trials.size(), 80U);
   EXPECT_FALSE(result.is_exhausted);
   EXPECT_FALSE(result.is_stopped);

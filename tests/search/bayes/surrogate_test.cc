@@ -79,7 +79,7 @@ TEST(Posterior, BelievedCandidatesLoseTheirUncertaintyOnly) {
 // Beliefs of shares stay shares, however unsure the model is.
 TEST(Scaling, LogitKeepsTheMeanInsideZeroToOne) {
   const std::vector<double> raw{0.1, 0.9, 0.5, 0.7};
-  const Scaling scaling(raw, {}, /*is_logit=*/true);
+  const Scaling scaling(raw, {}, /*is_logit=*/true, /*tails=*/{});
   const Belief belief = scaling.belief({3, 5}, 0);
   EXPECT_GT(belief.mean, 0);
   EXPECT_LT(belief.mean, 1);

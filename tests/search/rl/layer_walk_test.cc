@@ -74,5 +74,38 @@ TEST(LayerWalk, WithoutACostThereIsNothingToClip) {
   EXPECT_EQ(walk.walk(0, 1, [](std::span<const float>) { return 0.999; }).choices, (std::vector<int>{6, 6, 4, 6, 6, 4, 6, 6, 4}));
 }
 
+// Value 1 is dearer than value 2 in every decision: what is cheapest is value 0 for two of them, but 2 where 0 means unpacking.
+class UnpackingMetrics final : public ExactMetrics {
+ public:
+  bool compute(const Candidate& candidate, std::span<double> values) const override {
+    static constexpr double kCost[3][4] = {{1, 4, 2, 8}, {5, 4, 2, 8}, {1, 4, 2, 8}};
+    values[1] = 0;
+    for (std::size_t d = 0; d < 3; ++d) values[1] += kCost[d][candidate.choices[d]];
+    return true;
+  }
+};
+
+// Every budget from the least cost (1 + 2 + 1 of 24) up is kept exactly, also where costs do not rise with the value; and nothing
+// that could be afforded is refused.
+TEST(LayerWalk, ClipsExactlyWhereCompressionDoesNotAlwaysSave) {
+  Problem problem;
+  const UnpackingMetrics exact;
+  problem.exact = &exact;
+  for (int d = 0; d < 3; ++d) problem.space.decisions.push_back({policies::DecisionKind::kWeightBits, d, "w", {2, 4, 8, 32}});
+  problem.metrics = {{"accuracy", Direction::kMaximize, true}, {"latency_ms", Direction::kMinimize}};
+  problem.fronts = {{"device", {0, 1}, {0, 24}, {}}};
+  const LayerWalk walk(problem);
+  EXPECT_EQ(walk.cheapest(0).choices, (std::vector<int>{0, 2, 0}));
+  EXPECT_DOUBLE_EQ(walk.budget_range(0).low, 4.0 / 24);
+  for (int cost = 4; cost <= 24; ++cost) {
+    const double budget = cost / 24.0 + 1e-12;
+    for (const double action : {0.0, 0.3, 0.6, 0.99}) {
+      EXPECT_LE(walk.cost(0, walk.walk(0, budget, [&](std::span<const float>) { return action; })), budget) << cost << " " << action;
+    }
+  }
+  const double seven = 7.0 / 24 + 1e-12;  // action 0.3 wants 4 each: the first can have it (4 + 2 + 1), then nothing is left
+  EXPECT_EQ(walk.walk(0, seven, [](std::span<const float>) { return 0.3; }).choices, (std::vector<int>{1, 2, 0}));
+}
+
 }  // namespace
 }  // namespace lathe::search

@@ -1,4 +1,4 @@
-#include "search/rl/ddpg.h"
+#include "search/rl/walking_agent.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,7 +8,6 @@
 #include "search/initial_design.h"
 #include "search/proposal_batch.h"
 #include "search/quasi_random/quasi_random.h"
-#include "search/rl/actor_critic.h"
 #include "search/rl/layer_walk.h"
 #include "search/rl/replay_buffer.h"
 
@@ -22,32 +21,27 @@ double van_der_corput(std::uint64_t index) {
   return value;
 }
 
-// Normal noise around `mean`, drawn again until it lies in [0, 1] (AMC section 3.2).
-double truncated_normal(double mean, double deviation, Rng& rng) {
-  constexpr int kTries = 100;  // the mean lies inside, so half of the draws do at least for small deviations
-  for (int i = 0; i < kTries; ++i) {
-    const double value = mean + deviation * rng.normal();
-    if (value >= 0 && value <= 1) return value;
-  }
-  return mean;
+double noise_option(const AgentOptions& options, const AgentKind& kind, const std::string& name) {
+  const bool has = std::any_of(kind.options.begin(), kind.options.end(), [&](const AgentKind::Option& o) { return o.name == name; });
+  return has ? option(options, kind, name) : 0;
 }
 
-class Ddpg final : public Agent {
+class WalkingAgent final : public Agent {
  public:
-  Ddpg(const AgentOptions& options, const Problem& problem, std::uint64_t seed)
+  WalkingAgent(const AgentKind& kind, const AgentOptions& options, LearnerFactory make_learner, const Problem& problem, std::uint64_t seed)
       : problem_(problem),
-        rng_(seed, "ddpg/" + options.name),
-        stream_(problem, Rng(seed, "ddpg_initial/" + options.name)),
+        rng_(seed, kind.kind + "/" + options.name),
+        stream_(problem, Rng(seed, kind.kind + "_initial/" + options.name)),
         design_(initial_candidates(problem)),
         walk_(problem),
-        learner_(walk_.state_size(), {.hidden = static_cast<int>(option(options, ddpg_kind(), "hidden"))},
-                 Rng(seed, "ddpg_weights/" + options.name)),
+        learner_(make_learner(walk_.state_size(), {.hidden = static_cast<int>(option(options, kind, "hidden"))},
+                              Rng(seed, kind.kind + "_weights/" + options.name))),
         replay_(walk_.length(), walk_.state_size()),
-        initial_(static_cast<std::size_t>(initial_trials(problem, static_cast<int>(option(options, ddpg_kind(), "initial"))))),
-        updates_(static_cast<int>(option(options, ddpg_kind(), "updates"))),
-        noise_(option(options, ddpg_kind(), "noise")),
-        decay_(option(options, ddpg_kind(), "noise_decay")),
-        least_noise_(option(options, ddpg_kind(), "noise_least")) {}
+        initial_(static_cast<std::size_t>(initial_trials(problem, static_cast<int>(option(options, kind, "initial"))))),
+        updates_(static_cast<int>(option(options, kind, "updates"))),
+        noise_(noise_option(options, kind, "noise")),
+        decay_(noise_option(options, kind, "noise_decay")),
+        least_noise_(noise_option(options, kind, "noise_least")) {}
 
   std::vector<policies::Candidate> ask(int count, std::span<const policies::Candidate> pending) override {
     ProposalBatch batch(problem_, known_, count, pending);
@@ -66,7 +60,7 @@ class Ddpg final : public Agent {
     for (const Trial& trial : finished) remember(trial);
     constexpr int kBatch = 64;
     const int steps = replay_.size() > 0 && walk_.length() > 0 ? updates_ * static_cast<int>(finished.size()) : 0;
-    for (int step = 0; step < steps; ++step) learner_.train(replay_.sample(kBatch, rng_));
+    for (int step = 0; step < steps; ++step) learner_->train(replay_.sample(kBatch, rng_));
   }
 
  private:
@@ -99,7 +93,7 @@ class Ddpg final : public Agent {
       const double deviation =
           std::max(noise_ * std::pow(decay_, static_cast<double>(known_count_)), least_noise_) + 0.05 * (attempt / count);
       const policies::Candidate walked =
-          walk_.walk(front, budget, [&](std::span<const float> state) { return truncated_normal(learner_.act(state), deviation, rng_); });
+          walk_.walk(front, budget, [&](std::span<const float> state) { return learner_->explore(state, deviation, rng_); });
       const auto candidate = repaired(problem_, &problem_.fronts[static_cast<std::size_t>(front)], walked, rng_);
       if (candidate) batch.add(*candidate);
     }
@@ -113,7 +107,7 @@ class Ddpg final : public Agent {
   std::vector<policies::Candidate> design_;
   std::size_t next_design_ = 0;
   LayerWalk walk_;
-  ActorCritic learner_;
+  std::unique_ptr<Learner> learner_;
   ReplayBuffer replay_;
   std::size_t initial_;
   int updates_;
@@ -123,21 +117,21 @@ class Ddpg final : public Agent {
 
 }  // namespace
 
-const AgentKind& ddpg_kind() {
-  static const AgentKind kKind{
-      "ddpg",
-      "reinforcement learning: walks the layers (AMC, HAQ) for budgets all over the front",
-      {{"initial", 16, "trials of any agent before the actor proposes; uniform and quasi-random policies until then"},
-       {"hidden", 64, "units of each of the two hidden layers", 1, 4096},
-       {"updates", 15, "training steps for each trial that is learned", 0, 10000},
-       {"noise", 0.4, "standard deviation of the exploration noise at the start, on actions in [0, 1]", 0, 10, false},
-       {"noise_decay", 0.97, "factor on it for each trial that is learned", 0, 1, false},
-       {"noise_least", 0.05, "where it stops", 0, 10, false}}};
-  return kKind;
+std::vector<AgentKind::Option> walking_options() {
+  return {{"initial", 16, "trials of any agent before the actor proposes; uniform and quasi-random policies until then"},
+          {"hidden", 64, "units of each of the two hidden layers", 1, 4096},
+          {"updates", 15, "training steps for each trial that is learned", 0, 10000}};
 }
 
-std::unique_ptr<Agent> make_ddpg(const AgentOptions& options, const Problem& problem, std::uint64_t seed) {
-  return std::make_unique<Ddpg>(options, problem, seed);
+std::vector<AgentKind::Option> noise_options() {
+  return {{"noise", 0.4, "standard deviation of the exploration noise at the start, on actions in [0, 1]", 0, 10, false},
+          {"noise_decay", 0.97, "factor on it for each trial that is learned", 0, 1, false},
+          {"noise_least", 0.05, "where it stops", 0, 10, false}};
+}
+
+std::unique_ptr<Agent> make_walking_agent(const AgentKind& kind, const AgentOptions& options, LearnerFactory make_learner,
+                                          const Problem& problem, std::uint64_t seed) {
+  return std::make_unique<WalkingAgent>(kind, options, make_learner, problem, seed);
 }
 
 }  // namespace lathe::search

@@ -1,8 +1,8 @@
-#include <algorithm>
-#include <limits>
-#include <numeric>
+#include "search/evolution/individual.h"
 
-#include "search/evolution/nsga2.h"
+#include <algorithm>
+
+#include "search/pareto.h"
 
 namespace lathe::search {
 namespace {
@@ -47,35 +47,6 @@ std::vector<std::vector<int>> fast_non_dominated_sort(std::vector<Individual>& i
     front = std::move(next);
   }
   return fronts;
-}
-
-void assign_crowding(std::vector<Individual>& individuals, const std::vector<int>& front) {
-  for (const int i : front) at(individuals, i).crowding = 0;
-  if (front.empty()) return;
-  for (std::size_t m = 0; m < at(individuals, front[0]).objectives.size(); ++m) {
-    std::vector<int> order = front;
-    const auto value = [&](int i) { return at(individuals, i).objectives[m]; };
-    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return value(a) < value(b); });
-    const double range = value(order.back()) - value(order.front());
-    at(individuals, order.front()).crowding = at(individuals, order.back()).crowding = std::numeric_limits<double>::infinity();
-    if (range <= 0) continue;
-    for (std::size_t k = 1; k + 1 < order.size(); ++k) {
-      at(individuals, order[k]).crowding += (value(order[k + 1]) - value(order[k - 1])) / range;
-    }
-  }
-}
-
-std::vector<Individual> environmental_selection(std::vector<Individual> individuals, std::size_t count) {
-  std::vector<Individual> selected;
-  for (std::vector<int>& front : fast_non_dominated_sort(individuals)) {
-    assign_crowding(individuals, front);
-    std::stable_sort(front.begin(), front.end(), [&](int a, int b) { return at(individuals, a).crowding > at(individuals, b).crowding; });
-    for (const int i : front) {
-      if (selected.size() == count) return selected;
-      selected.push_back(at(individuals, i));
-    }
-  }
-  return selected;
 }
 
 }  // namespace lathe::search

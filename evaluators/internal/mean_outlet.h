@@ -1,0 +1,26 @@
+// Where a change of a layer's mean output can be made up for.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "models/network.h"
+
+namespace lathe::evaluators::internal {
+
+// A constant [outputs], its own, and the sign by which it enters: the layer's bias, or the running mean of the BatchNormalization that
+// alone reads the layer. kNoValue = there is none.
+struct MeanOutlet {
+  models::ValueId constant = models::kNoValue;
+  double sign = 0;
+};
+MeanOutlet mean_outlet(const models::Network& network, const models::Node& layer);
+
+// Lets the layer's mean output rise by `shift`: [outputs], double. The outlet must be there.
+void shift_mean(models::Network& network, const MeanOutlet& outlet, const at::Tensor& shift);
+
+// How often nodes and the network's outputs read the value.
+std::int64_t uses(const models::Network& network, models::ValueId id);
+
+}  // namespace lathe::evaluators::internal

@@ -1,0 +1,128 @@
+#include "evaluators/weight_rounding.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/argsort.h>
+#include <ATen/ops/cholesky_inverse.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/eye.h>
+#include <ATen/ops/isfinite.h>
+#include <ATen/ops/linalg_cholesky_ex.h>
+#include <ATen/ops/mv.h>
+#include <ATen/ops/outer.h>
+#include <ATen/ops/tensor.h>
+#include <c10/core/GradMode.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "evaluators/internal/input_moments.h"
+#include "evaluators/internal/layer_inputs.h"
+#include "evaluators/internal/mean_outlet.h"
+#include "models/base/check.h"
+#include "policies/quantize_network.h"
+
+namespace lathe::evaluators {
+namespace {
+
+using internal::LinearLayer;
+using models::Network;
+using models::Node;
+
+// U with U^T U = (H + lambda I)^-1, or undefined.
+at::Tensor inverse_factor(const at::Tensor& moments, double damping) {
+  const double lambda = damping * moments.diagonal().mean().item<double>();
+  const auto [lower, info] = at::linalg_cholesky_ex(moments + at::eye(moments.size(0), at::kDouble) * lambda);
+  if (info.item<std::int64_t>() != 0) return {};
+  const auto [upper, inverse_info] = at::linalg_cholesky_ex(at::cholesky_inverse(lower), /*upper=*/true);
+  return inverse_info.item<std::int64_t>() == 0 && at::isfinite(upper).all().item<bool>() ? upper : at::Tensor();
+}
+
+// The FakeQuantize node through which the layer of that name reads its weight; null where there is none that serves it alone.
+const Node* weight_quantizer(const Network& quantized, const Node& layer) {
+  for (const Node& node : quantized.nodes) {
+    if (node.op != "FakeQuantize" || node.outputs[0] != layer.inputs[1]) continue;
+    const bool is_own = quantized.is_constant(node.inputs[0]) && internal::uses(quantized, node.inputs[0]) == 1 &&
+                        internal::uses(quantized, node.outputs[0]) == 1;
+    return is_own ? &node : nullptr;
+  }
+  return nullptr;
+}
+
+class Rounding {
+ public:
+  Rounding(const Network& quantized, const Network& floating, const GptqOptions& options)
+      : floating_(floating), options_(options), result_(quantized) {
+    for (std::size_t n = 0; n < quantized.nodes.size(); ++n) nodes_[quantized.nodes[n].name] = n;
+  }
+
+  Network run(const Rows& calibration) && {
+    std::vector<LinearLayer> layers;
+    for (std::size_t n = 0; n < floating_.nodes.size(); ++n) {
+      LinearLayer layer;
+      if (!internal::as_linear_layer(floating_, static_cast<int>(n), layer)) continue;
+      if (weight_quantizer(result_, node_of(layer)) != nullptr) layers.push_back(layer);
+    }
+    const internal::MomentOptions moment_options{.rows = options_.rows, .positions = options_.positions, .batch_size = options_.batch_size};
+    for (const auto& measured : internal::measure_input_moments(floating_, layers, calibration, moment_options)) round(measured);
+    return std::move(result_);
+  }
+
+ private:
+  const Node& node_of(const LinearLayer& layer) const {
+    return result_.nodes[nodes_.at(floating_.nodes[static_cast<std::size_t>(layer.node)].name)];
+  }
+
+  void round(const internal::InputMoments& measured) {
+    const Node& layer = node_of(measured.layer);
+    const Node& quantizer = *weight_quantizer(result_, layer);
+    const policies::QuantizationParameters parameters = policies::parameters_of(result_, quantizer);
+    const internal::MeanOutlet outlet = internal::mean_outlet(result_, layer);
+    const bool has_outlet = outlet.constant != models::kNoValue;
+    const at::Tensor weight = internal::weight_matrix(floating_, measured.layer);
+    const std::vector<double> scales(parameters.scale.begin(), parameters.scale.end());
+    const at::Tensor scale = at::tensor(scales, at::kDouble).view({-1, 1});
+    LATHE_CHECK(scale.size(0) == 1 || scale.size(0) == weight.size(0)) << layer.name << ": scales do not lie along the outputs";
+    const at::Tensor moments = has_outlet ? measured.second - at::outer(measured.mean, measured.mean) : measured.second;
+    const at::Tensor rounded = gptq(weight, scale, moments, parameters.quant_min, parameters.quant_max, options_.damping);
+    if (!rounded.defined()) return;
+    result_.constants.at(quantizer.inputs[0]) = internal::as_weight(floating_, measured.layer, rounded);
+    if (has_outlet) internal::shift_mean(result_, outlet, at::mv(weight - rounded, measured.mean));
+  }
+
+  const Network& floating_;
+  const GptqOptions& options_;
+  Network result_;
+  std::map<std::string, std::size_t> nodes_;  // of result_, by name
+};
+
+}  // namespace
+
+at::Tensor gptq(const at::Tensor& weight, const at::Tensor& scale, const at::Tensor& moments, int quant_min, int quant_max,
+                double damping) {
+  const at::Tensor order = at::argsort(moments.diagonal(), /*dim=*/0, /*descending=*/true);
+  const at::Tensor factor = inverse_factor(moments.index_select(0, order).index_select(1, order), damping);
+  if (!factor.defined()) return {};
+  at::Tensor left = weight.index_select(1, order);  // what each input has to be, given those already rounded
+  const std::int64_t inputs = weight.size(1);
+  for (std::int64_t i = 0; i < inputs; ++i) {
+    at::Tensor column = left.narrow(1, i, 1);
+    const at::Tensor rounded = (column / scale).round_().clamp_(quant_min, quant_max).mul_(scale);
+    const at::Tensor error = (column - rounded).div_(factor[i][i].item<double>());
+    column.copy_(rounded);
+    if (i + 1 < inputs) left.narrow(1, i + 1, inputs - i - 1).addr_(error.view({-1}), factor[i].narrow(0, i + 1, inputs - i - 1), 1, -1);
+  }
+  at::Tensor result = at::empty_like(weight);
+  result.index_copy_(1, order, left);
+  return result;
+}
+
+Network round_weights_by_gptq(const Network& quantized, const Network& floating, const Rows& calibration, const GptqOptions& options) {
+  LATHE_CHECK_GT(calibration.size(), 0);
+  at::set_num_threads(1);
+  const c10::NoGradGuard no_grad;
+  return Rounding(quantized, floating, options).run(calibration);
+}
+
+}  // namespace lathe::evaluators

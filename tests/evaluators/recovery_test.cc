@@ -1,0 +1,162 @@
+#include "evaluators/recovery.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "evaluators/accuracy.h"
+#include "evaluators/internal/learned_scales.h"
+#include "models/base/error.h"
+#include "models/executor.h"
+#include "models/learned_scales.h"
+#include "policies/quantize_network.h"
+#include "tests/evaluators/trained_network.h"
+
+namespace lathe::evaluators {
+namespace {
+
+RecoveryOptions recovery_options() {
+  RecoveryOptions options;
+  options.training.batch_size = 32;
+  options.fine_tune_epochs = 2;
+  options.qat_epochs = 1;
+  return options;
+}
+
+TEST(Recover, WinsBackAccuracy) {
+  const auto& [data, network, analysis] = trained();
+  const policies::Policy policy = uniform(0.25, 2);
+  const double before = accuracy(compress_simulated(network, analysis, policy, data), data.test);
+  std::vector<std::string> stages;
+  const auto result = recover(network, analysis, policy, data, recovery_options(), [&](const RecoveryProgress& p) {
+    if (stages.empty() || stages.back() != p.stage) stages.push_back(p.stage);
+    return true;
+  });
+  EXPECT_THAT(stages, testing::ElementsAre("fine-tuning", "quantization-aware training"));
+  const double after = accuracy(result.simulated, data.test);
+  EXPECT_LT(before, 0.8);
+  EXPECT_GT(after, before + 0.1);
+  EXPECT_NEAR(accuracy(result.delivered, data.test), after, 0.02);
+}
+
+TEST(Recover, IsDeterministic) {
+  const auto& [data, network, analysis] = trained();
+  RecoveryOptions options = recovery_options();
+  options.fine_tune_epochs = 0.3;
+  options.qat_epochs = 0.3;
+  const auto first = recover(network, analysis, uniform(0.5, 4), data, options),
+             second = recover(network, analysis, uniform(0.5, 4), data, options);
+  EXPECT_TRUE(first.simulated == second.simulated);
+  EXPECT_TRUE(first.delivered == second.delivered);
+}
+
+// Straight-through training moves weights through FakeQuantize: one layer of logits x w, quantized to 2 bits (levels -1, 0, 1 times the
+// scale), must still learn.
+TEST(Recover, TrainsThroughFakeQuantize) {
+  const auto& [data, network, analysis] = trained();
+  RecoveryOptions options = recovery_options();
+  options.fine_tune_epochs = 0;
+  options.qat_epochs = 3;
+  options.qat_learning_rate = 0.01;
+  options.compression.recalibrate_batch_norm = false;  // leaves something to learn
+  const policies::Policy policy = uniform(1, 2);
+  const double before = accuracy(compress_simulated(network, analysis, policy, data, options.compression), data.test);
+  const double after = accuracy(recover(network, analysis, policy, data, options).simulated, data.test);
+  EXPECT_GT(after, before + 0.05);
+}
+
+TEST(Recover, WithoutEpochsIsPlainCompression) {
+  auto [data, network, analysis] = trained();
+  data.train = {};
+  RecoveryOptions options = recovery_options();
+  EXPECT_THROW(recover(network, analysis, uniform(0.5, 8), data, options), UserError);
+  options.fine_tune_epochs = options.qat_epochs = 0;
+  const auto result = recover(network, analysis, uniform(0.5, 8), data, options);
+  EXPECT_TRUE(result.simulated == compress_simulated(network, analysis, uniform(0.5, 8), data, options.compression));
+}
+
+// Weights [2, 3] by channel at 2 bits (Qp = 1) and an activation of 12 elements a row at 2 bits unsigned (Qp = 3). Scales and gradient
+// scales by the formulas of learned_scales.h, worked out by hand: channel 0 has <|w|> = 0.5, so that 2 * 0.5 is cut to max|w| = 0.6; in
+// channel 1 the largest weight stands far out, and 2 * 0.7 holds.
+TEST(LearnedScales, StartAsThePapersSay) {
+  models::Network network{.name = "quantized"};
+  const auto x = network.add_value({"x", models::DataType::kFloat32, {models::kDynamic, 4, 3}});
+  const auto w = network.add_constant("w", models::Tensor::from<float>({2, 3}, std::vector<float>{0.3F, -0.6F, 0.6F, -2, 0.05F, 0.05F}));
+  const auto quantize = [&](models::ValueId input, std::vector<float> scale, std::int64_t axis, int low, int high, models::Shape shape) {
+    const auto count = static_cast<std::int64_t>(scale.size());
+    const models::Shape of_scale = axis < 0 ? models::Shape{} : models::Shape{count};
+    const auto s = network.add_constant("s", models::Tensor::from<float>(of_scale, scale));
+    const auto z = network.add_constant("z", models::Tensor::from<std::int32_t>(of_scale, std::vector<std::int32_t>(scale.size(), 0)));
+    const auto y = network.add_value({"y", models::DataType::kFloat32, std::move(shape)});
+    network.nodes.push_back(
+        {.name = "q" + std::to_string(y),
+         .op = "FakeQuantize",
+         .domain = models::kLatheDomain,
+         .inputs = {input, s, z},
+         .outputs = {y},
+         .attributes = {{"axis", axis}, {"quant_min", std::int64_t{low}}, {"quant_max", std::int64_t{high}}, {"bits", std::int64_t{3}}}});
+    return s;
+  };
+  const auto of_weight = quantize(w, {9, 9}, 0, -1, 1, {2, 3}), of_activation = quantize(x, {0.25F}, -1, 0, 3, {models::kDynamic, 4, 3});
+
+  const models::Network lsq = internal::with_lsq_scales(network);
+  EXPECT_THAT(lsq.constants.at(of_weight).to_floats(), testing::ElementsAre(testing::FloatEq(0.6F), testing::FloatEq(1.4F)));
+  EXPECT_EQ(lsq.constants.at(of_activation), network.constants.at(of_activation)) << "calibrated";
+  EXPECT_FLOAT_EQ(models::float_attribute(lsq.nodes[0], "gradient_scale", 0), 1 / std::sqrt(3.0F));
+  EXPECT_FLOAT_EQ(models::float_attribute(lsq.nodes[1], "gradient_scale", 0), 1 / std::sqrt(12.0F * 3));
+
+  const models::Network pact = internal::with_pact_scales(network);
+  EXPECT_FALSE(models::learns_scale(pact.nodes[0]));
+  EXPECT_FLOAT_EQ(models::float_attribute(pact.nodes[1], "gradient_scale", 0), 1 / 9.0F);
+  EXPECT_EQ(internal::with_fixed_scales(pact), network);
+}
+
+class RecoverByLearnedScales : public testing::TestWithParam<const char*> {};
+
+// Scales that were learned are those that are delivered, with BatchNormalization folded into them.
+TEST_P(RecoverByLearnedScales, LearnsAndDeliversWhatItLearned) {
+  const auto& [data, network, analysis] = trained();
+  RecoveryOptions options = recovery_options();
+  options.qat_method = GetParam();
+  options.fine_tune_epochs = 0;
+  options.qat_epochs = 2;
+  options.qat_learning_rate = 0.01;
+  const policies::Policy policy = uniform(1, 2);
+  const models::Network before = compress_simulated(network, analysis, policy, data, options.compression);
+  const auto result = recover(network, analysis, policy, data, options);
+  EXPECT_GT(accuracy(result.simulated, data.test), accuracy(before, data.test) + 0.02);
+
+  std::vector<float> learned;
+  for (const auto& node : result.simulated.nodes) {
+    EXPECT_NE(node.op, "BatchNormalization");
+    EXPECT_FALSE(models::learns_scale(node));
+    if (node.op != "FakeQuantize" || result.simulated.is_constant(node.inputs[0])) continue;
+    learned.push_back(result.simulated.constants.at(node.inputs[1]).to_floats()[0]);
+  }
+  std::vector<float> delivered;
+  for (const auto& node : result.delivered.nodes) {
+    if (node.op == "QuantizeLinear") delivered.push_back(result.delivered.constants.at(node.inputs[1]).to_floats()[0]);
+  }
+  EXPECT_THAT(delivered, testing::UnorderedElementsAreArray(learned));
+  const auto simulated = predict(models::Executor(result.simulated), data.test),
+             final = predict(models::Executor(result.delivered), data.test);
+  const auto same = matches(simulated, final);
+  EXPECT_GE(std::count(same.begin(), same.end(), 1), 396) << "of 400";
+}
+INSTANTIATE_TEST_SUITE_P(Methods, RecoverByLearnedScales, testing::Values("lsq", "pact"));
+
+TEST(Recover, RefusesUnknownMethods) {
+  RecoveryOptions options = recovery_options();
+  options.qat_method = "magic";
+  try {
+    options.validate();
+    FAIL();
+  } catch (const UserError& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("qat_method: expected ste, lsq or pact"));
+  }
+}
+
+}  // namespace
+}  // namespace lathe::evaluators
