@@ -21,6 +21,7 @@ double van_der_corput(std::uint64_t index) {
   return value;
 }
 
+// 0 for kinds whose learners explore by themselves.
 double noise_option(const AgentOptions& options, const AgentKind& kind, const std::string& name) {
   const bool has = std::any_of(kind.options.begin(), kind.options.end(), [&](const AgentKind::Option& o) { return o.name == name; });
   return has ? option(options, kind, name) : 0;
