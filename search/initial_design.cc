@@ -53,9 +53,10 @@ struct Uniform {
 };
 // 8 bits are nearly free in accuracy on every network and 4-bit weights often are (Krishnamoorthi 2018, tables 4 and 7), so these come
 // before lower ratios; the extremes come last.
-constexpr Uniform kUniform[] = {{1, 32, 32}, {1, 8, 8},     {0.75, 8, 8}, {1, 4, 8},    {0.5, 8, 8},  {1, 4, 4},   {0.875, 8, 8},
-                                {1, 6, 6},   {0.625, 8, 8}, {0.75, 4, 8}, {1, 16, 16},  {0.75, 6, 6}, {0.5, 4, 8}, {0.75, 4, 4},
-                                {1, 5, 5},   {1, 3, 3},     {1, 7, 7},    {0.25, 8, 8}, {1, 2, 4}};
+constexpr Uniform kUniform[] = {{1, 32, 32},  {1, 8, 8},     {0.75, 8, 8}, {1, 4, 8},   {0.5, 8, 8},  {1, 4, 4},   {0.875, 8, 8},
+                                {1, 6, 6},    {0.625, 8, 8}, {0.75, 4, 8}, {1, 16, 16}, {0.75, 6, 6}, {0.5, 4, 8}, {0.75, 4, 4},
+                                {0.25, 8, 8}, {1, 2, 4},     {1, 5, 5},    {1, 3, 3},   {1, 7, 7}};
+constexpr std::size_t kMostUniform = 16;  // agents need trials of their own as well
 
 bool is_one_width(const Uniform& uniform) {
   return uniform.ratio == 1 && uniform.weight_bits == uniform.activation_bits;
@@ -101,7 +102,9 @@ policies::Candidate uniform_candidate(const policies::SearchSpace& space, double
 }
 
 std::vector<policies::Candidate> uniform_candidates(const Problem& problem) {
-  return without_useless(problem, {std::begin(kUniform), std::end(kUniform)});
+  std::vector<policies::Candidate> candidates = without_useless(problem, {std::begin(kUniform), std::end(kUniform)});
+  if (candidates.size() > kMostUniform) candidates.resize(kMostUniform);
+  return candidates;
 }
 
 std::vector<policies::Candidate> initial_candidates(const Problem& problem) {

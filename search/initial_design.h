@@ -12,7 +12,7 @@ namespace lathe::search {
 // ratio x the largest, of widths the narrowest that is not below the wanted one (the widest if all are).
 policies::Candidate uniform_candidate(const policies::SearchSpace& space, double ratio, int weight_bits, int activation_bits);
 
-// Distinct uniform candidates, the uncompressed one first, the others in the order in which they are worth a trial; at most 19. One that
+// Distinct uniform candidates, the uncompressed one first, the others in the order in which they are worth a trial; at most 16. One that
 // saves nothing on any front against a less compressed one is left out (6 bits on a device of bytes). None in a space without layers,
 // which is no network.
 std::vector<policies::Candidate> uniform_candidates(const Problem& problem);
