@@ -44,11 +44,10 @@ class StoreTrouble(unittest.TestCase):
 
     def test_file_that_may_not_grow(self):
         run = world.folder / "full"
-        done = world.run("search", world.config, "--out", run, preexec_fn=limit_file_size(80000))
+        done = world.run("search", world.config, "--out", run, preexec_fn=limit_file_size(55000))
         self.assert_one_clear_line(done, 1, "run.db", "File too large", "what was stored before is safe")
-        kept = trials(run)
-        self.assertLessEqual(set(kept), set(self.quiet))
-        self.assertLess(len(kept), 20)
+        # How many fit depends on how many came in together, which share a transaction.
+        self.assertLessEqual(set(trials(run)), set(self.quiet))
         self.assert_resume_completes(run)
 
     def test_merge_into_a_file_that_may_not_grow(self):
