@@ -26,3 +26,11 @@ function(lathe_set_warnings target)
     target_link_options(${target} PUBLIC -fsanitize=${LATHE_SANITIZE})
   endif()
 endfunction()
+
+# Headers that most files of a target include, parsed once. Not in developer mode: there every file has to name what it includes, and
+# ccache keeps what was compiled.
+function(lathe_precompile target)
+  if(NOT LATHE_DEVELOPER_MODE AND NOT CMAKE_CROSSCOMPILING)
+    target_precompile_headers(${target} PRIVATE ${ARGN})
+  endif()
+endfunction()
