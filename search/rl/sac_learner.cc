@@ -9,7 +9,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "search/rl/networks.h"
+#include "search/rl/actor_critic.h"
 
 namespace lathe::search {
 namespace {
@@ -20,7 +20,7 @@ constexpr double kTargetEntropy = -1 - std::numbers::ln2;
 constexpr double kFirstTemperature = 0.05;
 constexpr double kLeastLogDeviation = -5, kMostLogDeviation = 2;
 
-class SacLearner final : public Learner {
+class SacLearner final : public ActorCritic {
  public:
   SacLearner(int state_size, const LearnerOptions& options, Rng rng)
       : options_(options),
@@ -31,28 +31,13 @@ class SacLearner final : public Learner {
         actor_adam_(actor_.parameters(), options.actor_rate),
         alpha_adam_({log_alpha_}, options.actor_rate) {}
 
-  double act(std::span<const float> state) const override {
-    at::set_num_threads(1);
-    const c10::AutoGradMode no_grad(false);
-    return at::sigmoid(actor_.forward(to_tensor(state, 1)).select(1, 0)).item<float>();
-  }
+  double act(std::span<const float> state) const override { return mean_action(actor_, state); }
 
   // The policy's own spread is what it explores with.
   double explore(std::span<const float> state, double /*deviation*/, Rng& rng) const override {
     at::set_num_threads(1);
     const c10::AutoGradMode no_grad(false);
     return drawn(to_tensor(state, 1), standard_normal(1, rng)).actions.item<float>();
-  }
-
-  double train(const Batch& given) override {
-    at::set_num_threads(1);  // summation order, and so the result, follows the thread count
-    const TensorBatch batch(given);
-    const at::Tensor targets = critic_targets(batch);
-    const c10::AutoGradMode grad(true);  // the caller may be inside an evaluation that switched it off
-    const double loss = critics_.train(batch, targets);
-    train_actor(batch.states);
-    critics_.move_targets(options_.target_rate);
-    return loss;
   }
 
  private:
@@ -68,11 +53,17 @@ class SacLearner final : public Learner {
   }
 
   // The soft value of the next state (eq. 3): the lower of both critics minus alpha log pi.
-  at::Tensor critic_targets(const TensorBatch& batch) {
-    const c10::AutoGradMode no_grad(false);
+  at::Tensor critic_targets(const TensorBatch& batch) override {
     const Sample next = drawn(batch.next_states, standard_normal(batch.actions.size(0), rng_));
     const at::Tensor next_values = critics_.least_of_targets(batch.next_states, next.actions).sub(log_alpha_.exp().mul(next.log_densities));
     return mixed_targets(batch.rewards, batch.is_final, next_values, options_.monte_carlo);
+  }
+
+  double update(const TensorBatch& batch, const at::Tensor& targets) override {
+    const double loss = critics_.train(batch, targets);
+    train_actor(batch.states);
+    critics_.move_targets(options_.target_rate);
+    return loss;
   }
 
   // Eq. 7 for the actor, eq. 18 for the temperature.

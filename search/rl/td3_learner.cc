@@ -1,73 +1,41 @@
 #include "search/rl/td3_learner.h"
 
-#include <ATen/Parallel.h>
-#include <ATen/ops/sigmoid.h>
-#include <c10/core/GradMode.h>
+#include <utility>
 
-#include "search/rl/networks.h"
+#include "search/rl/actor_critic.h"
 
 namespace lathe::search {
 namespace {
 
 constexpr int kPolicyDelay = 2;  // d: steps of the critics for one of the actor and the targets
 
-class Td3Learner final : public Learner {
+class Td3Learner final : public DeterministicActorCritic {
  public:
-  Td3Learner(int state_size, const LearnerOptions& options, Rng rng)
-      : options_(options),
-        rng_(rng(), "td3_smoothing"),
-        actor_(state_size, options.hidden, 1, rng),
-        target_actor_(actor_),
-        critics_(state_size, options, rng),
-        actor_adam_(actor_.parameters(), options.actor_rate) {}
+  // smoothing: of the target actions' noise.
+  Td3Learner(int state_size, const LearnerOptions& options, Rng smoothing, Rng& rng)
+      : DeterministicActorCritic(state_size, options, rng), smoothing_(std::move(smoothing)), critics_(state_size, options, rng) {}
 
-  double act(std::span<const float> state) const override {
-    at::set_num_threads(1);
-    const c10::AutoGradMode no_grad(false);
-    return at::sigmoid(actor_.forward(to_tensor(state, 1))).item<float>();
+ private:
+  at::Tensor critic_targets(const TensorBatch& batch) override {
+    const at::Tensor noise = standard_normal(batch.actions.size(0), smoothing_);
+    const at::Tensor next_actions = smoothed_actions(target_actions(batch.next_states), noise);
+    const at::Tensor next_values = critics_.least_of_targets(batch.next_states, next_actions);
+    return mixed_targets(batch.rewards, batch.is_final, next_values, options_.monte_carlo);
   }
 
-  double explore(std::span<const float> state, double deviation, Rng& rng) const override {
-    return truncated_normal(act(state), deviation, rng);
-  }
-
-  double train(const Batch& given) override {
-    at::set_num_threads(1);  // summation order, and so the result, follows the thread count
-    const TensorBatch batch(given);
-    const at::Tensor targets = critic_targets(batch);
-    const c10::AutoGradMode grad(true);  // the caller may be inside an evaluation that switched it off
+  double update(const TensorBatch& batch, const at::Tensor& targets) override {
     const double loss = critics_.train(batch, targets);
     if (++steps_ % kPolicyDelay == 0) {
-      train_actor(batch.states);
-      follow(target_actor_, actor_, options_.target_rate);
+      train_actor(batch.states, [&](const at::Tensor& actions) { return critics_.first(batch.states, actions); });
+      critics_.clear();
+      move_target_actor();
       critics_.move_targets(options_.target_rate);
     }
     return loss;
   }
 
- private:
-  at::Tensor critic_targets(const TensorBatch& batch) {
-    const c10::AutoGradMode no_grad(false);
-    const at::Tensor noise = standard_normal(batch.actions.size(0), rng_);
-    const at::Tensor next_actions = smoothed_actions(at::sigmoid(target_actor_.forward(batch.next_states)), noise);
-    const at::Tensor next_values = critics_.least_of_targets(batch.next_states, next_actions);
-    return mixed_targets(batch.rewards, batch.is_final, next_values, options_.monte_carlo);
-  }
-
-  // Up the first critic along the actor's own action.
-  void train_actor(const at::Tensor& states) {
-    const at::Tensor logits = actor_.forward(states);
-    const at::Tensor value = critics_.first(states, at::sigmoid(logits));
-    logits.square().mul(kLogitDecay).sub(value).mean().backward();
-    actor_adam_.step();
-    critics_.clear();
-  }
-
-  LearnerOptions options_;
-  Rng rng_;
-  Mlp actor_, target_actor_;
+  Rng smoothing_;
   TwinCritics critics_;
-  Adam actor_adam_;
   std::int64_t steps_ = 0;
 };
 
@@ -79,7 +47,8 @@ at::Tensor smoothed_actions(const at::Tensor& actions, const at::Tensor& noise) 
 }
 
 std::unique_ptr<Learner> make_td3_learner(int state_size, const LearnerOptions& options, Rng rng) {
-  return std::make_unique<Td3Learner>(state_size, options, rng);
+  Rng smoothing(rng(), "td3_smoothing");
+  return std::make_unique<Td3Learner>(state_size, options, std::move(smoothing), rng);
 }
 
 }  // namespace lathe::search
