@@ -3,6 +3,7 @@
 #include "evaluators/evaluator_registry.h"
 #include "experiments/config/key_makers.h"
 #include "experiments/config/special_keys.h"
+#include "experiments/config/training_keys.h"
 #include "policies/policy.h"
 
 namespace lathe::experiments {
@@ -104,83 +105,6 @@ std::vector<ConfigKey> study_keys() {
           "How long a search may be silent before others measure what it had begun."),
       key("study.patience_seconds", MEMBER(study.patience_seconds), {.at_least = 0, .at_most = kMany},
           "How long a database that has gone is waited for."),
-  };
-}
-
-constexpr double kMostEpochs = 1e5, kHighestRate = 100, kWidest = 65536;
-
-std::vector<ConfigKey> recover_keys() {
-  return {
-      key("recover.policies", MEMBER(recover.policies), {.at_least = 0, .at_most = 1000},
-          "Policies a device that are recovered, tested and written as ONNX files."),
-      key("recover.recoverable_loss", MEMBER(recover.recoverable_loss), {.at_least = 0, .at_most = 100},
-          "Points beyond constraints.accuracy_loss that training may win back: how far down the front policies are recovered."),
-      key("recover.only_where_needed", MEMBER(recover.only_where_needed), {},
-          "Spare policies that meet the loss as they are the training: faster, a little less accurate."),
-      key("recover.fine_tune_epochs", MEMBER(recover.recovery.fine_tune_epochs), {.at_least = 0, .at_most = kMostEpochs},
-          "Epochs of fine-tuning after pruning; 0 = none."),
-      key("recover.qat_epochs", MEMBER(recover.recovery.qat_epochs), {.at_least = 0, .at_most = kMostEpochs},
-          "Epochs of quantization-aware training after that; 0 = none."),
-      key("recover.fine_tune_learning_rate", MEMBER(recover.recovery.fine_tune_learning_rate), {.at_least = 0, .at_most = kHighestRate},
-          "Highest learning rate of the fine-tuning."),
-      key("recover.qat_learning_rate", MEMBER(recover.recovery.qat_learning_rate), {.at_least = 0, .at_most = kHighestRate},
-          "Highest learning rate of the quantization-aware training."),
-      key("recover.qat_method", MEMBER(recover.recovery.qat_method), {.choices = {"ste", "lsq", "pact"}},
-          "Quantization-aware training with scales that follow the weights and calibrated ranges (ste), or with scales that are learned: "
-          "all "
-          "(lsq), those of activations (pact)."),
-      key("recover.distillation", MEMBER(recover.recovery.distillation_weight), {.at_least = 0, .at_most = 1},
-          "Share of the loss that comes from the float network's answers."),
-      key("recover.optimizer", MEMBER(recover.recovery.training.optimizer), {.choices = {"sgd", "adamw"}},
-          "Stochastic gradient descent with Nesterov's momentum, or AdamW."),
-      key("recover.weight_decay", MEMBER(recover.recovery.training.weight_decay), {.at_least = 0, .at_most = 1},
-          "L2 penalty on the weights; with adamw their decay."),
-      key("recover.warmup_epochs", MEMBER(recover.recovery.training.warmup_epochs), {.at_least = 0, .at_most = kMostEpochs},
-          "Epochs over which the learning rate rises, at most half of each training."),
-      key("recover.label_smoothing", MEMBER(recover.recovery.training.label_smoothing), {.at_least = 0, .at_most = 0.999},
-          "Share of the label spread evenly."),
-      key("recover.ema_decay", MEMBER(recover.recovery.training.ema_decay), {.at_least = 0, .at_most = 0.99999},
-          "Moving average of the weights; 0 = none."),
-      key("recover.device", MEMBER(recover.recovery.training.device), {.choices = {"cpu", "cuda"}},
-          "Where to train; cuda needs a LibTorch that was built for it (LATHE_TORCH_DIR)."),
-      key("recover.batch_size", MEMBER(recover.recovery.training.batch_size), {.at_least = 1, .at_most = kWidest}, "Rows a training step."),
-      key("recover.shards", MEMBER(recover.recovery.training.shards), {.at_least = 1, .at_most = 256},
-          "Parts of a batch that run in parallel; part of the result."),
-      key("recover.crop_padding", MEMBER(recover.recovery.training.augmentation.crop_padding), {.at_least = 0, .at_most = 64},
-          "Pixels of padding before a random crop."),
-      key("recover.horizontal_flip", MEMBER(recover.recovery.training.augmentation.horizontal_flip), {}, "Mirror half of the images."),
-  };
-}
-
-std::vector<ConfigKey> train_keys() {
-  return {
-      key("train.widths", MEMBER(train.network.widths), {.at_least = 1, .at_most = kWidest, .needs_entry = true},
-          "lathe train: channels of each stage of the residual network."),
-      key("train.blocks_per_stage", MEMBER(train.network.blocks_per_stage), {.at_least = 1, .at_most = 1000}, "Residual blocks a stage."),
-      key("train.stem_width", MEMBER(train.network.stem_width), {.at_least = 0, .at_most = kWidest},
-          "Channels of the first convolution; 0 = those of the first stage."),
-      key("train.epochs", MEMBER(train.training.epochs), {.at_least = 0.001, .at_most = kMostEpochs}, "Passes over the training rows."),
-      key("train.batch_size", MEMBER(train.training.batch_size), {.at_least = 1, .at_most = kWidest}, "Rows a step."),
-      key("train.learning_rate", MEMBER(train.training.learning_rate), {.at_least = 0, .at_most = kHighestRate}, "Highest learning rate."),
-      key("train.optimizer", MEMBER(train.training.optimizer), {.choices = {"sgd", "adamw"}},
-          "Stochastic gradient descent with Nesterov's momentum, or AdamW."),
-      key("train.momentum", MEMBER(train.training.momentum), {.at_least = 0, .at_most = 0.9999}, "Of the stochastic gradient descent."),
-      key("train.weight_decay", MEMBER(train.training.weight_decay), {.at_least = 0, .at_most = 1}, "L2 penalty on the weights."),
-      key("train.warmup_epochs", MEMBER(train.training.warmup_epochs), {.at_least = 0, .at_most = kMostEpochs},
-          "Epochs over which the learning rate rises."),
-      key("train.label_smoothing", MEMBER(train.training.label_smoothing), {.at_least = 0, .at_most = 0.999},
-          "Share of the label spread evenly."),
-      key("train.crop_padding", MEMBER(train.training.augmentation.crop_padding), {.at_least = 0, .at_most = 64},
-          "Pixels of padding before a random crop."),
-      key("train.horizontal_flip", MEMBER(train.training.augmentation.horizontal_flip), {}, "Mirror half of the images."),
-      key("train.cutout", MEMBER(train.training.augmentation.cutout), {.at_least = 0, .at_most = 1024},
-          "Side of a square that is blanked; 0 = none."),
-      key("train.ema_decay", MEMBER(train.training.ema_decay), {.at_least = 0, .at_most = 0.99999},
-          "Moving average of the weights; 0 = none."),
-      key("train.shards", MEMBER(train.training.shards), {.at_least = 1, .at_most = 256},
-          "Parts of a batch that run in parallel; part of the result."),
-      key("train.device", MEMBER(train.training.device), {.choices = {"cpu", "cuda"}},
-          "Where to train; cuda needs a LibTorch that was built for it (LATHE_TORCH_DIR)."),
   };
 }
 
