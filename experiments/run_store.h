@@ -32,7 +32,7 @@ class RunStore {
 
   // What the world does (disk full, file locked) is thrown by all that follow as std::runtime_error that names the file.
 
-  // From now on trials are noted as this session's. provenance: program, libraries, host.
+  // Trials that are recorded from now on count as measured by this program on this host. provenance: program, libraries, host.
   void begin_session(const nlohmann::json& provenance);
   // All of them or none, durable when it returns. A trial of that id must not be there yet.
   void record(std::span<const search::Trial> trials);
