@@ -131,8 +131,8 @@ std::vector<policies::Candidate> initial_candidates(const Problem& problem) {
   return mixed;
 }
 
-int initial_trials(const Problem& problem, int wanted) {
-  return problem.sensitivity.empty() ? wanted : std::max(wanted, static_cast<int>(initial_candidates(problem).size()));
+int initial_trials(const Problem& problem, std::size_t design_size, int wanted) {
+  return problem.sensitivity.empty() ? wanted : std::max(wanted, static_cast<int>(design_size));
 }
 
 }  // namespace lathe::search

@@ -2,6 +2,7 @@
 // any search has to beat, so they come first; they also give a model the large-scale shape of accuracy for the price of a dozen trials.
 #pragma once
 
+#include <cstddef>
 #include <vector>
 
 #include "search/problem.h"
@@ -23,6 +24,7 @@ std::vector<policies::Candidate> uniform_candidates(const Problem& problem);
 std::vector<policies::Candidate> initial_candidates(const Problem& problem);
 // How many trials an agent should see before it goes its own way: `wanted`, or the whole of that design where it holds sensitivity paths,
 // which are worth more than what any agent proposes without knowing the network.
-int initial_trials(const Problem& problem, int wanted);
+// design_size: of initial_candidates, whose paths are not worked out again here.
+int initial_trials(const Problem& problem, std::size_t design_size, int wanted);
 
 }  // namespace lathe::search

@@ -17,7 +17,7 @@ RoundShares::RoundShares(const Problem& problem, std::vector<std::string> agents
     : problem_(problem),
       agents_(std::move(agents)),
       allocation_(allocation),
-      first_credited_(2 * initial_trials(problem, kDesign)),
+      first_credited_(2 * initial_trials(problem, initial_candidates(problem).size(), kDesign)),
       accounts_(agents_.size()) {
   for (const Front& front : problem.fronts) archives_.emplace_back(front.metrics.size());
   hypervolumes_.resize(problem.fronts.size(), 0);

@@ -15,9 +15,9 @@ bool has_prior(const AgentOptions& options) {
   return option(options, bayes_kind(), "prior") != 0;
 }
 
-int initial_of(const AgentOptions& options, const Problem& problem) {
+int initial_of(const AgentOptions& options, const Problem& problem, std::size_t design_size) {
   const int wanted = static_cast<int>(option(options, bayes_kind(), "initial"));
-  return has_prior(options) ? initial_trials(problem, wanted) : wanted;
+  return has_prior(options) ? initial_trials(problem, design_size, wanted) : wanted;
 }
 
 class Bayes final : public Agent {
@@ -28,7 +28,7 @@ class Bayes final : public Agent {
         purpose_("bayes/" + options.name),
         stream_(problem, Rng(seed, "bayes_initial/" + options.name)),
         design_(has_prior(options) ? initial_candidates(problem) : uniform_candidates(problem)),
-        initial_(static_cast<std::size_t>(initial_of(options, problem))),
+        initial_(static_cast<std::size_t>(initial_of(options, problem, design_.size()))),
         search_{.pool = static_cast<int>(option(options, bayes_kind(), "pool")),
                 .starts = static_cast<int>(option(options, bayes_kind(), "starts"))} {
     const SurrogateOptions surrogate{.fit_iterations = static_cast<int>(option(options, bayes_kind(), "fit_iterations")),

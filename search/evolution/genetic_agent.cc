@@ -44,7 +44,7 @@ class GeneticAgent final : public Agent {
         design_(initial_candidates(problem)),
         populations_(problem.fronts.size()),
         population_size_(static_cast<std::size_t>(option(options, kind, "population"))),
-        initial_(initial_trials(problem, static_cast<int>(option(options, kind, "initial")))),
+        initial_(initial_trials(problem, design_.size(), static_cast<int>(option(options, kind, "initial")))),
         crossover_(option(options, kind, "crossover")),
         mutations_(option(options, kind, "mutations")) {}
 

@@ -38,7 +38,7 @@ class WalkingAgent final : public Agent {
         learner_(make_learner(walk_.state_size(), {.hidden = static_cast<int>(option(options, kind, "hidden"))},
                               Rng(seed, kind.kind + "_weights/" + options.name))),
         replay_(walk_.length(), walk_.state_size()),
-        initial_(static_cast<std::size_t>(initial_trials(problem, static_cast<int>(option(options, kind, "initial"))))),
+        initial_(static_cast<std::size_t>(initial_trials(problem, design_.size(), static_cast<int>(option(options, kind, "initial"))))),
         updates_(static_cast<int>(option(options, kind, "updates"))),
         noise_(noise_option(options, kind, "noise")),
         decay_(noise_option(options, kind, "noise_decay")),
