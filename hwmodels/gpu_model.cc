@@ -1,6 +1,7 @@
 #include "hwmodels/gpu_model.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -19,6 +20,10 @@ struct Tile {
 };
 // Thread-block tiles of cuBLAS and CUTLASS (NVIDIA, Matrix Multiplication Background, section 4.1, lists 256x128 down to 64x64).
 constexpr Tile kTiles[] = {{256, 128}, {128, 256}, {128, 128}, {256, 64}, {64, 256}, {128, 64}, {64, 128}, {64, 64}};
+// Hopper's tensor cores take products of any multiple of 8 columns (wgmma: NVIDIA, PTX ISA, asynchronous warpgroup-level matrix
+// instructions), so that its kernels have tiles of 192 as well: a convolution takes longer by a step at every 64 output channels.
+constexpr Tile kWarpgroupTiles[] = {{256, 128}, {128, 256}, {192, 128}, {128, 192}, {128, 128},
+                                    {256, 64},  {64, 256},  {128, 64},  {64, 128},  {64, 64}};
 // Ways to split the reduction over thread blocks (split-K); each part writes fp32 sums that are then added. Products only: cuDNN's
 // convolutions of small batches take as long as their reduction (bench/hardware_truth, section h200).
 constexpr double kSplits[] = {1, 2, 4, 8, 16};
@@ -59,6 +64,7 @@ struct GpuParameters {
                .dram_pj_per_byte = d.at("dram_pj_per_byte")},
         overhead_s(d.at("kernel_overhead_s")),
         convolution_overhead_s(d.at("convolution_overhead_s")),
+        tensor_core_tiles(d.parameters.contains("warpgroup_columns") ? std::span<const Tile>(kWarpgroupTiles) : kTiles),
         simt({32, d.at("fp32_macs_per_cycle"), d.at("fp32_pj_per_mac")}) {
     const auto add = [&](int bits, const char* rate, const char* energy, const char* energy_otherwise) {
       if (!d.parameters.contains(rate)) return;
@@ -79,6 +85,7 @@ struct GpuParameters {
   double l2_bytes;
   MemoryLevels memory;
   double overhead_s, convolution_overhead_s;
+  std::span<const Tile> tensor_core_tiles;
   ComputeType simt;
   std::vector<GpuType> types;  // ascending in bits
 };
@@ -89,6 +96,7 @@ struct MatrixKernel {
   double efficiency, step_latency_s, step_k, alignment;
   double overhead_s;
   bool may_split = false;  // the reduction, over thread blocks; a second kernel adds the parts up
+  std::span<const Tile> tiles = kTiles;
 };
 
 class GpuEstimator final : public OpEstimator {
@@ -141,6 +149,7 @@ class GpuEstimator final : public OpEstimator {
     kernel.step_latency_s = p_.step_latency_s;
     kernel.step_k = p_.step_bytes / element_bytes;
     kernel.alignment = p_.alignment_bytes / element_bytes;
+    kernel.tiles = p_.tensor_core_tiles;
     return kernel;
   }
 
@@ -163,7 +172,7 @@ class GpuEstimator final : public OpEstimator {
 
   OpEstimate quickest_tile(const OpDemand& demand, const OpBytes& bytes, const MatrixKernel& kernel) const {
     OpEstimate best{.latency_s = -1};
-    for (const Tile& tile : kTiles) {
+    for (const Tile& tile : kernel.tiles) {
       const double tiles = demand.groups * ceil_div(demand.m, tile.m) * ceil_div(demand.n, tile.n);
       for (const double split : kSplits) {
         // Where no multiprocessor is idle there is none to give a part to.
