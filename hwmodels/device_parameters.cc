@@ -86,6 +86,7 @@ constexpr DeviceParameter kGpu[] = {
     {"warpgroup_columns", false, "granule of columns of a tensor-core product, where it is finer than the tiles (Hopper: 8)"},
     {"tile_step_bytes", true, "bytes of the reduction axis that a step of the main loop takes"},
     {"shared_bytes_per_cycle", true, "bandwidth of one multiprocessor's shared memory"},
+    {"active_power_w", false, "power above idle while the multiprocessors work, whatever they compute"},
     {"tile_overhead_s", true, "prologue and epilogue of a tile"},
     {"l2_bytes", true, "what the second-level cache still holds of an operator's input and output"},
     {"l2_bytes_per_s", true, "its bandwidth"},

@@ -64,6 +64,7 @@ struct GpuParameters {
                .dram_pj_per_byte = d.at("dram_pj_per_byte")},
         overhead_s(d.at("kernel_overhead_s")),
         convolution_overhead_s(d.at("convolution_overhead_s")),
+        active_power_w(d.value_or("active_power_w", 0)),
         tensor_core_tiles(d.parameters.contains("warpgroup_columns") ? std::span<const Tile>(kWarpgroupTiles) : kTiles),
         simt({32, d.at("fp32_macs_per_cycle"), d.at("fp32_pj_per_mac")}) {
     const auto add = [&](int bits, const char* rate, const char* energy, const char* energy_otherwise) {
@@ -85,6 +86,7 @@ struct GpuParameters {
   double l2_bytes;
   MemoryLevels memory;
   double overhead_s, convolution_overhead_s;
+  double active_power_w;
   std::span<const Tile> tensor_core_tiles;
   ComputeType simt;
   std::vector<GpuType> types;  // ascending in bits
@@ -226,7 +228,10 @@ class GpuEstimator final : public OpEstimator {
   OpEstimate finish(const KernelWork& work, const OpBytes& bytes, const ComputeType& type) const {
     const double dram_bytes = bytes.weights + std::max(0.0, bytes.input + bytes.output - p_.l2_bytes);
     OpEstimate estimate = roofline(work, type, p_.memory, dram_bytes);
-    estimate.latency_s = std::max(estimate.compute_s, estimate.memory_s) + estimate.overhead_s;
+    const double busy_s = std::max(estimate.compute_s, estimate.memory_s);
+    estimate.latency_s = busy_s + estimate.overhead_s;
+    // Issuing instructions costs the same whether a kernel computes or waits for memory.
+    estimate.dynamic_j += p_.active_power_w * busy_s;
     return estimate;
   }
 

@@ -10,9 +10,9 @@ namespace lathe::experiments {
 
 class CudaGraph {
  public:
-  // Runs `work` a few times on a stream of its own, then records it. What `work` launches must not wait for the device; memory that it
-  // takes from LibTorch's allocator and gives back stays with that allocator and is written again by each replay. Throws
-  // std::runtime_error, with CUDA's reason, where the work cannot be recorded.
+  // Runs `work` a few times on a stream of its own, then records it. What `work` launches must not wait for the device. Memory that it
+  // takes from LibTorch's allocator and gives back is written again by each replay: it must stay with the allocator, so nothing may empty
+  // its cache meanwhile (cuDNN's benchmark mode does). Throws std::runtime_error, with CUDA's reason, where the work cannot be recorded.
   explicit CudaGraph(const std::function<void()>& work);
 
   void replay() const;  // and waits for its end

@@ -33,8 +33,6 @@ std::vector<at::Tensor> inputs_of_ones(const models::Network& network, const Tor
 }  // namespace
 
 std::function<void()> make_torch_job(const models::Network& network, const TorchJobOptions& options) {
-  // cuDNN times its kernels in the first run of each shape and keeps the quickest, as for a network that is deployed.
-  at::globalContext().setBenchmarkCuDNN(true);
   const auto executor = std::make_shared<models::Executor>(network, options.device, options.is_half ? at::kHalf : at::kFloat);
   const auto run = [executor, inputs = inputs_of_ones(network, options), threads = options.threads] {
     const c10::InferenceMode inference;
