@@ -98,7 +98,8 @@ class Controller {
       : problem_(problem), options_(options), callbacks_(callbacks), proposer_(proposer), recorder_(callbacks.record) {}
 
   SearchResult run() {
-    SearchResult result;
+    SearchResult result{.trials = callbacks_.history};
+    proposer_.adopt(callbacks_.history);
     std::vector<Trial> finished;  // the round before, not yet told
     std::vector<Trial> measuring = proposer_.next_round({}, {}, options_.trials);
     std::int64_t proposed = static_cast<std::int64_t>(measuring.size());

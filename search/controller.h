@@ -34,7 +34,7 @@ struct Measurement {
 };
 
 struct ControllerOptions {
-  int trials = 300;
+  int trials = 300;  // beside those of ControllerCallbacks::history
   int threads = 2;
   int round = 0;  // proposals a round over all agents; 0 = 4 for each agent
   Allocation allocation = Allocation::kCredit;
@@ -53,6 +53,9 @@ struct ControllerCallbacks {
   std::function<void(std::span<const Trial>)> record;
   // What an earlier run of an asynchronous search stored, in id order: it goes on from there. May be empty, also the function.
   std::function<std::vector<Trial>()> known;
+  // Trials of before that hold for this problem too, in id order from 0, as those of another device are: agents are told of them first, they
+  // are among the result's trials, and do not count as the search's own. Not together with `known` or `shared`.
+  std::vector<Trial> history{};
   // Where the trials are shared with other searches; asynchronous searches only, may be null. Ids are then its own.
   SharedTrials* shared = nullptr;
   // Round finished: trials so far in id order; for progress. Return false to stop early.
