@@ -16,9 +16,11 @@
 #include "models/base/error.h"
 #include "search/constraints.h"
 #include "search/controller.h"
+#include "search/initial_design.h"
 #include "search/pareto.h"
 #include "search/problems/policy_table.h"
 #include "search/standard_problems.h"
+#include "search/warm_start.h"
 
 namespace {
 
@@ -33,7 +35,7 @@ struct Arguments {
   std::vector<std::string> table_objectives{"latency_ms@raspberry-pi-4"};
   int trials = 100, seeds = 1, round = 0, warm_trials = 0;
   std::uint64_t seed = 0;
-  bool is_exact = false;
+  bool is_exact = false, prints_design = false;
 };
 
 AgentOptions agent_options(const Arguments& arguments, std::size_t agent) {
@@ -94,8 +96,8 @@ std::vector<Trial> run_together(const StandardProblem& made, const Arguments& ar
   return run_search(made.problem, agents, options, callbacks).trials;
 }
 
-// One line a trial: its seed, number (evaluations spent, with those of the sensitivities), and hypervolume so far. First what is known before
-// any trial of the search, where that is something.
+// One line a trial: its seed, number (evaluations spent, with those of the sensitivities), and hypervolume so far. First what is known
+// before any trial of the search, where that is something.
 void write_trace(const Arguments& arguments, const StandardProblem& made, const std::vector<Trial>& trials, std::size_t history,
                  std::uint64_t seed) {
   std::ofstream file(arguments.trace, std::ios::app);
@@ -122,7 +124,8 @@ StandardProblem make_problem(const Arguments& arguments, const std::vector<std::
 std::vector<Trial> run_agents(const Arguments& arguments, const StandardProblem& made, int trials, std::uint64_t seed,
                               const std::vector<Trial>& history) {
   const bool is_alone = arguments.agents.size() == 1 && arguments.round == 0;
-  return is_alone ? run_alone(made, agent_options(arguments, 0), trials, seed, history) : run_together(made, arguments, trials, seed, history);
+  return is_alone ? run_alone(made, agent_options(arguments, 0), trials, seed, history)
+                  : run_together(made, arguments, trials, seed, history);
 }
 
 // What a search for another exact metric measured, with the exact metrics of `made`.
@@ -130,9 +133,16 @@ std::vector<Trial> warm_history(const Arguments& arguments, const StandardProble
   if (arguments.warm_trials == 0) return {};
   constexpr std::uint64_t kOtherSeed = 1000;  // an independent search
   const StandardProblem other = make_problem(arguments, {arguments.warm_metric}, seed);
-  std::vector<Trial> history = run_agents(arguments, other, arguments.warm_trials, seed + kOtherSeed, {});
-  for (Trial& trial : history) trial = finished_trial(made, trial.id, "warm_start", trial.candidate);
-  return history;
+  const std::vector<Trial> earlier = run_agents(arguments, other, arguments.warm_trials, seed + kOtherSeed, {});
+  return warm_start_trials(made.problem, other.problem.space, earlier, /*measured=*/0);
+}
+
+// The first proposals of every agent, as choices.
+void print_design(const Arguments& arguments) {
+  for (const lathe::policies::Candidate& candidate : initial_candidates(make_problem(arguments, arguments.table_objectives, 0).problem)) {
+    for (const int choice : candidate.choices) std::cout << choice << ' ';
+    std::cout << '\n';
+  }
 }
 
 double run_seed(const Arguments& arguments, std::uint64_t seed) {
@@ -175,7 +185,12 @@ int main(int argc, char** argv) try {
   app.add_option("--objectives-of-table", arguments.table_objectives, "exact metrics beside accuracy");
   app.add_option("--warm-metric", arguments.warm_metric, "exact metric that an earlier search was for");
   app.add_option("--warm-trials", arguments.warm_trials, "of that search; 0 = none");
+  app.add_flag("--design", arguments.prints_design, "print the agents' first proposals instead, a line each");
   CLI11_PARSE(app, argc, argv);
+  if (arguments.prints_design) {
+    print_design(arguments);
+    return 0;
+  }
   double sum = 0;
   for (int s = 0; s < arguments.seeds; ++s) sum += run_seed(arguments, arguments.seed + static_cast<std::uint64_t>(s));
   std::cout << std::setprecision(10) << sum / arguments.seeds << std::endl;

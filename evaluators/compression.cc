@@ -104,9 +104,8 @@ struct CalibratedPlan {
 CalibratedPlan calibrated_plan(const models::Network& folded, const policies::Policy& policy, const Rows& calibration,
                                const CompressionOptions& options) {
   CalibratedPlan result{.plan = policies::plan_activations(folded, policy)};
-  result.ranges =
-      calibrate_activations(folded, result.plan, at_most(calibration, options.range_rows), options.activation_method, options.batch_size,
-                            options.device);
+  result.ranges = calibrate_activations(folded, result.plan, at_most(calibration, options.range_rows), options.activation_method,
+                                        options.batch_size, options.device);
   return result;
 }
 

@@ -6,6 +6,8 @@
 // DATA_FOLDER holds test_batch.bin; 600 rows of its first half that the search does not see calibrate. Policies that any file of PARTS has
 // are not measured again, so it may be stopped, and started with another number of shards, at any time; table_of_parts makes the table.
 #include <ATen/Parallel.h>
+#include <ATen/ops/cat.h>
+#include <c10/core/GradMode.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -14,6 +16,7 @@
 #include <fstream>
 #include <iostream>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -43,6 +46,7 @@ struct Arguments {
   int shard = 0, shards = 1;
   std::int64_t search_rows = 2000, test_rows = 1000, calibration_rows = 256, range_rows = 64;
   double seconds = 1e9;
+  bool checks = false;
 };
 
 // With the inputs where batch() is to give them; labels stay on the CPU.
@@ -51,22 +55,38 @@ evaluators::Rows on_device(evaluators::Rows rows, const std::string& device) {
   return rows;
 }
 
-// Candidates that differ in their activations alone share all else.
-Candidate without_activations(const policies::SearchSpace& lattice, Candidate candidate) {
-  for (std::size_t d = 0; d < candidate.choices.size(); ++d) {
-    if (lattice.decisions[d].kind == policies::DecisionKind::kActivationBits) candidate.choices[d] = 0;
+// Decisions come stage by stage, so what candidates share are their first ones: all before the last stage, or all but its activation bits.
+constexpr std::size_t kLastStage = 6, kLastActivations = 8;
+constexpr const char* kLastStageLayer = "layer3.0.conv1";  // the first to read what the stages before it make
+
+using Groups = std::map<std::vector<int>, std::vector<std::uint64_t>>;
+
+Groups grouped(const policies::SearchSpace& lattice, const std::vector<std::uint64_t>& indices, std::size_t shared_decisions) {
+  Groups groups;
+  for (const std::uint64_t index : indices) {
+    std::vector<int> key = policies::candidate_at(lattice, index).choices;
+    key.resize(shared_decisions);
+    groups[key].push_back(index);
   }
-  return candidate;
+  return groups;
 }
 
-using Units = std::map<Candidate, std::vector<std::uint64_t>>;
+models::ValueId value_named(const models::Network& network, const std::string& name) {
+  const auto value = std::find_if(network.values.begin(), network.values.end(), [&](const models::Value& v) { return v.name == name; });
+  if (value == network.values.end()) throw UserError("the network has no value " + name);
+  return static_cast<models::ValueId>(value - network.values.begin());
+}
 
-Units units_of(const policies::SearchSpace& lattice, const std::set<std::uint64_t>& done) {
-  Units units;
-  for (std::uint64_t index = 0; index < policies::space_size(lattice); ++index) {
-    if (!done.contains(index)) units[without_activations(lattice, policies::candidate_at(lattice, index))].push_back(index);
-  }
-  return units;
+// The network up to the value, and from it on.
+models::Network up_to(models::Network network, const std::string& value) {
+  network.outputs = {value_named(network, value)};
+  return models::without_dead_nodes(std::move(network));
+}
+models::Network from(models::Network network, const std::string& value) {
+  const models::ValueId id = value_named(network, value);
+  std::erase_if(network.nodes, [id](const models::Node& node) { return node.outputs[0] == id; });
+  network.inputs = {id};
+  return models::without_dead_nodes(std::move(network));
 }
 
 std::set<std::uint64_t> measured_indices(const std::string& parts) {
@@ -78,12 +98,22 @@ std::set<std::uint64_t> measured_indices(const std::string& parts) {
   return done;
 }
 
-// What all policies of a unit share: the folded float network and the distributions of its activations.
-class Unit {
+// What policies share that differ in activation bits alone: the folded float network and the distributions of its activations.
+class Calibrated {
  public:
-  Unit(models::Network folded, const evaluators::Rows& calibration, const evaluators::CompressionOptions& options,
-       const std::vector<policies::Policy>& policies)
-      : folded_(std::move(folded)), options_(options), observed_(folded_, values(policies), calibration, options.batch_size, options.device) {}
+  Calibrated(models::Network folded, const evaluators::Rows& calibration, const evaluators::CompressionOptions& options,
+             const std::vector<policies::Policy>& policies)
+      : folded_(std::move(folded)),
+        options_(options),
+        observed_(folded_, values(policies), calibration, options.batch_size, options.device) {}
+
+  // The name of the value that the last stage reads.
+  std::string boundary() const {
+    const auto layer =
+        std::find_if(folded_.nodes.begin(), folded_.nodes.end(), [](const models::Node& node) { return node.name == kLastStageLayer; });
+    if (layer == folded_.nodes.end()) throw UserError(std::string("the network has no layer ") + kLastStageLayer);
+    return folded_.value(layer->inputs[0]).name;
+  }
 
   models::Network quantized(const policies::Policy& policy) {
     const policies::ActivationPlan plan = policies::plan_activations(folded_, policy);
@@ -136,15 +166,19 @@ class Measuring {
   }
 
   void run() {
-    const Units units = units_of(lattice_, measured_indices(arguments_.parts));
+    const std::set<std::uint64_t> done = measured_indices(arguments_.parts);
+    std::vector<std::uint64_t> open;
+    for (std::uint64_t index = 0; index < policies::space_size(lattice_); ++index) {
+      if (!done.contains(index)) open.push_back(index);
+    }
     std::ofstream out(arguments_.parts + "/part-" + std::to_string(arguments_.shard) + ".txt", std::ios::app);
     const auto start = std::chrono::steady_clock::now();
     const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
     int turn = 0, measured = 0;
-    for (const auto& [shared, indices] : units) {
+    for (const auto& [shared, indices] : grouped(lattice_, open, kLastStage)) {
       if (turn++ % arguments_.shards != arguments_.shard) continue;
       if (seconds() > arguments_.seconds) break;
-      measure_unit(indices, out);
+      measure(indices, out);
       measured += static_cast<int>(indices.size());
       std::cerr << measured << " policies in " << seconds() << " s" << std::endl;
     }
@@ -158,27 +192,58 @@ class Measuring {
             .device = arguments_.device};
   }
 
-  void measure_unit(const std::vector<std::uint64_t>& indices, std::ostream& out) const {
-    std::vector<policies::Policy> policies;
-    for (const std::uint64_t index : indices) {
-      const Candidate candidate = policies::candidate_at(lattice_, index);
-      policies.push_back(bench::lattice_policy(network_, analysis_, importance_, lattice_, candidate));
-    }
-    const models::Network pruned = evaluators::compress_for_rounding(network_, analysis_, policies[0], calibration_, options_);
-    Unit unit(models::fold_batch_norm(pruned), evaluators::first_rows(calibration_, arguments_.range_rows), options_, policies);
-    for (std::size_t p = 0; p < policies.size(); ++p) {
-      const models::Executor executor(unit.quantized(policies[p]), arguments_.device);
-      out << indices[p] << ' ' << correct(executor, search_) << ' ' << correct(executor, test_) << '\n' << std::flush;
+  policies::Policy policy(std::uint64_t index) const {
+    return bench::lattice_policy(network_, analysis_, importance_, lattice_, policies::candidate_at(lattice_, index));
+  }
+
+  // Policies that share the first two stages, which run once for all of them: nothing there depends on what comes behind.
+  void measure(const std::vector<std::uint64_t>& indices, std::ostream& out) const {
+    std::optional<evaluators::Rows> search, test;  // as the last stage reads them
+    for (const auto& [shared, group] : grouped(lattice_, indices, kLastActivations)) {
+      std::vector<policies::Policy> policies;
+      for (const std::uint64_t index : group) policies.push_back(policy(index));
+      const models::Network pruned = evaluators::compress_for_rounding(network_, analysis_, policies[0], calibration_, options_);
+      Calibrated calibrated(models::fold_batch_norm(pruned), evaluators::first_rows(calibration_, arguments_.range_rows), options_,
+                            policies);
+      for (std::size_t p = 0; p < policies.size(); ++p) {
+        const models::Network quantized = calibrated.quantized(policies[p]);
+        if (!search) {
+          const models::Executor first_stages(up_to(quantized, calibrated.boundary()), arguments_.device);
+          search = through(first_stages, search_);
+          test = through(first_stages, test_);
+        }
+        const models::Executor last_stage(from(quantized, calibrated.boundary()), arguments_.device);
+        const std::int64_t search_correct = correct(last_stage, *search), test_correct = correct(last_stage, *test);
+        if (arguments_.checks) check(quantized, search_correct, test_correct);
+        out << group[p] << ' ' << search_correct << ' ' << test_correct << '\n' << std::flush;
+      }
     }
   }
 
+  // The whole network at once must say the same.
+  void check(const models::Network& quantized, std::int64_t search_correct, std::int64_t test_correct) const {
+    const models::Executor executor(quantized, arguments_.device);
+    if (correct(executor, search_) != search_correct || correct(executor, test_) != test_correct)
+      throw UserError("the network in two parts is not the whole network");
+  }
+
+  // The rows as the network's output, on its device.
+  static evaluators::Rows through(const models::Executor& executor, const evaluators::Rows& rows) {
+    const c10::NoGradGuard no_grad;
+    std::vector<at::Tensor> outputs;
+    for (std::int64_t begin = 0; begin < rows.size(); begin += kBatch) {
+      const std::vector<at::Tensor> inputs = rows.batch(begin, std::min(rows.size(), begin + kBatch));
+      outputs.push_back(executor.run(inputs)[0]);
+    }
+    return {.inputs = {at::cat(outputs)}, .labels = rows.labels};
+  }
+
   static std::int64_t correct(const models::Executor& executor, const evaluators::Rows& rows) {
-    if (rows.size() == 0) return 0;
-    constexpr std::int64_t kBatch = 1000;
     const auto right = evaluators::matches(evaluators::predict(executor, rows, {.batch_size = kBatch}), evaluators::labels_of(rows));
     return std::count(right.begin(), right.end(), 1);
   }
 
+  static constexpr std::int64_t kBatch = 1000;
   const Arguments& arguments_;
   models::Network network_;
   policies::CouplingAnalysis analysis_;
@@ -205,6 +270,7 @@ int main(int argc, char** argv) try {
   app.add_option("--search-rows", arguments.search_rows);
   app.add_option("--test-rows", arguments.test_rows);
   app.add_option("--seconds", arguments.seconds, "begin nothing after so long");
+  app.add_flag("--check", arguments.checks, "run each network also as a whole, and stop where that differs");
   CLI11_PARSE(app, argc, argv);
   at::set_num_threads(1);
   evaluators::check_available(arguments.device, "", "--device");

@@ -61,10 +61,10 @@ Kernel dynamic_quantize(const Network&, const Node&) {
 }
 
 // The same numbers as LibTorch's operators (which multiply by 1 / scale too), without their mask for the gradient: about ten times as
-// fast, which matters since a search spends its time here. zero_point moves to the bounds, so one temporary is all it takes. Where it is one
-// constant, `shared_zero` says so: nothing is read back from a GPU while it runs.
-at::Tensor simulate_quantization(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& zero_point, std::optional<double> shared_zero,
-                                 double low, double high) {
+// fast, which matters since a search spends its time here. zero_point moves to the bounds, so one temporary is all it takes. Where it is
+// one constant, `shared_zero` says so: nothing is read back from a GPU while it runs.
+at::Tensor simulate_quantization(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& zero_point,
+                                 std::optional<double> shared_zero, double low, double high) {
   at::Tensor y = at::mul(x, at::reciprocal(scale)).round_();
   if (shared_zero) {
     y.clamp_(low - *shared_zero, high - *shared_zero);

@@ -5,79 +5,23 @@
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <utility>
 
 #include "models/base/check.h"
 #include "models/base/error.h"
 #include "policies/candidate_index.h"
+#include "policies/search_space_json.h"
 
 namespace lathe::search {
 namespace {
 
 using nlohmann::json;
 using policies::Candidate;
-using policies::DecisionKind;
 
 constexpr const char* kFormat = "lathe.policy_table";
 constexpr int kVersion = 1;
 static_assert(std::endian::native == std::endian::little, "columns are written as they lie in memory");
-
-const std::map<std::string, DecisionKind> kKinds{{"kept_channels", DecisionKind::kKeptChannels},
-                                                 {"weight_bits", DecisionKind::kWeightBits},
-                                                 {"activation_bits", DecisionKind::kActivationBits}};
-
-const std::string& name_of(DecisionKind kind) {
-  for (const auto& [name, known] : kKinds) {
-    if (known == kind) return name;
-  }
-  LATHE_CHECK(false) << "a decision of unknown kind";
-  return kKinds.begin()->first;
-}
-
-// Numbers of a layer that agents may see, by name.
-const std::vector<std::pair<const char*, std::int64_t policies::LayerInfo::*>> kLayerNumbers{
-    {"macs", &policies::LayerInfo::macs},
-    {"parameters", &policies::LayerInfo::parameters},
-    {"in_channels", &policies::LayerInfo::in_channels},
-    {"out_channels", &policies::LayerInfo::out_channels},
-    {"kernel", &policies::LayerInfo::kernel},
-    {"stride", &policies::LayerInfo::stride},
-    {"groups", &policies::LayerInfo::groups},
-    {"input_elements", &policies::LayerInfo::input_elements},
-    {"output_elements", &policies::LayerInfo::output_elements}};
-
-json space_json(const policies::SearchSpace& space) {
-  json document{{"decisions", json::array()}, {"groups", json::array()}, {"layers", json::array()}};
-  for (const auto& decision : space.decisions)
-    document["decisions"].push_back(
-        {{"name", decision.name}, {"kind", name_of(decision.kind)}, {"subject", decision.subject}, {"values", decision.values}});
-  for (const auto& group : space.groups) document["groups"].push_back({{"name", group.name}, {"channels", group.channels}});
-  for (const auto& layer : space.layers) {
-    json entry{{"name", layer.name}, {"op", layer.op}};
-    for (const auto& [name, number] : kLayerNumbers) entry[name] = layer.*number;
-    document["layers"].push_back(entry);
-  }
-  return document;
-}
-
-policies::SearchSpace space_of(const json& document) {
-  policies::SearchSpace space;
-  for (const json& entry : document.at("decisions"))
-    space.decisions.push_back({kKinds.at(entry.at("kind").get<std::string>()), entry.at("subject").get<int>(),
-                               entry.at("name").get<std::string>(), entry.at("values").get<std::vector<int>>()});
-  for (const json& entry : document.at("groups"))
-    space.groups.push_back(
-        {static_cast<int>(space.groups.size()), entry.at("name").get<std::string>(), entry.at("channels").get<std::int64_t>()});
-  for (const json& entry : document.at("layers")) {
-    policies::LayerInfo layer{};
-    layer.node = static_cast<int>(space.layers.size());
-    layer.name = entry.at("name").get<std::string>();
-    layer.op = entry.at("op").get<std::string>();
-    for (const auto& [name, number] : kLayerNumbers) layer.*number = entry.at(name).get<std::int64_t>();
-    space.layers.push_back(layer);
-  }
-  return space;
-}
 
 template <typename T>
 void write_column(std::ostream& file, const std::vector<T>& column) {
@@ -91,6 +35,10 @@ std::vector<T> read_column(std::istream& file, std::size_t size, const std::stri
   if (!file.read(reinterpret_cast<char*>(column.data()), bytes))
     throw UserError(Fault{.file = path, .expected = "the table ends before its last column"});
   return column;
+}
+
+UserError not_a_table(const std::string& path, const std::string& why) {
+  return UserError(Fault{.file = path, .expected = "the first line of a table of policies: " + why});
 }
 
 // Looks candidates up.
@@ -140,7 +88,7 @@ PolicyTable read_policy_table(const std::string& path) {
       throw UserError(Fault{.file = path, .expected = std::string(kFormat) + " of version " + std::to_string(kVersion)});
     table.model_name = document.at("model").at("name").get<std::string>();
     table.model_sha256 = document.at("model").at("sha256").get<std::string>();
-    table.space = space_of(document.at("space"));
+    table.space = policies::space_of(document.at("space"));
     table.search_rows = document.at("search_rows").get<std::int64_t>();
     table.test_rows = document.at("test_rows").get<std::int64_t>();
     const auto size = static_cast<std::size_t>(policies::space_size(table.space));
@@ -148,7 +96,9 @@ PolicyTable read_policy_table(const std::string& path) {
     table.test_correct = read_column<std::uint16_t>(file, size, path);
     for (const json& name : document.at("exact")) table.exact[name.get<std::string>()] = read_column<float>(file, size, path);
   } catch (const json::exception& error) {
-    throw UserError(Fault{.file = path, .expected = std::string("the first line of a table of policies: ") + error.what()});
+    throw not_a_table(path, error.what());
+  } catch (const std::out_of_range& error) {
+    throw not_a_table(path, error.what());
   }
   return table;
 }
@@ -157,7 +107,7 @@ void write_policy_table(const PolicyTable& table, const std::string& path) {
   json document{{"format", kFormat},
                 {"version", kVersion},
                 {"model", {{"name", table.model_name}, {"sha256", table.model_sha256}}},
-                {"space", space_json(table.space)},
+                {"space", policies::space_json(table.space)},
                 {"search_rows", table.search_rows},
                 {"test_rows", table.test_rows},
                 {"exact", json::array()}};

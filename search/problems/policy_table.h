@@ -18,9 +18,9 @@ namespace lathe::search {
 struct PolicyTable {
   std::string model_name, model_sha256;
   policies::SearchSpace space;
-  std::int64_t search_rows = 0, test_rows = 0;                // that were run; test_rows may be 0
-  std::vector<std::uint16_t> search_correct, test_correct;    // by index of the candidate
-  std::map<std::string, std::vector<float>> exact;            // by metric: "latency_ms@raspberry-pi-4", "packed_bytes"
+  std::int64_t search_rows = 0, test_rows = 0;              // that were run; test_rows may be 0
+  std::vector<std::uint16_t> search_correct, test_correct;  // by index of the candidate
+  std::map<std::string, std::vector<float>> exact;          // by metric: "latency_ms@raspberry-pi-4", "packed_bytes"
   bool operator==(const PolicyTable&) const = default;
 
   double search_accuracy(const policies::Candidate& candidate) const;

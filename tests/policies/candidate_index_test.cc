@@ -9,7 +9,8 @@ namespace {
 
 SearchSpace space_of(const std::vector<int>& sizes) {
   SearchSpace space;
-  for (const int size : sizes) space.decisions.push_back({DecisionKind::kWeightBits, 0, "", std::vector<int>(static_cast<std::size_t>(size))});
+  for (const int size : sizes)
+    space.decisions.push_back({DecisionKind::kWeightBits, 0, "", std::vector<int>(static_cast<std::size_t>(size))});
   return space;
 }
 

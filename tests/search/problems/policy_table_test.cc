@@ -20,8 +20,18 @@ using policies::DecisionKind;
 PolicyTable small_table() {
   PolicyTable table{.model_name = "small", .model_sha256 = "ab", .search_rows = 1000, .test_rows = 500};
   table.space.groups.push_back({0, "stage1", 16});
-  table.space.layers.push_back({.node = 0, .name = "stage1", .op = "Conv", .macs = 7, .parameters = 5, .in_channels = 16, .out_channels = 16,
-                                .kernel = 3, .stride = 1, .groups = 1, .input_elements = 3, .output_elements = 4});
+  table.space.layers.push_back({.node = 0,
+                                .name = "stage1",
+                                .op = "Conv",
+                                .macs = 7,
+                                .parameters = 5,
+                                .in_channels = 16,
+                                .out_channels = 16,
+                                .kernel = 3,
+                                .stride = 1,
+                                .groups = 1,
+                                .input_elements = 3,
+                                .output_elements = 4});
   table.space.decisions = {{DecisionKind::kKeptChannels, 0, "stage1/keep", {8, 16}},
                            {DecisionKind::kWeightBits, 0, "stage1/weight_bits", {2, 4, 8}}};
   table.search_correct = {100, 300, 400, 700, 800, 900};
