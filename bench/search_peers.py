@@ -39,8 +39,8 @@ PROBLEMS = [("zdt1", 6), ("zdt2", 6), ("zdt3", 6), ("carside", 7), ("dtlz2", 6),
 QUALITY_METHODS = ("botorch log-nehvi", "lathe bayes", "optuna tpe")
 EVOLUTION_METHODS = ("lathe nsga2", "pymoo nsga2, 20", "pymoo nsga2, 100")
 QUALITY_TRIALS, EVOLUTION_TRIALS = 100, 1000
-TABLE_TRIALS = 400
-TABLE_METRICS = ("latency_ms@raspberry-pi-4", "latency_ms@jetson-orin", "latency_ms@bismo-pynq-z1")
+TABLE_TRIALS, TABLE_PEER_TRIALS = 100, 400  # evaluations of Lathe and of the peers
+TABLE_METRICS = ("latency_ms@raspberry-pi-4", "latency_ms@jetson-orin/64", "latency_ms@bismo-pynq-z1")
 TABLE_PROBLEMS = [(metric, objectives) for objectives in (2, 3) for metric in TABLE_METRICS]  # 3: with the size
 
 
@@ -111,13 +111,14 @@ def evolution(results, settings):
 
 
 def table(results, settings):
-    methods = [*table_optimizers.LATHE, *table_optimizers.PEERS]
-    run_tasks(tasks_of(methods, TABLE_TRIALS, TABLE_PROBLEMS), results, settings, table_optimizers.run)
-    rows = [row for row in results.rows if row.get("trials") == TABLE_TRIALS]
-    for ours in ("lathe bayes", "lathe bayes, ddpg, nsga2"):
-        peer_tables.budget_table(rows, TABLE_PROBLEMS, (ours, 100), table_optimizers.PEERS, (100, TABLE_TRIALS))
-    for evaluations in (100, 200):
-        peer_tables.methods_table(rows, TABLE_PROBLEMS, evaluations, methods)
+    run_tasks([*tasks_of(table_optimizers.LATHE, TABLE_TRIALS, TABLE_PROBLEMS),
+               *tasks_of(table_optimizers.PEERS, TABLE_PEER_TRIALS, TABLE_PROBLEMS)], results, settings, table_optimizers.run)
+    rows = [row for row in results.rows if (row.get("problem"), row.get("dims")) in TABLE_PROBLEMS]
+    for ours in ("lathe bayes", "lathe bayes, ddpg", "lathe bayes, ddpg, nsga2", "lathe bayes, ddpg, nsga2 + sensitivities"):
+        peer_tables.budget_table(rows, TABLE_PROBLEMS, (ours, 100), table_optimizers.PEERS, (100, TABLE_PEER_TRIALS))
+    peer_tables.budget_table(rows, TABLE_PROBLEMS, ("lathe bayes, ddpg", 100), ("lathe bayes", "lathe ddpg"), (100,))
+    for evaluations in (25, 50, 100):
+        peer_tables.methods_table(rows, TABLE_PROBLEMS, evaluations, [*table_optimizers.LATHE, *table_optimizers.PEERS])
 
 
 def benchmark_ms(settings, name):

@@ -1,10 +1,14 @@
 // The public table from what measure_policies wrote: adds each policy's latency on the devices and its size.
 //
-//   table_of_parts MODEL.onnx PARTS OUT --search-rows 2000 --test-rows 1000 --devices raspberry-pi-4 jetson-orin ...
+//   table_of_parts MODEL.onnx PARTS OUT --search-rows 2000 --test-rows 1000 --devices raspberry-pi-4 jetson-orin/64 ...
+//
+// A device's name may be followed by the batch that its latency is of, which then is part of the metric's name.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -50,20 +54,42 @@ void read_parts(const std::string& parts, search::PolicyTable& table) {
   if (missing > 0) throw UserError(std::to_string(missing) + " of " + std::to_string(size) + " policies are not measured yet");
 }
 
+// The latency of one device as a column of the table.
+class LatencyColumn {
+ public:
+  // wanted: "jetson-orin" or "jetson-orin/64"
+  LatencyColumn(const std::string& wanted, const models::Network& network, const policies::CouplingAnalysis& analysis)
+      : name_("latency_ms@" + wanted),
+        device_(hwmodels::make_hardware_model(hwmodels::load_device(wanted.substr(0, wanted.find('/'))))),
+        builder_(network, analysis, batch_of(wanted)) {}
+
+  void add(const models::Network& network, const policies::CouplingAnalysis& analysis, const policies::Policy& policy,
+           search::PolicyTable& table) const {
+    const auto [counts, bits] = policies::setting_of(builder_, network, analysis, policy);
+    table.exact[name_].push_back(static_cast<float>(device_->predict(builder_.build(counts, bits)).latency_ms));
+  }
+
+ private:
+  static std::int64_t batch_of(const std::string& wanted) {
+    const std::size_t slash = wanted.find('/');
+    return slash == std::string::npos ? 1 : std::stoll(wanted.substr(slash + 1));
+  }
+
+  std::string name_;
+  std::unique_ptr<hwmodels::HardwareModel> device_;
+  policies::WorkloadBuilder builder_;
+};
+
 // Latencies on all devices, then the size: a column each.
 void add_exact_metrics(const Arguments& arguments, const models::Network& network, search::PolicyTable& table) {
   const policies::CouplingAnalysis analysis = policies::analyze_coupling(network);
   const policies::Importance importance = policies::weight_importance(network, analysis, "l1");
-  const policies::WorkloadBuilder builder(network, analysis, /*batch=*/1);
-  std::vector<std::unique_ptr<hwmodels::HardwareModel>> devices;
-  for (const std::string& name : arguments.devices) devices.push_back(hwmodels::make_hardware_model(hwmodels::load_device(name)));
+  std::vector<LatencyColumn> columns;
+  for (const std::string& wanted : arguments.devices) columns.emplace_back(wanted, network, analysis);
   for (std::uint64_t index = 0; index < policies::space_size(table.space); ++index) {
     const policies::Policy policy =
         bench::lattice_policy(network, analysis, importance, table.space, policies::candidate_at(table.space, index));
-    const auto [counts, bits] = policies::setting_of(builder, network, analysis, policy);
-    const policies::Workload workload = builder.build(counts, bits);
-    for (const auto& device : devices)
-      table.exact["latency_ms@" + device->device().name].push_back(static_cast<float>(device->predict(workload).latency_ms));
+    for (const LatencyColumn& column : columns) column.add(network, analysis, policy, table);
     const models::Network pruned =
         models::fold_batch_norm(policies::prune(network, analysis, policies::kept_channels(network, analysis, policy)));
     table.exact["packed_bytes"].push_back(static_cast<float>(policies::packed_bytes(pruned, policy)));
