@@ -13,6 +13,7 @@
 #include "policies/prune.h"
 #include "policies/quantize_network.h"
 #include "policies/search_space.h"
+#include "policies/weight_sparsity.h"
 
 namespace lathe::evaluators {
 namespace {
@@ -173,14 +174,29 @@ models::Network with_calibration_statistics(const models::Network& network, cons
   return recalibrate_batch_norm(network, at_most(calibration, options.batch_norm_rows), options.batch_size);
 }
 
-models::Network compress_float(const models::Network& network, const policies::CouplingAnalysis& analysis, const policies::Policy& policy,
-                               const Rows& calibration, const CompressionOptions& options) {
+models::Network cut_channels(const models::Network& network, const policies::CouplingAnalysis& analysis, const policies::Policy& policy,
+                             const Rows& calibration, const CompressionOptions& options) {
   const auto kept = policies::kept_channels(network, analysis, policy);
   if (!prunes(analysis, kept)) return network;
   const models::Network pruned = cut_and_reconstruct(network, analysis, kept, options);
   if (!options.recalibrate_batch_norm) return pruned;
   return with_moved_statistics(pruned, with_calibration_statistics(pruned, calibration, options),
                                cut_uncompressed(network, analysis, kept, calibration, options));
+}
+
+models::Network sparsify(const models::Network& network, const policies::Policy& policy, const Rows& calibration,
+                         const CompressionOptions& options) {
+  if (!policies::is_sparse(policy)) return network;
+  const models::Network sparse = options.sparsification == Sparsification::kSparseGpt ? sparsify_by_sparse_gpt(network, policy, calibration)
+                                                                                      : policies::sparsify_by_magnitude(network, policy);
+  if (!options.recalibrate_batch_norm) return sparse;
+  const Uncompressed reference{.trained = network, .calibrated = with_calibration_statistics(network, calibration, options)};
+  return with_moved_statistics(sparse, with_calibration_statistics(sparse, calibration, options), reference);
+}
+
+models::Network compress_float(const models::Network& network, const policies::CouplingAnalysis& analysis, const policies::Policy& policy,
+                               const Rows& calibration, const CompressionOptions& options) {
+  return sparsify(cut_channels(network, analysis, policy, calibration, options), policy, calibration, options);
 }
 
 models::Network quantize_simulated(const models::Network& pruned, const policies::Policy& policy, const Rows& calibration,
@@ -207,8 +223,9 @@ models::Network quantize_trainable(const models::Network& pruned, const policies
 models::Network compress_simulated(const models::Network& network, const policies::CouplingAnalysis& analysis,
                                    const policies::Policy& policy, const Dataset& dataset, const CompressionOptions& options) {
   const Rows& calibration = dataset.calibration;
-  // GPTQ looks at what the layers of the pruned network read, so that has to be right first.
-  if (!options.recalibrate_batch_norm || !rounds_weights(policy) || options.weight_rounding == WeightRounding::kGptq)
+  // GPTQ and SparseGPT look at what the layers of the pruned network read, so that has to be right first.
+  if (!options.recalibrate_batch_norm || !rounds_weights(policy) || options.weight_rounding == WeightRounding::kGptq ||
+      policies::is_sparse(policy))
     return quantize_simulated(compress_float(network, analysis, policy, calibration, options), policy, calibration, options);
   // One recalibration for pruning and rounding together.
   const auto kept = policies::kept_channels(network, analysis, policy);
