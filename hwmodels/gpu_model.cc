@@ -30,6 +30,7 @@ constexpr double kWinogradOutputs = 4, kWinogradProducts = 16, kWinogradTransfor
 struct GpuType {
   ComputeType type;
   bool is_tensor_core;
+  double sparse_speedup = 1;  // of products by 2:4 sparse weights
 };
 
 struct GpuParameters {
@@ -60,14 +61,15 @@ struct GpuParameters {
         dram_pj_per_byte(d.at("dram_pj_per_byte")),
         static_power_w(d.at("static_power_w")),
         memory_bytes(d.at("memory_bytes")),
+        sparse_overhead_s(d.value_or("sparse_overhead_s", 0)),
         simt({32, d.at("fp32_macs_per_cycle"), d.at("fp32_pj_per_mac")}) {
-    const auto add = [&](int bits, const char* rate, const char* energy, const char* energy_otherwise) {
+    const auto add = [&](int bits, const char* rate, const char* energy, const char* energy_otherwise, double sparse_speedup = 1) {
       if (!d.parameters.contains(rate)) return;
-      types.push_back({{bits, d.at(rate), d.value_or(energy, d.at(energy_otherwise))}, true});
+      types.push_back({{bits, d.at(rate), d.value_or(energy, d.at(energy_otherwise))}, true, sparse_speedup});
     };
     add(4, "int4_macs_per_cycle", "int4_pj_per_mac", "int8_pj_per_mac");
-    add(8, "int8_macs_per_cycle", "int8_pj_per_mac", "int8_pj_per_mac");
-    add(16, "fp16_macs_per_cycle", "fp16_pj_per_mac", "fp16_pj_per_mac");
+    add(8, "int8_macs_per_cycle", "int8_pj_per_mac", "int8_pj_per_mac", d.value_or("int8_sparse_speedup", 1));
+    add(16, "fp16_macs_per_cycle", "fp16_pj_per_mac", "fp16_pj_per_mac", d.value_or("fp16_sparse_speedup", 1));
     add(32, "tf32_macs_per_cycle", "tf32_pj_per_mac", "fp32_pj_per_mac");
     types.push_back({simt, false});
   }
@@ -78,7 +80,7 @@ struct GpuParameters {
   double step_latency_s, simt_step_latency_s;
   double alignment_bytes, step_bytes, shared_bytes_per_s, tile_overhead_s;
   double l2_bytes, l2_bytes_per_s, dram_bytes_per_s, overhead_s, convolution_overhead_s;
-  double l2_pj_per_byte, dram_pj_per_byte, static_power_w, memory_bytes;
+  double l2_pj_per_byte, dram_pj_per_byte, static_power_w, memory_bytes, sparse_overhead_s;
   ComputeType simt;
   std::vector<GpuType> types;  // ascending in bits
 };
@@ -113,7 +115,9 @@ class GpuModel final : public HardwareModel {
   OpEstimate estimate(const OpWorkload& policy_op) const {
     const OpWorkload op = at_device_widths(policy_op, device_.capabilities);
     const OpDemand demand = op_demand(op);
-    const OpBytes bytes = op_bytes(op, device_.capabilities);
+    OpWorkload dense = op;
+    dense.sparsity = {};
+    const OpBytes bytes = op_bytes(dense, device_.capabilities);
     if (demand.kernel == KernelClass::kVector) return finish(vector_kernel(op, demand, bytes), bytes, p_.simt);
     const OpEstimate direct = finish(direct_kernel(op, demand, bytes), bytes, p_.simt);
     if (demand.kernel == KernelClass::kDepthwise) return direct;
@@ -134,7 +138,13 @@ class GpuModel final : public HardwareModel {
     for (const GpuType& gpu_type : p_.types) {
       // The last type is 32 bits wide, so there is always one that is wide enough. Attention kernels have no TF32 path.
       if (gpu_type.type.bits < bits || (op.kind == OpKind::kMatMul && gpu_type.is_tensor_core && gpu_type.type.bits == 32)) continue;
-      take_quicker(quickest_tile(demand, bytes, matrix_kernel(gpu_type, op.kind)), best);
+      MatrixKernel kernel = matrix_kernel(gpu_type, op.kind);
+      take_quicker(quickest_tile(demand, bytes, kernel), best);
+      if (!op.sparsity.is_two_of_four || gpu_type.sparse_speedup <= 1) continue;
+      // Small products are quicker by dense kernels, which run the same weights. The energy of a product is taken as that of a dense one.
+      kernel.type.macs_per_cycle *= gpu_type.sparse_speedup;
+      kernel.overhead_s += p_.sparse_overhead_s;
+      take_quicker(quickest_tile(demand, op_bytes(op, device_.capabilities), kernel), best);
     }
     return best;
   }

@@ -32,8 +32,8 @@ struct ConstraintsConfig {
 
 struct SearchConfig {
   int trials = 300;
-  int threads = 0;  // 0 = as many as the machine has
-  int round = 0;    // proposals a round; 0 = 4 for each agent
+  int threads = 0;                    // 0 = as many as the machine has
+  int round = 0;                      // proposals a round; 0 = 4 for each agent
   std::string allocation = "credit";  // of a round: equal, credit (to agents whose trials make the fronts grow)
   std::vector<search::AgentOptions> agents{{"ddpg", "ddpg", {}}, {"bayes", "bayes", {}}, {"nsga2", "nsga2", {}}};
   bool asynchronous = false;  // no rounds: nobody waits, and the trials depend on the measurements' times
@@ -49,6 +49,7 @@ struct EvaluatorConfig {
   std::string calibration = "mse";               // min_max, percentile, mse
   std::string reconstruction = "least_squares";  // of layers that read pruned channels: least_squares, none
   std::string weight_rounding = "nearest";       // of weights to their integers: nearest, gptq
+  std::string sparsification = "magnitude";      // of sparse layers' weights: magnitude, sparsegpt
   double timeout_seconds = 600;                  // kind command: for one policy
   std::int64_t rows = 0;                         // of the search split, a trial; 0 = all
   std::string cache;                             // folder of accuracies shared with other searches; "" = none
