@@ -172,8 +172,9 @@ TEST(Config, RecoveryGoesInStages) {
   EXPECT_THAT(config.space.sparsity, ElementsAre(0.5, 0.9));
   EXPECT_EQ(parse_config(to_yaml(config), kLabel).recover.recovery.stages, expected);
 
-  const std::vector<Fault> faults = faults_of_text(
-      std::string(kLeast) + "recover:\n  stages:\n    - {part: widths, steps: 2}\n    - {part: chanels}\n    - {part: channels, epoch: 1}\n");
+  const std::vector<Fault> faults =
+      faults_of_text(std::string(kLeast) +
+                     "recover:\n  stages:\n    - {part: widths, steps: 2}\n    - {part: chanels}\n    - {part: channels, epoch: 1}\n");
   std::vector<std::string> keys;
   for (const Fault& fault : faults) keys.push_back(fault.key);
   EXPECT_THAT(keys, testing::UnorderedElementsAre("recover.stages[0].steps", "recover.stages[1].part", "recover.stages[1].part",
