@@ -105,8 +105,8 @@ struct CalibratedPlan {
 CalibratedPlan calibrated_plan(const models::Network& folded, const policies::Policy& policy, const Rows& calibration,
                                const CompressionOptions& options) {
   CalibratedPlan result{.plan = policies::plan_activations(folded, policy)};
-  result.ranges =
-      calibrate_activations(folded, result.plan, at_most(calibration, options.range_rows), options.activation_method, options.batch_size);
+  result.ranges = calibrate_activations(folded, result.plan, at_most(calibration, options.range_rows), options.activation_method,
+                                        options.batch_size, options.device);
   return result;
 }
 
@@ -171,8 +171,19 @@ Uncompressed cut_uncompressed(const models::Network& network, const policies::Co
 }  // namespace
 
 models::Network with_calibration_statistics(const models::Network& network, const Rows& calibration, const CompressionOptions& options) {
-  return recalibrate_batch_norm(network, at_most(calibration, options.batch_norm_rows), options.batch_size);
+  return recalibrate_batch_norm(network, at_most(calibration, options.batch_norm_rows), options.batch_size, options.device);
 }
+
+namespace {
+
+// With statistics that fit the rounded weights of a network whose pruning is done.
+models::Network recalibrated_alone(const models::Network& pruned, const policies::Policy& policy, const Rows& calibration,
+                                   const CompressionOptions& options) {
+  const Uncompressed reference{.trained = pruned, .calibrated = with_calibration_statistics(pruned, calibration, options)};
+  return recalibrated_for_rounded_weights(pruned, reference, policy, calibration, options);
+}
+
+}  // namespace
 
 models::Network cut_channels(const models::Network& network, const policies::CouplingAnalysis& analysis, const policies::Policy& policy,
                              const Rows& calibration, const CompressionOptions& options) {
@@ -199,12 +210,23 @@ models::Network compress_float(const models::Network& network, const policies::C
   return sparsify(cut_channels(network, analysis, policy, calibration, options), policy, calibration, options);
 }
 
+models::Network compress_for_rounding(const models::Network& network, const policies::CouplingAnalysis& analysis,
+                                      const policies::Policy& policy, const Rows& calibration, const CompressionOptions& options) {
+  if (!options.recalibrate_batch_norm || !rounds_weights(policy)) return compress_float(network, analysis, policy, calibration, options);
+  if (policies::is_sparse(policy))
+    return recalibrated_alone(compress_float(network, analysis, policy, calibration, options), policy, calibration, options);
+  // One recalibration for pruning and rounding together.
+  const auto kept = policies::kept_channels(network, analysis, policy);
+  const models::Network pruned = cut_and_reconstruct(network, analysis, kept, options);
+  const Uncompressed reference = cut_uncompressed(network, analysis, kept, calibration, options);
+  return recalibrated_for_rounded_weights(pruned, reference, policy, calibration, options);
+}
+
 models::Network quantize_simulated(const models::Network& pruned, const policies::Policy& policy, const Rows& calibration,
                                    const CompressionOptions& options) {
   if (options.weight_rounding == WeightRounding::kGptq) return round_and_fold(pruned, policy, calibration, options);
   if (!options.recalibrate_batch_norm || !rounds_weights(policy)) return fold_and_quantize(pruned, policy, calibration, options);
-  const Uncompressed reference{.trained = pruned, .calibrated = with_calibration_statistics(pruned, calibration, options)};
-  return fold_and_quantize(recalibrated_for_rounded_weights(pruned, reference, policy, calibration, options), policy, calibration, options);
+  return fold_and_quantize(recalibrated_alone(pruned, policy, calibration, options), policy, calibration, options);
 }
 
 WeightRounding parse_weight_rounding(const std::string& name) {
@@ -223,15 +245,10 @@ models::Network quantize_trainable(const models::Network& pruned, const policies
 models::Network compress_simulated(const models::Network& network, const policies::CouplingAnalysis& analysis,
                                    const policies::Policy& policy, const Dataset& dataset, const CompressionOptions& options) {
   const Rows& calibration = dataset.calibration;
-  // GPTQ and SparseGPT look at what the layers of the pruned network read, so that has to be right first.
-  if (!options.recalibrate_batch_norm || !rounds_weights(policy) || options.weight_rounding == WeightRounding::kGptq ||
-      policies::is_sparse(policy))
+  // GPTQ looks at what the layers of the pruned network read, so that has to be right first.
+  if (options.weight_rounding == WeightRounding::kGptq)
     return quantize_simulated(compress_float(network, analysis, policy, calibration, options), policy, calibration, options);
-  // One recalibration for pruning and rounding together.
-  const auto kept = policies::kept_channels(network, analysis, policy);
-  const models::Network pruned = cut_and_reconstruct(network, analysis, kept, options);
-  const Uncompressed reference = cut_uncompressed(network, analysis, kept, calibration, options);
-  return fold_and_quantize(recalibrated_for_rounded_weights(pruned, reference, policy, calibration, options), policy, calibration, options);
+  return fold_and_quantize(compress_for_rounding(network, analysis, policy, calibration, options), policy, calibration, options);
 }
 
 models::Network compress_delivered(const models::Network& network, const policies::CouplingAnalysis& analysis,

@@ -1,6 +1,7 @@
 // A policy made real on calibration data: prune -> reconstruction of the consumers -> zeros in sparse weights -> BatchNorm recalibration
-// with the weights as the policy rounds them -> BatchNorm folding -> quantization with calibrated ranges. The search measures the physically pruned network with
-// FakeQuantize (equal to masks, and faster); delivery is the same network lowered to QuantizeLinear/DequantizeLinear.
+// with the weights as the policy rounds them -> BatchNorm folding -> quantization with calibrated ranges. The search measures the
+// physically pruned network with FakeQuantize (equal to masks, and faster); delivery is the same network lowered to
+// QuantizeLinear/DequantizeLinear.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +34,7 @@ struct CompressionOptions {
   std::int64_t batch_norm_rows = 512;  // at most this many calibration rows
   std::int64_t range_rows = 128;
   std::int64_t batch_size = 64;
+  std::string device = "cpu";  // that runs the calibration rows: "cpu" or "cuda"
 };
 
 // The network with the BatchNormalization statistics of the calibration rows in place of those of its training.
@@ -49,6 +51,10 @@ models::Network sparsify(const models::Network& network, const policies::Policy&
 // Both in a row: the pruned float network.
 models::Network compress_float(const models::Network& network, const policies::CouplingAnalysis& analysis, const policies::Policy& policy,
                                const Rows& calibration, const CompressionOptions& options = {});
+// The same with statistics that also fit the weights as the policy rounds them (to nearest): what quantize_simulated() takes with
+// recalibrate_batch_norm = false, for all policies that differ in their activations alone.
+models::Network compress_for_rounding(const models::Network& network, const policies::CouplingAnalysis& analysis,
+                                      const policies::Policy& policy, const Rows& calibration, const CompressionOptions& options = {});
 // Recalibrates (for weights of less than 8 bits) and folds BatchNormalization of a pruned network and inserts FakeQuantize by the policy
 // with ranges calibrated on `calibration`.
 models::Network quantize_simulated(const models::Network& pruned, const policies::Policy& policy, const Rows& calibration,
