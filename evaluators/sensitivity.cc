@@ -37,7 +37,8 @@ struct Measured {
 };
 double loss_between(policies::DecisionKind kind, const Measured& low, const Measured& high, int value) {
   const double share = static_cast<double>(value - low.value) / (high.value - low.value);
-  if (kind == policies::DecisionKind::kKeptChannels) return low.loss + share * (high.loss - low.loss);
+  const bool is_width = kind == policies::DecisionKind::kWeightBits || kind == policies::DecisionKind::kActivationBits;
+  if (!is_width) return low.loss + share * (high.loss - low.loss);
   constexpr double kNoiseShare = 0.25;  // of the power of rounding noise that is left with one bit more
   constexpr double kLeast = 1e-6;       // a loss that counts as none; keeps the logarithm finite
   if (high.loss < kLeast) return low.loss * std::pow(kNoiseShare, value - low.value);

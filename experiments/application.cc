@@ -9,6 +9,7 @@
 #include "policies/policy.h"
 #include "policies/prune.h"
 #include "policies/search_space.h"
+#include "policies/weight_sparsity.h"
 
 namespace lathe::experiments {
 
@@ -23,9 +24,10 @@ Application apply_policy(const std::string& model, const std::string& policy_fil
   const models::Network network = policies::prepare_for_pruning(models::read_onnx(model));
   const policies::CouplingAnalysis analysis = policies::analyze_coupling(network);
   const policies::KeptChannels kept = policies::kept_channels(network, analysis, policy);
-  const models::Network result =
-      pruning == Pruning::kMask ? policies::mask(network, analysis, kept) : policies::prune(network, analysis, kept);
-  models::write_onnx(result, output);
+  const models::Network result = pruning == Pruning::kMask
+                                     ? policies::mask(network, analysis, kept)
+                                     : policies::sparsify_by_magnitude(policies::prune(network, analysis, kept), policy);
+  models::write_onnx(result, output, policies::sparse_initializers_for(policy));
 
   const auto count = [](std::int64_t number) { return format_count(static_cast<double>(number)); };
   Application done{.summary = count(models::total_parameters(network)) + " -> " + count(models::total_parameters(result)) +
@@ -34,7 +36,7 @@ Application apply_policy(const std::string& model, const std::string& policy_fil
   const bool has_widths = std::any_of(policy.layers.begin(), policy.layers.end(), [](const policies::LayerPolicy& layer) {
     return layer.weight_bits < 32 || layer.activation_bits < 32;
   });
-  if (has_widths && done.note.empty()) done.note = "note: only channels are cut; widths need data, see `lathe compress`";
+  if (has_widths && done.note.empty()) done.note = "note: channels and sparsity only; widths need data, see `lathe compress`";
   return done;
 }
 

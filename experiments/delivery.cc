@@ -1,5 +1,6 @@
 #include "experiments/delivery.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "models/base/error.h"
@@ -10,6 +11,7 @@
 #include "policies/prune.h"
 #include "policies/pruning_criterion.h"
 #include "policies/quantize_network.h"
+#include "policies/weight_sparsity.h"
 
 namespace lathe::experiments {
 namespace {
@@ -33,8 +35,8 @@ evaluators::RecoveryOptions recovery_options(const Experiment& experiment, doubl
   evaluators::RecoveryOptions options = experiment.config.recover.recovery;
   options.compression = experiment.compression_options();
   options.training.seed = experiment.config.seed;
-  options.fine_tune_epochs *= epochs_factor;
-  options.qat_epochs *= epochs_factor;
+  options.stages = evaluators::stages_of(options);
+  for (evaluators::RecoveryStage& stage : options.stages) stage.epochs *= epochs_factor;
   return options;
 }
 
@@ -46,10 +48,11 @@ struct Compressed {
 };
 
 Compressed compress(const Experiment& experiment, const policies::Policy& policy, Recovery recovery,
-                    const std::function<bool(const evaluators::RecoveryProgress&)>& progress) {
+                    const std::function<bool(const evaluators::RecoveryProgress&)>& progress,
+                    const evaluators::RecoveryCheckpoints& checkpoints) {
   const auto run = [&](double epochs_factor, const auto& callback) {
     return evaluators::recover(experiment.network, experiment.analysis, policy, *experiment.dataset,
-                               recovery_options(experiment, epochs_factor), callback);
+                               recovery_options(experiment, epochs_factor), callback, checkpoints);
   };
   Compressed result{.networks = run(/*epochs_factor=*/0, std::function<bool(const evaluators::RecoveryProgress&)>{})};
   result.search = experiment.builtin()->measure(result.networks.simulated, Split::kSearch);
@@ -88,8 +91,9 @@ policies::Figure accuracy_figure(const evaluators::Evaluation& evaluation, const
 }
 
 bool needs_training_rows(const ExperimentConfig& config) {
-  const evaluators::RecoveryOptions& recovery = config.recover.recovery;
-  return config.evaluator.kind == "builtin" && config.recover.policies > 0 && (recovery.fine_tune_epochs > 0 || recovery.qat_epochs > 0);
+  const std::vector<evaluators::RecoveryStage> stages = evaluators::stages_of(config.recover.recovery);
+  return config.evaluator.kind == "builtin" && config.recover.policies > 0 &&
+         std::any_of(stages.begin(), stages.end(), [](const auto& stage) { return stage.epochs > 0; });
 }
 
 std::int64_t packed_size(const Experiment& experiment, const policies::Policy& policy) {
@@ -126,16 +130,17 @@ void add_predictions(const Experiment& experiment, policies::Policy& policy) {
 }
 
 Delivery deliver(const Experiment& experiment, const policies::Policy& given, const evaluators::Evaluation& float_test, Recovery recovery,
-                 const std::function<bool(const evaluators::RecoveryProgress&)>& progress) {
+                 const std::function<bool(const evaluators::RecoveryProgress&)>& progress,
+                 const evaluators::RecoveryCheckpoints& checkpoints) {
   Delivery delivery{.policy = with_kept_channels(experiment, given)};
   policies::PolicyMetrics& metrics = delivery.policy.metrics;
   metrics = {};
   add_predictions(experiment, delivery.policy);
   if (experiment.builtin() != nullptr) {
-    const Compressed compressed = compress(experiment, delivery.policy, recovery, progress);
+    const Compressed compressed = compress(experiment, delivery.policy, recovery, progress, checkpoints);
     delivery.is_recovered = compressed.is_recovered;
     delivery.search = compressed.search;
-    delivery.onnx = models::serialize_onnx(compressed.networks.delivered);
+    delivery.onnx = models::serialize_onnx(compressed.networks.delivered, policies::sparse_initializers_for(delivery.policy));
     delivery.test = experiment.builtin()->measure(models::parse_onnx(delivery.onnx, "the compressed network"), Split::kTest);
     metrics.size_bytes = static_cast<std::int64_t>(delivery.onnx.size());
   } else {

@@ -26,9 +26,10 @@ struct DeliveryStopped {};
 
 // kept channels are filled in. The recovered network is kept only if it is no worse on the search split than the calibrated one: a few
 // epochs can also hurt. The file is read back and run; that is what is measured. Throws std::runtime_error where that fails.
-// predictions: every target's. seed: of the training. Thread-safe.
+// predictions: every target's. seed: of the training. checkpoints: from where a recovery that was cut short goes on. Thread-safe.
 Delivery deliver(const Experiment& experiment, const policies::Policy& policy, const evaluators::Evaluation& float_test, Recovery recovery,
-                 const std::function<bool(const evaluators::RecoveryProgress&)>& progress);
+                 const std::function<bool(const evaluators::RecoveryProgress&)>& progress,
+                 const evaluators::RecoveryCheckpoints& checkpoints = {});
 
 // A measured accuracy with its interval, where the evaluator says how many rows it took.
 policies::Figure accuracy_figure(const evaluators::Evaluation& evaluation, const std::string& split);

@@ -9,6 +9,8 @@
 #include "evaluators/evaluation_json.h"
 #include "experiments/run_directory.h"
 #include "models/base/sha256.h"
+#include "models/onnx_reader.h"
+#include "models/onnx_writer.h"
 
 namespace lathe::experiments {
 namespace {
@@ -61,6 +63,22 @@ Delivery DeliveryStore::find_or_make(std::int64_t trial, Recovery recovery, cons
   if (made) return *std::move(made);
   std::string onnx = bytes_of(file);
   return sha256(onnx) == kept.at("onnx_sha256").get<std::string>() ? delivery_of(kept, std::move(onnx)) : make();
+}
+
+evaluators::RecoveryCheckpoints DeliveryStore::checkpoints(std::int64_t trial) const {
+  const auto file_of = [folder = folder_, trial, settings = settings_hash_](const std::string& key) {
+    constexpr std::size_t kHashDigits = 16;
+    return folder + "/" + std::to_string(trial) + "-" + sha256(settings + key).substr(0, kHashDigits) + ".onnx";
+  };
+  return {.load = [file_of](const std::string& key) -> std::optional<models::Network> {
+            const std::string onnx = bytes_of(file_of(key));
+            return onnx.empty() ? std::nullopt : std::optional(models::parse_onnx(onnx, file_of(key)));
+          },
+          .save =
+              [file_of, folder = folder_](const std::string& key, const models::Network& network) {
+                fs::create_directories(folder);
+                write_atomically(file_of(key), models::serialize_onnx(network));
+              }};
 }
 
 void DeliveryStore::clear() {

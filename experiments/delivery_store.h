@@ -19,6 +19,8 @@ class DeliveryStore {
 
   // The trial's delivery as it is kept, else what `make` gives, kept. Thread-safe for different trials.
   Delivery find_or_make(std::int64_t trial, Recovery recovery, const std::function<Delivery()>& make);
+  // What the trainings of the trial's recovery reached, in files, so that one that was cut short is taken up after the last that finished.
+  evaluators::RecoveryCheckpoints checkpoints(std::int64_t trial) const;
   // Drops the files, once their copies in `models/` are written.
   void clear();
 

@@ -1,7 +1,8 @@
 #include "experiments/device_metrics.h"
 
-#include <cmath>
 #include <limits>
+
+#include "policies/sparse_storage.h"
 
 namespace lathe::experiments {
 
@@ -20,7 +21,7 @@ int packed_metric(const Experiment& experiment) {
 }
 
 double packed_bytes(const Experiment& experiment, const policies::Candidate& candidate) {
-  constexpr double kFloatBytes = 4, kBitsPerByte = 8;
+  constexpr double kFloatBytes = 4;
   constexpr int kWidestWithScale = 8;         // narrower weights carry one float scale a channel
   constexpr double kFoldedParameters = 0.25;  // scale, offset, mean and variance fold to one bias
   const policies::WorkloadSetting setting = policies::setting_of(experiment.builder, experiment.space, candidate);
@@ -30,7 +31,7 @@ double packed_bytes(const Experiment& experiment, const policies::Candidate& can
     const bool is_folded = work.is_fused && experiment.network.nodes[static_cast<std::size_t>(work.node)].op == "BatchNormalization";
     bytes += kFloatBytes * static_cast<double>(work.table_elements) * (is_folded ? kFoldedParameters : 1);
     if (work.weight_elements == 0) continue;
-    bytes += std::ceil(static_cast<double>(work.weight_elements) * work.weight_bits / kBitsPerByte);
+    bytes += static_cast<double>(policies::stored_bytes(work.weight_elements, policies::kept_weights(work), work.weight_bits));
     if (work.weight_bits <= kWidestWithScale) bytes += kFloatBytes * static_cast<double>(work.out_channels);
   }
   return bytes;

@@ -9,23 +9,26 @@
 #include "models/base/error.h"
 #include "models/onnx_writer.h"
 #include "policies/layer_policies.h"
+#include "policies/weight_sparsity.h"
 
 namespace lathe::experiments {
 namespace {
 
 using nlohmann::json;
 
-// The delivered file's size does not depend on what calibration finds, so the cheapest calibration will do.
+// The delivered file's size does not depend on what calibration finds (of a sparse policy only by weights that rounding makes zero), so the
+// cheapest calibration will do.
 std::int64_t delivered_bytes(const Experiment& experiment, const policies::Policy& policy) {
   evaluators::CompressionOptions cheap = experiment.compression_options();
   cheap.activation_method = policies::RangeMethod::kMinMax;
   cheap.weight_method = policies::RangeMethod::kMinMax;
   cheap.reconstruction = nullptr;
+  cheap.sparsification = evaluators::Sparsification::kMagnitude;
   cheap.recalibrate_batch_norm = false;
   cheap.range_rows = cheap.batch_size = 1;
   const models::Network delivered =
       evaluators::compress_delivered(experiment.network, experiment.analysis, policy, *experiment.dataset, cheap);
-  return static_cast<std::int64_t>(models::serialize_onnx(delivered).size());
+  return static_cast<std::int64_t>(models::serialize_onnx(delivered, policies::sparse_initializers_for(policy)).size());
 }
 
 evaluators::Split split_of(const json& request) {

@@ -141,7 +141,8 @@ void Experiment::make_evaluator() {
 std::string Experiment::evaluation_context() const {
   return "lathe " LATHE_VERSION "\nmodel " + network.sha256 + "\ndata " + (dataset ? evaluators::content_sha256(*dataset) : "") +
          "\nmetric " + (uses_agreement() ? "agreement" : "accuracy") + "\ncalibration " + config.evaluator.calibration +
-         "\nreconstruction " + config.evaluator.reconstruction + "\nweight rounding " + config.evaluator.weight_rounding + "\nevaluator " +
+         "\nreconstruction " + config.evaluator.reconstruction + "\nweight rounding " + config.evaluator.weight_rounding +
+         (config.evaluator.sparsification == "magnitude" ? "" : "\nsparsification " + config.evaluator.sparsification) + "\nevaluator " +
          config.evaluator.kind + " " + config.evaluator.command;
 }
 
@@ -174,6 +175,7 @@ evaluators::CompressionOptions Experiment::compression_options() const {
                                          .batch_norm_reference = batch_norm_reference_ ? &*batch_norm_reference_ : nullptr};
   options.activation_method = policies::parse_range_method(config.evaluator.calibration);
   options.weight_rounding = evaluators::parse_weight_rounding(config.evaluator.weight_rounding);
+  options.sparsification = evaluators::parse_sparsification(config.evaluator.sparsification);
   return options;
 }
 

@@ -96,6 +96,7 @@ json device_json(const hwmodels::DeviceSpec& device) {
           {"channel_granularity", device.capabilities.channel_granularity},
           {"weight_bits", device.capabilities.weight_bits},
           {"activation_bits", device.capabilities.activation_bits},
+          {"runs_two_of_four", device.capabilities.runs_two_of_four},
           {"parameters", parameters},
           {"file", device.file}};
 }
@@ -106,6 +107,7 @@ std::string device_text(const hwmodels::DeviceSpec& device) {
   text += "channel granularity  " + std::to_string(device.capabilities.channel_granularity) + "\n";
   text += "weight bits          " + join_numbers(device.capabilities.weight_bits) + "\n";
   text += "activation bits      " + join_numbers(device.capabilities.activation_bits) + "\n";
+  if (device.capabilities.runs_two_of_four) text += "sparse weights       2:4\n";
   if (!device.calibration.empty()) text += "calibration          " + device.calibration + "\n";
   text += "file                 " + device.file + "\n\n";
   TextTable table({{"parameter"}, {"value", TextTable::Align::kRight}, {"source"}});

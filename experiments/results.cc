@@ -35,7 +35,8 @@ json accuracy_json(const evaluators::Evaluation& evaluation, const char* split) 
 json decisions_json(const policies::SearchSpace& space) {
   const std::map<policies::DecisionKind, std::string> kinds{{policies::DecisionKind::kKeptChannels, "channels"},
                                                             {policies::DecisionKind::kWeightBits, "weight_bits"},
-                                                            {policies::DecisionKind::kActivationBits, "activation_bits"}};
+                                                            {policies::DecisionKind::kActivationBits, "activation_bits"},
+                                                            {policies::DecisionKind::kKeptWeights, "kept_weights"}};
   json list = json::array();
   for (const policies::Decision& decision : space.decisions)
     list.push_back(

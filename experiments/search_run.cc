@@ -243,11 +243,13 @@ class SearchRun {
               const bool is_spared = config().recover.only_where_needed && trial.metrics[kAccuracyMetric] >= least_accuracy();
               const Recovery recovery = is_spared ? Recovery::kNone : Recovery::kAsConfigured;
               work[i]->second = deliveries_->find_or_make(trial.id, recovery, [&] {
-                return deliver(experiment_, experiment_.to_policy(trial.candidate), float_test, recovery,
-                               [&](const evaluators::RecoveryProgress& now) {
-                                 progress_.update(done, with_share_done(now));
-                                 return !is_interrupted();
-                               });
+                return deliver(
+                    experiment_, experiment_.to_policy(trial.candidate), float_test, recovery,
+                    [&](const evaluators::RecoveryProgress& now) {
+                      progress_.update(done, with_share_done(now));
+                      return !is_interrupted();
+                    },
+                    deliveries_->checkpoints(trial.id));
               });
             });
             progress_.update(++done, "");

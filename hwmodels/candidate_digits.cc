@@ -10,21 +10,7 @@
 namespace lathe::hwmodels {
 
 using policies::Decision;
-using policies::DecisionKind;
 using policies::WorkloadSetting;
-
-void apply_choice(const policies::SearchSpace& space, int decision_index, int choice, WorkloadSetting& setting) {
-  const Decision& decision = space.decisions[static_cast<std::size_t>(decision_index)];
-  const auto subject = static_cast<std::size_t>(decision.subject);
-  const int value = decision.values[static_cast<std::size_t>(choice)];
-  if (decision.kind == DecisionKind::kKeptChannels) {
-    setting.kept_counts[static_cast<std::size_t>(space.groups[subject].group)] = value;
-    return;
-  }
-  policies::WorkloadBuilder::Bits& bits = setting.bits[static_cast<std::size_t>(space.layers[subject].node)];
-  if (decision.kind == DecisionKind::kWeightBits) bits.weight = value;
-  if (decision.kind == DecisionKind::kActivationBits || space.tie_bits) bits.activation = value;
-}
 
 CandidateDigits::CandidateDigits(const policies::SearchSpace& space) : space_(space) {
   for (const Decision& decision : space.decisions) extents_.push_back(static_cast<int>(decision.values.size()));
@@ -54,7 +40,7 @@ int CandidateDigits::derive(const std::vector<int>& slots, const std::vector<std
 
 void CandidateDigits::apply(int slot, int value, WorkloadSetting& setting) const {
   if (is_choice(slot)) {
-    apply_choice(space_, slot, value, setting);
+    policies::apply_choice(space_, slot, value, setting);
     return;
   }
   const std::uint32_t combination =

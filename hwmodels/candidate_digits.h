@@ -64,7 +64,4 @@ class CandidateDigits {
   std::map<std::pair<std::vector<int>, std::vector<std::uint32_t>>, int> known_;
 };
 
-// Sets in `setting` what one decision says.
-void apply_choice(const policies::SearchSpace& space, int decision, int choice, policies::WorkloadSetting& setting);
-
 }  // namespace lathe::hwmodels

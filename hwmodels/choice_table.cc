@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "hwmodels/op_demand.h"
+#include "policies/weight_sparsity.h"
 
 namespace lathe::hwmodels {
 namespace {
@@ -108,12 +109,15 @@ std::optional<int> ChoiceTableMaker::decision_slot(int index, bool is_own) {
   const bool sets_weights = decision.kind == DecisionKind::kWeightBits && is_own;
   const bool sets_activations =
       decision.kind == DecisionKind::kActivationBits || (decision.kind == DecisionKind::kWeightBits && space_.tie_bits);
+  // Sparsity that the device cannot use leaves the operator as it is.
+  const bool sets_sparsity = decision.kind == DecisionKind::kKeptWeights && is_own && capabilities_.runs_two_of_four &&
+                             space_.sparsity_pattern == policies::kTwoOfFour;
   Numbering<Widths> classes;
   std::vector<std::uint32_t> class_of;
   for (const int value : decision.values) {
-    class_of.push_back(classes.of({is_group       ? value
-                                   : sets_weights ? width_on_device(value, capabilities_.weight_bits)
-                                                  : 0,
+    class_of.push_back(classes.of({is_group || sets_sparsity ? value
+                                   : sets_weights            ? width_on_device(value, capabilities_.weight_bits)
+                                                             : 0,
                                    sets_activations ? width_on_device(value, capabilities_.activation_bits) : 0}));
   }
   if (classes.size() < 2) return std::nullopt;

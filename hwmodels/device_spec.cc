@@ -17,8 +17,9 @@
 namespace lathe::hwmodels {
 namespace {
 
-constexpr DeviceClass kClasses[] = {DeviceClass::kArmCpu,        DeviceClass::kArmMcu,       DeviceClass::kGpu,    DeviceClass::kFpgaDpu,
-                                    DeviceClass::kFpgaBitSerial, DeviceClass::kFpgaDataflow, DeviceClass::kX86Cpu, DeviceClass::kLookupTable};
+constexpr DeviceClass kClasses[] = {DeviceClass::kArmCpu,  DeviceClass::kArmMcu,        DeviceClass::kGpu,
+                                    DeviceClass::kFpgaDpu, DeviceClass::kFpgaBitSerial, DeviceClass::kFpgaDataflow,
+                                    DeviceClass::kX86Cpu,  DeviceClass::kLookupTable};
 
 std::string joined(const std::vector<std::string>& words) {
   std::string text;
@@ -191,7 +192,7 @@ class DeviceParser {
     const YAML::Node map = root["capabilities"];
     if (!map || !map.IsMap()) return fault(map ? map : root, "capabilities", map ? "expected a map" : "missing key");
     const std::string path = "capabilities.";
-    check_keys(map, path, {"channel_granularity", "weight_bits", "activation_bits"});
+    check_keys(map, path, {"channel_granularity", "weight_bits", "activation_bits", "runs_two_of_four"});
     for (const char* key : {"channel_granularity", "weight_bits", "activation_bits"}) {
       if (!map[key]) fault(map, path + key, "missing key");
     }
@@ -204,6 +205,10 @@ class DeviceParser {
     }
     read_bits(map, path, "weight_bits", spec_.capabilities.weight_bits);
     read_bits(map, path, "activation_bits", spec_.capabilities.activation_bits);
+    if (!map["runs_two_of_four"]) return;
+    const auto value = sourced_value(map, path, "runs_two_of_four");
+    if (value && !YAML::convert<bool>::decode(*value, spec_.capabilities.runs_two_of_four))
+      fault(*value, path + "runs_two_of_four.value", "expected true or false");
   }
 
   void read_bits(const YAML::Node& map, const std::string& path, const std::string& key, std::vector<int>& bits) {

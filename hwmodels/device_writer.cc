@@ -50,6 +50,7 @@ std::string device_yaml(const DeviceSpec& device) {
   emit_sourced(out, device, "channel_granularity", YAML::Node(device.capabilities.channel_granularity));
   emit_sourced(out, device, "weight_bits", list_of(device.capabilities.weight_bits));
   emit_sourced(out, device, "activation_bits", list_of(device.capabilities.activation_bits));
+  if (device.capabilities.runs_two_of_four) emit_sourced(out, device, "runs_two_of_four", YAML::Node(true));
   out << YAML::EndMap << YAML::Key << "parameters" << YAML::Value << YAML::BeginMap;
   for (const auto& [key, value] : device.parameters) emit_sourced(out, device, key, YAML::Node(exact(value)));
   out << YAML::EndMap << YAML::EndMap;

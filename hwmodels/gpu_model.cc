@@ -36,6 +36,7 @@ constexpr double kWinogradOutputs = 4, kWinogradProducts = 16, kWinogradTransfor
 struct GpuType {
   ComputeType type;
   bool is_tensor_core;
+  double sparse_speedup = 1;  // of products by 2:4 sparse weights
 };
 
 struct GpuParameters {
@@ -66,14 +67,15 @@ struct GpuParameters {
         convolution_overhead_s(d.at("convolution_overhead_s")),
         active_power_w(d.value_or("active_power_w", 0)),
         tensor_core_tiles(d.parameters.contains("warpgroup_columns") ? std::span<const Tile>(kWarpgroupTiles) : kTiles),
+        sparse_overhead_s(d.value_or("sparse_overhead_s", 0)),
         simt({32, d.at("fp32_macs_per_cycle"), d.at("fp32_pj_per_mac")}) {
-    const auto add = [&](int bits, const char* rate, const char* energy, const char* energy_otherwise) {
+    const auto add = [&](int bits, const char* rate, const char* energy, const char* energy_otherwise, double sparse_speedup = 1) {
       if (!d.parameters.contains(rate)) return;
-      types.push_back({{bits, d.at(rate), d.value_or(energy, d.at(energy_otherwise))}, true});
+      types.push_back({{bits, d.at(rate), d.value_or(energy, d.at(energy_otherwise))}, true, sparse_speedup});
     };
     add(4, "int4_macs_per_cycle", "int4_pj_per_mac", "int8_pj_per_mac");
-    add(8, "int8_macs_per_cycle", "int8_pj_per_mac", "int8_pj_per_mac");
-    add(16, "fp16_macs_per_cycle", "fp16_pj_per_mac", "fp16_pj_per_mac");
+    add(8, "int8_macs_per_cycle", "int8_pj_per_mac", "int8_pj_per_mac", d.value_or("int8_sparse_speedup", 1));
+    add(16, "fp16_macs_per_cycle", "fp16_pj_per_mac", "fp16_pj_per_mac", d.value_or("fp16_sparse_speedup", 1));
     add(32, "tf32_macs_per_cycle", "tf32_pj_per_mac", "fp32_pj_per_mac");
     types.push_back({simt, false});
   }
@@ -88,6 +90,7 @@ struct GpuParameters {
   double overhead_s, convolution_overhead_s;
   double active_power_w;
   std::span<const Tile> tensor_core_tiles;
+  double sparse_overhead_s;
   ComputeType simt;
   std::vector<GpuType> types;  // ascending in bits
 };
@@ -107,7 +110,9 @@ class GpuEstimator final : public OpEstimator {
 
   OpEstimate estimate(const OpWorkload& op) const override {
     const OpDemand demand = op_demand(op);
-    const OpBytes bytes = op_bytes(op, capabilities_);
+    OpWorkload dense = op;
+    dense.sparsity = {};
+    const OpBytes bytes = op_bytes(dense, capabilities_);
     if (demand.kernel == KernelClass::kVector) return finish(vector_kernel(op, demand, bytes), bytes, p_.simt);
     const OpEstimate direct = finish(direct_kernel(op, demand, bytes), bytes, p_.simt);
     if (demand.kernel == KernelClass::kDepthwise) return direct;
@@ -129,7 +134,13 @@ class GpuEstimator final : public OpEstimator {
     for (const GpuType& gpu_type : p_.types) {
       // The last type is 32 bits wide, so there is always one that is wide enough. Attention kernels have no TF32 path.
       if (gpu_type.type.bits < bits || (op.kind == OpKind::kMatMul && gpu_type.is_tensor_core && gpu_type.type.bits == 32)) continue;
-      take_quicker(quickest_tile(demand, bytes, matrix_kernel(gpu_type, op.kind)), best);
+      MatrixKernel kernel = matrix_kernel(gpu_type, op.kind);
+      take_quicker(quickest_tile(demand, bytes, kernel), best);
+      if (!op.sparsity.is_two_of_four || gpu_type.sparse_speedup <= 1) continue;
+      // Small products are quicker by dense kernels, which run the same weights. The energy of a product is taken as that of a dense one.
+      kernel.type.macs_per_cycle *= gpu_type.sparse_speedup;
+      kernel.overhead_s += p_.sparse_overhead_s;
+      take_quicker(quickest_tile(demand, op_bytes(op, capabilities_), kernel), best);
     }
     return best;
   }

@@ -44,7 +44,7 @@ std::int64_t peak_activation_bytes(const policies::Workload& workload, const pol
 
 std::int64_t op_weight_bytes(const policies::OpWorkload& op, const policies::DeviceCapabilities& capabilities) {
   constexpr int kFloatBytes = 4;
-  return packed_bytes(op.weight_elements, width_on_device(op.weight_bits, capabilities.weight_bits)) + kFloatBytes * op.table_elements;
+  return (stored_weight_bits(op, capabilities) + 7) / 8 + kFloatBytes * op.table_elements;
 }
 
 std::int64_t weight_bytes(const policies::Workload& workload, const policies::DeviceCapabilities& capabilities) {

@@ -88,10 +88,21 @@ int width_on_device(int bits, const std::vector<int>& widths) {
   return found == widths.end() ? widths.back() : *found;
 }
 
+bool runs_sparse(const OpWorkload& op, const policies::DeviceCapabilities& capabilities) {
+  return op.kind == OpKind::kGemm && op.sparsity.is_two_of_four && capabilities.runs_two_of_four;
+}
+
+std::int64_t stored_weight_bits(const OpWorkload& op, const policies::DeviceCapabilities& capabilities) {
+  const int width = width_on_device(op.weight_bits, capabilities.weight_bits);
+  constexpr int kPositionBits = 2;
+  return runs_sparse(op, capabilities) ? policies::kept_weights(op) * (width + kPositionBits) : op.weight_elements * width;
+}
+
 OpWorkload at_device_widths(OpWorkload op, const policies::DeviceCapabilities& capabilities) {
   op.weight_bits = width_on_device(op.weight_bits, capabilities.weight_bits);
   op.input_bits = width_on_device(op.input_bits, capabilities.activation_bits);
   op.output_bits = width_on_device(op.output_bits, capabilities.activation_bits);
+  if (!runs_sparse(op, capabilities)) op.sparsity = {};
   return op;
 }
 
@@ -99,7 +110,7 @@ OpBytes op_bytes(const OpWorkload& op, const policies::DeviceCapabilities& capab
   constexpr double kBitsPerByte = 8;
   return {.input = static_cast<double>(op.input_elements) * width_on_device(op.input_bits, capabilities.activation_bits) / kBitsPerByte,
           .output = static_cast<double>(op.output_elements) * width_on_device(op.output_bits, capabilities.activation_bits) / kBitsPerByte,
-          .weights = static_cast<double>(op.weight_elements) * width_on_device(op.weight_bits, capabilities.weight_bits) / kBitsPerByte};
+          .weights = static_cast<double>(stored_weight_bits(op, capabilities)) / kBitsPerByte};
 }
 
 int required_bits(const OpWorkload& op) {

@@ -31,6 +31,12 @@ OpDemand op_demand(const policies::OpWorkload& op);
 // layers as its widest integer: its tool chain quantizes them).
 int width_on_device(int bits, const std::vector<int>& widths);
 
+// Whether the device skips the operator's zero weights: products only, which is where libraries offer 2:4 (cuSPARSELt).
+bool runs_sparse(const policies::OpWorkload& op, const policies::DeviceCapabilities& capabilities);
+// Of all its weights as the device stores them: at its widths, and of 2:4 where it runs that the kept ones with two bits of position each
+// (A. Mishra et al., Accelerating Sparse Deep Neural Networks, 2021, section 3.1).
+std::int64_t stored_weight_bits(const policies::OpWorkload& op, const policies::DeviceCapabilities& capabilities);
+
 // The operator at the widths that the device stores. Models see nothing else, so that two policies whose widths the device stores alike
 // cost the same to the last bit, and tables need no entry for each.
 policies::OpWorkload at_device_widths(policies::OpWorkload op, const policies::DeviceCapabilities& capabilities);

@@ -19,6 +19,7 @@
 #include "models/internal/onnx_proto.h"
 #include "models/internal/operand_checks.h"
 #include "models/internal/sample_independence.h"
+#include "models/internal/sparse_proto.h"
 #include "models/operators.h"
 
 namespace lathe::models {
@@ -40,7 +41,8 @@ class Importer {
   Network run() {
     if (graph_.output_size() == 0) throw UserError(Fault{.expected = "the graph has no outputs"});
     for (const auto& tensor : graph_.initializer()) ids_[tensor.name()] = builder_.add_constant(tensor.name(), internal::tensor_of(tensor));
-    if (graph_.sparse_initializer_size() > 0) throw UserError(Fault{.expected = "sparse initializers are not supported"});
+    for (const auto& sparse : graph_.sparse_initializer())
+      ids_[sparse.values().name()] = builder_.add_constant(sparse.values().name(), internal::tensor_of(sparse));
     for (const auto& input : graph_.input()) {
       if (!ids_.contains(input.name())) import_input(input);
     }

@@ -15,6 +15,7 @@
 
 #include "models/base/error.h"
 #include "models/internal/onnx_proto.h"
+#include "models/internal/sparse_proto.h"
 
 namespace lathe::models {
 namespace {
@@ -55,7 +56,19 @@ void add_node(onnx::GraphProto& graph, const Network& network, const Node& node)
   for (const auto& [name, attribute] : node.attributes) *proto->add_attribute() = internal::proto_of(attribute, name);
 }
 
-onnx::ModelProto model_of(const Network& network) {
+void add_initializer(onnx::GraphProto& graph, const Tensor& tensor, const std::string& name, SparseInitializers sparse) {
+  constexpr std::int64_t kMatrix = 2;  // vectors of zeros (zero points) are no sparse weights
+  if (sparse == SparseInitializers::kWhereSmaller && tensor.rank() >= kMatrix) {
+    const internal::NonZeros kept = internal::non_zeros_of(tensor);
+    if (kept.positions.bytes().size() + kept.values.bytes().size() < tensor.bytes().size()) {
+      *graph.add_sparse_initializer() = internal::proto_of(kept, tensor.shape(), name);
+      return;
+    }
+  }
+  *graph.add_initializer() = internal::proto_of(tensor, name);
+}
+
+onnx::ModelProto model_of(const Network& network, SparseInitializers sparse) {
   onnx::ModelProto model;
   model.set_ir_version(ir_version_of(network.opset));
   model.set_producer_name("lathe");
@@ -69,7 +82,7 @@ onnx::ModelProto model_of(const Network& network) {
   onnx::GraphProto& graph = *model.mutable_graph();
   graph.set_name(network.name.empty() ? "network" : network.name);
   for (const ValueId id : network.inputs) fill_value_info(graph.add_input(), network.value(id));
-  for (const auto& [id, tensor] : network.constants) *graph.add_initializer() = internal::proto_of(tensor, network.value(id).name);
+  for (const auto& [id, tensor] : network.constants) add_initializer(graph, tensor, network.value(id).name, sparse);
   for (const Node& node : network.nodes) add_node(graph, network, node);
   for (const ValueId id : network.outputs) fill_value_info(graph.add_output(), network.value(id));
   return model;
@@ -81,8 +94,8 @@ std::string error_text() {
 
 }  // namespace
 
-std::string serialize_onnx(const Network& network) {
-  const onnx::ModelProto model = model_of(network);
+std::string serialize_onnx(const Network& network, SparseInitializers sparse) {
+  const onnx::ModelProto model = model_of(network, sparse);
   try {
     onnx::checker::check_model(model);
   } catch (const std::exception& error) {
@@ -98,8 +111,8 @@ std::string serialize_onnx(const Network& network) {
   return bytes;
 }
 
-void write_onnx(const Network& network, const std::string& path) {
-  const std::string bytes = serialize_onnx(network);
+void write_onnx(const Network& network, const std::string& path, SparseInitializers sparse) {
+  const std::string bytes = serialize_onnx(network, sparse);
   const std::string temporary = path + ".tmp" + std::to_string(getpid());
   const auto fail = [&](const std::string& why) {
     std::error_code ignored;

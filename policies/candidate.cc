@@ -72,6 +72,7 @@ Policy to_policy(const models::Network& network, const SearchSpace& space, const
   LATHE_CHECK(is_legal(space, candidate)) << "candidate of another search space";
   Policy policy{.model_name = network.name, .model_sha256 = network.sha256};
   std::vector<LayerInfo> layers = space.layers;
+  std::vector<double> sparsity(layers.size(), 0);
   for (std::size_t i = 0; i < space.decisions.size(); ++i) {
     const Decision& decision = space.decisions[i];
     const int value = decision.values[static_cast<std::size_t>(candidate.choices[i])];
@@ -80,17 +81,25 @@ Policy to_policy(const models::Network& network, const SearchSpace& space, const
       if (value < group.channels) policy.groups.push_back(group_policy(group, value, importance, criterion));
       continue;
     }
-    LayerInfo& layer = layers[static_cast<std::size_t>(decision.subject)];
+    const auto subject = static_cast<std::size_t>(decision.subject);
+    if (decision.kind == DecisionKind::kKeptWeights) {
+      sparsity[subject] = sparsity_of(value);
+      continue;
+    }
+    LayerInfo& layer = layers[subject];
     if (decision.kind == DecisionKind::kWeightBits) layer.weight_bits = value;
     if (decision.kind == DecisionKind::kActivationBits || space.tie_bits) layer.activation_bits = value;
   }
-  for (const LayerInfo& layer : layers) {
-    if (layer.weight_bits == 32 && layer.activation_bits == 32) continue;
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    const LayerInfo& layer = layers[l];
+    if (layer.weight_bits == 32 && layer.activation_bits == 32 && sparsity[l] == 0) continue;
     policy.layers.push_back({.name = layer.name,
                              .weight_bits = layer.weight_bits,
                              .weight_format = format_of(layer.weight_bits),
                              .activation_bits = layer.activation_bits,
-                             .activation_format = format_of(layer.activation_bits)});
+                             .activation_format = format_of(layer.activation_bits),
+                             .sparsity = sparsity[l],
+                             .pattern = sparsity[l] > 0 ? space.sparsity_pattern : "dense"});
   }
   return policy;
 }

@@ -6,13 +6,15 @@
 namespace lathe::policies {
 
 struct DeviceCapabilities {
-  int channel_granularity = 1;            // kept channels are rounded to multiples of this (dot-product width, tensor-core tile, ...)
-  std::vector<int> weight_bits{32};       // widths that the device stores or computes; ascending; 32 = float
+  int channel_granularity = 1;       // kept channels are rounded to multiples of this (dot-product width, tensor-core tile, ...)
+  std::vector<int> weight_bits{32};  // widths that the device stores or computes; ascending; 32 = float
   std::vector<int> activation_bits{32};
+  bool runs_two_of_four = false;  // computes weights of the sparsity pattern 2:4 faster, and stores them without their zeros
   bool operator==(const DeviceCapabilities&) const = default;
 };
 
-// What all of them can use: the union of widths (a model charges a width that it lacks as the next wider one), the smallest granularity.
+// What all of them can use: the union of widths (a model charges a width that it lacks as the next wider one) and patterns, the smallest
+// granularity.
 DeviceCapabilities merge(const std::vector<DeviceCapabilities>& devices);
 
 }  // namespace lathe::policies

@@ -9,6 +9,8 @@
 #include "models/base/error.h"
 #include "models/op_counts.h"
 #include "models/operators.h"
+#include "policies/layer_policies.h"
+#include "policies/weight_sparsity.h"
 
 namespace lathe::policies {
 namespace {
@@ -51,8 +53,27 @@ void check_bits(const std::vector<int>& bits, const std::string& key, std::vecto
   }
 }
 
-void check_options(const SpaceOptions& options, const CouplingAnalysis& analysis, const std::vector<LayerInfo>& layers) {
+void check_sparsity(const SpaceOptions& options, const DeviceCapabilities& capabilities, std::vector<Fault>& faults) {
+  const bool is_two_of_four = options.sparsity_pattern == kTwoOfFour;
+  for (std::size_t i = 0; i < options.sparsity.size(); ++i) {
+    const double sparsity = options.sparsity[i];
+    const bool is_legal = is_two_of_four ? sparsity == 0 || sparsity == kTwoOfFourSparsity : sparsity >= 0 && sparsity < 1;
+    if (is_legal) continue;
+    faults.push_back({.key = "space.sparsity[" + std::to_string(i) + "]",
+                      .expected = is_two_of_four ? "expected 0 or 0.5 with pattern 2:4" : "expected a number of at least 0 and below 1",
+                      .got = std::to_string(sparsity)});
+  }
+  if (is_two_of_four && !options.sparsity.empty() && !capabilities.runs_two_of_four) {
+    faults.push_back({.key = "space.sparsity_pattern",
+                      .expected = "none of the devices runs 2:4 faster than dense weights; expected unstructured",
+                      .got = options.sparsity_pattern});
+  }
+}
+
+void check_options(const SpaceOptions& options, const CouplingAnalysis& analysis, const DeviceCapabilities& capabilities,
+                   const std::vector<LayerInfo>& layers) {
   std::vector<Fault> faults;
+  check_sparsity(options, capabilities, faults);
   for (std::size_t i = 0; i < options.keep_ratios.size(); ++i) {
     const double ratio = options.keep_ratios[i];
     if (ratio > 0 && ratio <= 1) continue;
@@ -140,7 +161,10 @@ class SpaceBuilder {
       : network_(network), analysis_(analysis), options_(options) {
     space_.layers = describe_layers(network);
     space_.tie_bits = options.tie_bits;
-    check_options(options, analysis, space_.layers);
+    check_options(options, analysis, capabilities, space_.layers);
+    space_.sparsity_pattern = options.sparsity_pattern;
+    for (const double sparsity : options.sparsity) kept_weights_.insert(static_cast<int>(std::lround(kAllWeights * (1 - sparsity))));
+    if (!kept_weights_.empty()) kept_weights_.insert(kAllWeights);
     granularity_ = options.channel_granularity > 0 ? options.channel_granularity : std::max(1, capabilities.channel_granularity);
     weight_bits_ = widths(options.weight_bits, capabilities.weight_bits);
     activation_bits_ = widths(options.activation_bits, capabilities.activation_bits);
@@ -160,6 +184,7 @@ class SpaceBuilder {
         for (const int group : groups->second) add_group(group);
       }
       add_bits(l, l == first || l == last);
+      add_sparsity(l);
     }
     return std::move(space_);
   }
@@ -217,12 +242,24 @@ class SpaceBuilder {
     }
   }
 
+  // 2:4 needs four input channels to choose from.
+  void add_sparsity(int l) {
+    const LayerInfo& layer = space_.layers[static_cast<std::size_t>(l)];
+    if (kept_weights_.size() < 2 || !layer.quantizable || is_frozen(layer.name) || !sharing_of_weight(network_, layer).empty()) return;
+    if (space_.sparsity_pattern == kTwoOfFour && layer.in_channels / layer.groups < kPatternGroup) return;
+    space_.decisions.push_back({.kind = DecisionKind::kKeptWeights,
+                                .subject = l,
+                                .name = layer.name + "/kept_weights",
+                                .values = {kept_weights_.begin(), kept_weights_.end()}});
+  }
+
   const Network& network_;
   const CouplingAnalysis& analysis_;
   const SpaceOptions& options_;
   SearchSpace space_;
   int granularity_ = 1;
   std::vector<int> weight_bits_, activation_bits_;
+  std::set<int> kept_weights_;  // per mille
   std::map<std::string, int> nodes_;
   std::map<std::string, std::vector<int>> groups_of_first_producer_;
 };

@@ -13,15 +13,22 @@
 
 namespace lathe::policies {
 
-enum class DecisionKind { kKeptChannels, kWeightBits, kActivationBits };
+enum class DecisionKind { kKeptChannels, kWeightBits, kActivationBits, kKeptWeights };
 
 struct Decision {
   DecisionKind kind;
   int subject;              // index into SearchSpace::groups (kKeptChannels) or SearchSpace::layers
-  std::string name;         // "layer1.0.conv1/keep", ".../weight_bits", ".../activation_bits"
-  std::vector<int> values;  // legal values, ascending: channels kept, or bits; never empty. The last one is the least compression.
+  std::string name;         // "layer1.0.conv1/keep", ".../weight_bits", ".../activation_bits", ".../kept_weights"
+  std::vector<int> values;  // legal values, ascending: channels kept, bits, or per mille of the weights kept; never empty. The last one is
+                            // the least compression.
   bool operator==(const Decision&) const = default;
 };
+
+// What a kKeptWeights decision says of the layer: the share of its weights that are zero.
+constexpr int kAllWeights = 1000;
+constexpr double sparsity_of(int kept_per_mille) {
+  return 1 - static_cast<double>(kept_per_mille) / kAllWeights;
+}
 
 struct GroupInfo {
   int group;  // index into CouplingAnalysis::groups
@@ -48,6 +55,7 @@ struct SearchSpace {
   std::vector<GroupInfo> groups;    // those that have a decision
   std::vector<LayerInfo> layers;    // all of the network
   bool tie_bits = false;            // a kWeightBits decision sets the activations' width too
+  std::string sparsity_pattern = "unstructured";  // of kKeptWeights decisions
   bool operator==(const SearchSpace&) const = default;
 };
 
@@ -55,18 +63,21 @@ struct SearchSpace {
 struct SpaceOptions {
   bool prune = true;
   std::vector<double> keep_ratios{0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0};
-  int channel_granularity = 0;         // 0 = the devices'
-  std::vector<int> weight_bits{};      // empty = the devices'
-  std::vector<int> activation_bits{};  // empty = the devices'
-  bool tie_bits = false;               // one decision for the activations and weights of a layer
-  int first_last_bits = 0;             // 0 = searched; else fixed for the first and last layer
+  int channel_granularity = 0;                    // 0 = the devices'
+  std::vector<int> weight_bits{};                 // empty = the devices'
+  std::vector<int> activation_bits{};             // empty = the devices'
+  bool tie_bits = false;                          // one decision for the activations and weights of a layer
+  int first_last_bits = 0;                        // 0 = searched; else fixed for the first and last layer
+  std::vector<double> sparsity{};                 // shares of a layer's weights that may be zero; empty = weights stay dense
+  std::string sparsity_pattern = "unstructured";  // or "2:4", whose only sparsity is 0.5
   std::string criterion = "l1";
   std::vector<std::string> frozen;  // names of groups or layers to leave alone (exact, or with * as wildcard)
 };
 
 // Kept channels: each ratio rounded to the granularity, at least one granule, and always the unpruned count. Where a group is one factor
-// of a layer's channels (the heads of an attention) the granule is what makes their product a multiple. Decisions with one legal value are
-// dropped. Throws UserError for options out of range and `frozen` patterns that match nothing.
+// of a layer's channels (the heads of an attention) the granule is what makes their product a multiple. Weights may always stay dense;
+// those that several layers read do. Decisions with one legal value are dropped. Throws UserError for options out of range, a sparsity
+// pattern that no device runs faster, and `frozen` patterns that match nothing.
 SearchSpace make_search_space(const models::Network& network, const CouplingAnalysis& analysis, const DeviceCapabilities& capabilities,
                               const SpaceOptions& options);
 

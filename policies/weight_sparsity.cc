@@ -107,6 +107,10 @@ bool is_sparse(const Policy& policy) {
   return std::any_of(policy.layers.begin(), policy.layers.end(), [](const LayerPolicy& layer) { return is_sparse(layer); });
 }
 
+models::SparseInitializers sparse_initializers_for(const Policy& policy) {
+  return is_sparse(policy) ? models::SparseInitializers::kWhereSmaller : models::SparseInitializers::kNever;
+}
+
 Network sparsify_by_magnitude(const Network& network, const Policy& policy) {
   Network result = network;
   const std::vector<const LayerPolicy*> layers = layer_policies(network, policy);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "models/network.h"
+#include "models/onnx_writer.h"
 #include "policies/policy.h"
 
 namespace lathe::policies {
@@ -21,6 +22,7 @@ std::int64_t kept_weights(std::int64_t elements, std::int64_t channels, const La
 // 2:4, the pattern of sparse tensor cores (A. Mishra et al., Accelerating Sparse Deep Neural Networks, 2021, section 3): of each four
 // consecutive input channels of an output at most two have a weight. Channels that fill no four are counted as if zeros followed them.
 constexpr const char* kTwoOfFour = "2:4";
+constexpr double kTwoOfFourSparsity = 0.5;
 constexpr std::int64_t kPatternGroup = 4, kPatternKept = 2;
 // Weights that the pattern leaves of `elements` whose axis of input channels has `channels` entries.
 std::int64_t kept_by_pattern(std::int64_t elements, std::int64_t channels);
@@ -34,6 +36,9 @@ int input_channel_axis(const models::Network& network, const models::Node& layer
 
 bool is_sparse(const LayerPolicy& layer);
 bool is_sparse(const Policy& policy);
+
+// How the network of a policy is written.
+models::SparseInitializers sparse_initializers_for(const Policy& policy);
 
 // The network with zeros in the weights of the policy's sparse layers, by magnitude. Throws UserError as layer_policies does.
 models::Network sparsify_by_magnitude(const models::Network& network, const Policy& policy);

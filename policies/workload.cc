@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "policies/weight_sparsity.h"
 #include "policies/workload_tables.h"
 
 namespace lathe::policies {
@@ -25,7 +26,10 @@ OpWorkload evaluate(const OpTemplate& op, const Counts& counts, const std::vecto
   work.output_elements = sum(op.outputs, counts);
   work.input_bits = op.is_layer ? bits[static_cast<std::size_t>(work.node)].activation : op.input_reading.bits(bits);
   work.output_bits = op.output_reading.bits(bits);
-  if (op.is_layer) work.weight_bits = bits[static_cast<std::size_t>(work.node)].weight;
+  if (op.is_layer) {
+    work.weight_bits = bits[static_cast<std::size_t>(work.node)].weight;
+    work.sparsity = bits[static_cast<std::size_t>(work.node)].sparsity;
+  }
   work.in_channels = op.in_channels(counts);
   work.out_channels = op.out_channels(counts);
   work.in_height = op.in_height(counts);
@@ -168,19 +172,35 @@ WorkloadSetting setting_of(const WorkloadBuilder& builder, const SearchSpace& sp
   for (const LayerInfo& layer : space.layers) {
     setting.bits[static_cast<std::size_t>(layer.node)] = {.weight = layer.weight_bits, .activation = layer.activation_bits};
   }
-  for (std::size_t i = 0; i < space.decisions.size(); ++i) {
-    const Decision& decision = space.decisions[i];
-    const auto subject = static_cast<std::size_t>(decision.subject);
-    const int value = decision.values[static_cast<std::size_t>(candidate.choices[i])];
-    if (decision.kind == DecisionKind::kKeptChannels) {
-      setting.kept_counts[static_cast<std::size_t>(space.groups[subject].group)] = value;
-      continue;
-    }
-    Bits& bits = setting.bits[static_cast<std::size_t>(space.layers[subject].node)];
-    if (decision.kind == DecisionKind::kWeightBits) bits.weight = value;
-    if (decision.kind == DecisionKind::kActivationBits || space.tie_bits) bits.activation = value;
-  }
+  for (std::size_t i = 0; i < space.decisions.size(); ++i) apply_choice(space, static_cast<int>(i), candidate.choices[i], setting);
   return setting;
+}
+
+void apply_choice(const SearchSpace& space, int decision_index, int choice, WorkloadSetting& setting) {
+  const Decision& decision = space.decisions[static_cast<std::size_t>(decision_index)];
+  const auto subject = static_cast<std::size_t>(decision.subject);
+  const int value = decision.values[static_cast<std::size_t>(choice)];
+  if (decision.kind == DecisionKind::kKeptChannels) {
+    setting.kept_counts[static_cast<std::size_t>(space.groups[subject].group)] = value;
+    return;
+  }
+  Bits& bits = setting.bits[static_cast<std::size_t>(space.layers[subject].node)];
+  switch (decision.kind) {
+    case DecisionKind::kKeptWeights:
+      bits.sparsity = {.share = sparsity_of(value), .is_two_of_four = value < kAllWeights && space.sparsity_pattern == kTwoOfFour};
+      return;
+    case DecisionKind::kWeightBits:
+      bits.weight = value;
+      if (space.tie_bits) bits.activation = value;
+      return;
+    default:
+      bits.activation = value;
+  }
+}
+
+std::int64_t kept_weights(const OpWorkload& op) {
+  if (!op.sparsity.is_two_of_four) return kept_weights(op.weight_elements, op.sparsity.share);
+  return kept_by_pattern(op.weight_elements, std::max<std::int64_t>(1, op.in_channels / std::max<std::int64_t>(1, op.groups)));
 }
 
 Workload workload_of(const WorkloadBuilder& builder, const SearchSpace& space, const Candidate& candidate) {

@@ -18,6 +18,13 @@ namespace lathe::policies {
 enum class OpKind { kConv, kDepthwiseConv, kConvTranspose, kGemm, kMatMul, kPool, kElementwise, kReduction, kDataMovement };
 const char* to_string(OpKind kind);
 
+// Zeros among an operator's weights.
+struct WeightSparsity {
+  double share = 0;             // of the weights that are zero
+  bool is_two_of_four = false;  // they lie in the pattern 2:4
+  bool operator==(const WeightSparsity&) const = default;
+};
+
 // For all operators with MACs: macs = batch * positions * kernel_height * kernel_width * in_channels / groups * out_channels, where
 // positions = out_height * out_width (in_height * in_width for kConvTranspose).
 struct OpWorkload {
@@ -36,8 +43,12 @@ struct OpWorkload {
   std::int64_t input_elements = 0;   // all non-constant inputs, whole batch
   std::int64_t output_elements = 0;  // what it and the operators that ride on it leave in memory
   int weight_bits = 32, input_bits = 32, output_bits = 32;
+  WeightSparsity sparsity;  // `macs` and `weight_elements` count the zeros too
   bool operator==(const OpWorkload&) const = default;
 };
+
+// Weights of the operator that are not pruned to zero.
+std::int64_t kept_weights(const OpWorkload& op);
 
 // A value that lives in memory while the network runs, for the activation peak: made before `first` and last read by `last` (indices into
 // Workload::ops; -1 = network input). Fused operators and views (Reshape, ...) make no value of their own.
@@ -70,6 +81,7 @@ class WorkloadBuilder {
   // kept_counts: by group of the analysis (unpruned size where not pruned). bits: by node index; 32 for nodes that are not layers.
   struct Bits {
     int weight = 32, activation = 32;
+    WeightSparsity sparsity{};  // of the weight, beside its width
   };
   Workload build(const std::vector<std::int64_t>& kept_counts, const std::vector<Bits>& bits) const;
   // One operator or live value of it alone.
@@ -99,6 +111,8 @@ struct WorkloadSetting {
   std::vector<WorkloadBuilder::Bits> bits;
 };
 WorkloadSetting setting_of(const WorkloadBuilder& builder, const SearchSpace& space, const Candidate& candidate);
+// Sets in `setting` what one decision says.
+void apply_choice(const SearchSpace& space, int decision, int choice, WorkloadSetting& setting);
 // Throws UserError as kept_channels does.
 WorkloadSetting setting_of(const WorkloadBuilder& builder, const models::Network& network, const CouplingAnalysis& analysis,
                            const Policy& policy);

@@ -1,6 +1,7 @@
 // The workload of a policy file: names into groups and nodes.
 #include <map>
 
+#include "policies/weight_sparsity.h"
 #include "policies/workload.h"
 
 namespace lathe::policies {
@@ -15,7 +16,10 @@ WorkloadSetting setting_of(const WorkloadBuilder& builder, const models::Network
   std::map<std::string, std::size_t> node_of_name;
   for (std::size_t n = 0; n < network.nodes.size(); ++n) node_of_name[network.nodes[n].name] = n;
   for (const LayerPolicy& layer : policy.layers) {
-    setting.bits[node_of_name.at(layer.name)] = {.weight = layer.weight_bits, .activation = layer.activation_bits};
+    setting.bits[node_of_name.at(layer.name)] = {
+        .weight = layer.weight_bits,
+        .activation = layer.activation_bits,
+        .sparsity = {.share = layer.sparsity, .is_two_of_four = is_sparse(layer) && layer.pattern == kTwoOfFour}};
   }
   return setting;
 }

@@ -96,6 +96,9 @@ policies::Candidate uniform_candidate(const policies::SearchSpace& space, double
       case policies::DecisionKind::kActivationBits:
         candidate.choices.push_back(width_at_least(decision.values, activation_bits));
         break;
+      case policies::DecisionKind::kKeptWeights:
+        candidate.choices.push_back(static_cast<int>(decision.values.size()) - 1);  // dense: sparsity is for agents to find
+        break;
     }
   }
   return candidate;

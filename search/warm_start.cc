@@ -20,8 +20,10 @@ using policies::SearchSpace;
 constexpr const char* kKeep = "/keep";
 constexpr const char* kWeightBits = "/weight_bits";
 constexpr const char* kActivationBits = "/activation_bits";
+constexpr const char* kKeptWeights = "/kept_weights";
 
-// What a candidate says for each group and layer, by the names of decisions; groups without a decision keep all and are left out.
+// What a candidate says for each group and layer, by the names of decisions; groups that keep all channels and layers that keep all weights
+// are left out.
 using Settings = std::map<std::string, int>;
 
 Settings settings_of(const SearchSpace& space, const Candidate& candidate) {
@@ -41,6 +43,10 @@ Settings settings_of(const SearchSpace& space, const Candidate& candidate) {
     }
     const std::string& layer = space.layers[subject].name;
     if (decision.kind == DecisionKind::kWeightBits) settings[layer + kWeightBits] = value;
+    if (decision.kind == DecisionKind::kKeptWeights) {
+      if (value < policies::kAllWeights) settings[layer + kKeptWeights] = value;
+      continue;
+    }
     if (decision.kind == DecisionKind::kActivationBits || space.tie_bits) settings[layer + kActivationBits] = value;
   }
   return settings;
@@ -50,7 +56,9 @@ Settings settings_of(const SearchSpace& space, const Candidate& candidate) {
 std::string setting_of(const SearchSpace& space, const Decision& decision) {
   const auto subject = static_cast<std::size_t>(decision.subject);
   if (decision.kind == DecisionKind::kKeptChannels) return space.groups[subject].name + kKeep;
-  return space.layers[subject].name + (decision.kind == DecisionKind::kWeightBits ? kWeightBits : kActivationBits);
+  const std::string& layer = space.layers[subject].name;
+  if (decision.kind == DecisionKind::kKeptWeights) return layer + kKeptWeights;
+  return layer + (decision.kind == DecisionKind::kWeightBits ? kWeightBits : kActivationBits);
 }
 
 // The candidate of `space` that says the same, if there is one.

@@ -26,7 +26,7 @@ int apply(const Options& options) {
 
 void add_apply(CLI::App& app, Action& action) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = add_command(app, "apply", "Cut the channels that a policy removes; weights only, no data needed",
+  CLI::App* command = add_command(app, "apply", "Cut the channels that a policy removes and zero its sparse weights; no data needed",
                                   "lathe apply net.onnx --policy policy.json --out small.onnx");
   command->add_option("MODEL", options->model, "ONNX file")->required();
   command->add_option("--policy", options->policy, "Policy file")->required();

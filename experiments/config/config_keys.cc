@@ -51,6 +51,11 @@ std::vector<ConfigKey> space_keys() {
       key("space.tie_bits", MEMBER(space.tie_bits), {}, "One width for the weights and activations of a layer."),
       key("space.first_last_bits", MEMBER(space.first_last_bits), {.at_least = 0, .at_most = 32},
           "Width fixed for the first and last layer; 0 = searched."),
+      key("space.sparsity", MEMBER(space.sparsity), {.at_least = 0, .at_most = 0.999},
+          "Shares of a layer's weights that may be zero, beside none; empty = weights stay dense."),
+      key("space.sparsity_pattern", MEMBER(space.sparsity_pattern), {.choices = {"unstructured", "2:4"}},
+          "Where zeros lie: anywhere, which makes files smaller, or two of each four input channels (sparsity 0.5), which GPUs from Ampere "
+          "on also compute faster."),
       key("space.criterion", MEMBER(space.criterion), {.choices = policies::pruning_criteria()},
           "How channels to keep are chosen: by the weights (l1, l2, batch_norm, fpgm, random) or on calibration rows (activation, taylor, "
           "fisher, thinet, lasso)."),
@@ -86,6 +91,8 @@ std::vector<ConfigKey> search_keys() {
           "How activation ranges are chosen from the calibration rows."),
       key("evaluator.reconstruction", MEMBER(evaluator.reconstruction), {.choices = {"least_squares", "none"}},
           "Whether layers that read pruned channels get the weights that best reproduce their outputs on the calibration rows."),
+      key("evaluator.sparsification", MEMBER(evaluator.sparsification), {.choices = {"magnitude", "sparsegpt"}},
+          "Which weights of sparse layers become zero: the smallest, or those that outputs miss least, which the others then make up for."),
       key("evaluator.weight_rounding", MEMBER(evaluator.weight_rounding), {.choices = {"nearest", "gptq"}},
           "How weights go to integers: each to the nearest, or so that the layer's outputs on the calibration rows change least (gptq; "
           "some seconds a trial more)."),

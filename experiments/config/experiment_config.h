@@ -50,6 +50,7 @@ struct EvaluatorConfig {
   std::string calibration = "mse";               // min_max, percentile, mse
   std::string reconstruction = "least_squares";  // of layers that read pruned channels: least_squares, none
   std::string weight_rounding = "nearest";       // of weights to their integers: nearest, gptq
+  std::string sparsification = "magnitude";      // of sparse layers' weights: magnitude, sparsegpt
   double timeout_seconds = 600;                  // kind command: for one policy
   std::int64_t rows = 0;                         // of the search split, a trial; 0 = all
   std::string cache;                             // folder of accuracies shared with other searches; "" = none

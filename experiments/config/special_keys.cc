@@ -6,6 +6,7 @@
 #include "experiments/config/agent_entries.h"
 #include "experiments/config/config_values.h"
 #include "experiments/config/device_limits.h"
+#include "experiments/config/stage_entries.h"
 
 namespace lathe::experiments {
 
@@ -53,6 +54,17 @@ ConfigKey agents_key() {
                      ExperimentConfig& config) { read_agents(document, at, node, config.search.agents); },
           .write = [](const ExperimentConfig& config) { return write_agents(config.search.agents); },
           .schema = [] { return agents_schema(); }};
+}
+
+ConfigKey stages_key() {
+  return {.path = "recover.stages",
+          .help =
+              "What is made real and trained in turn, each {part: channels | sparsity | widths, epochs, learning_rate, steps}; steps: of "
+              "the cubic schedule to the sparsity. Empty = fine_tune_epochs, then qat_epochs.",
+          .read = [](ConfigDocument& document, const std::string& at, const YAML::Node& node,
+                     ExperimentConfig& config) { read_stages(document, at, node, config.recover.recovery.stages); },
+          .write = [](const ExperimentConfig& config) { return write_stages(config.recover.recovery.stages); },
+          .schema = [] { return stages_schema(); }};
 }
 
 }  // namespace lathe::experiments

@@ -10,6 +10,7 @@ namespace lathe::experiments {
 // `model: net.onnx` or `model: {path: net.onnx}`.
 ConfigKey model_key();
 ConfigKey agents_key();
+ConfigKey stages_key();
 // A number, or one a device.
 ConfigKey limit_key(std::string path, DeviceLimit ConstraintsConfig::*member, std::string help);
 

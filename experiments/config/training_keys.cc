@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "experiments/config/key_makers.h"
+#include "experiments/config/special_keys.h"
 
 namespace lathe::experiments {
 namespace {
@@ -83,6 +84,7 @@ std::vector<ConfigKey> recover_keys() {
           "Epochs of fine-tuning after pruning; 0 = none."),
       key("recover.qat_epochs", MEMBER(recover.recovery.qat_epochs), {.at_least = 0, .at_most = kMostEpochs},
           "Epochs of quantization-aware training after that; 0 = none."),
+      stages_key(),
       key("recover.fine_tune_learning_rate", MEMBER(recover.recovery.fine_tune_learning_rate), {.at_least = 0, .at_most = kHighestRate},
           "Highest learning rate of the fine-tuning."),
       key("recover.qat_learning_rate", MEMBER(recover.recovery.qat_learning_rate), {.at_least = 0, .at_most = kHighestRate},

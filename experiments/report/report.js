@@ -222,8 +222,9 @@ function layersOf(trial) {
   return run.layers.map((layer, i) => {
     const group = run.groups.findIndex(candidate => candidate.producers.includes(layer.name));
     const weight = bits[i].weight_bits;
-    return {...layer, weight, activation: bits[i].activation_bits === undefined ? weight : bits[i].activation_bits, kept: group < 0 ? null : kept[group],
-      channels: group < 0 ? null : run.groups[group].channels};
+    const keptWeights = bits[i].kept_weights === undefined ? 1 : bits[i].kept_weights / 1000;
+    return {...layer, weight, keptWeights, activation: bits[i].activation_bits === undefined ? weight : bits[i].activation_bits,
+      kept: group < 0 ? null : kept[group], channels: group < 0 ? null : run.groups[group].channels};
   });
 }
 
@@ -247,7 +248,7 @@ function select(trial, device) {
     grid.append(element('div', {class: 'name', title: `${layer.op}, ${count(layer.macs)} MACs, ${count(layer.parameters)} parameters`}, layer.name),
       meter(layer.macs / total, percent(layer.macs / total, 0), '--macs'),
       layer.kept === null ? element('span', {class: 'quiet'}, 'not pruned') : meter(layer.kept / layer.channels, `${layer.kept} / ${layer.channels}`, '--kept'),
-      meter(scale(layer.weight), width(layer.weight), '--weights'), meter(scale(layer.activation), width(layer.activation), '--activations'));
+      meter(scale(layer.weight) * layer.keptWeights, width(layer.weight) + (layer.keptWeights < 1 ? `, ${percent(layer.keptWeights, 0)} of them` : ''), '--weights'), meter(scale(layer.activation), width(layer.activation), '--activations'));
   }
   section.replaceChildren(element('div', {class: 'policy-head'}, element('h3', {}, `Trial ${trial.id}, found by ${trial.agent}`), numbers), grid);
   drawDevices();

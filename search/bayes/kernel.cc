@@ -30,7 +30,7 @@ bool is_evenly_spaced(const std::vector<double>& positions) {
 std::vector<std::vector<double>> value_positions(const policies::SearchSpace& space) {
   std::vector<std::vector<double>> positions;
   for (const policies::Decision& decision : space.decisions) {
-    const bool is_width = decision.kind != policies::DecisionKind::kKeptChannels;
+    const bool is_width = decision.kind == policies::DecisionKind::kWeightBits || decision.kind == policies::DecisionKind::kActivationBits;
     std::vector<double> z;
     for (const int value : decision.values) {
       z.push_back(is_width ? 1 - std::exp2(decision.values.front() - value) : static_cast<double>(value));

@@ -10,7 +10,13 @@
 namespace lathe::search {
 namespace {
 
-constexpr int kLevels = 3;  // one coordinate for each policies::DecisionKind
+// One coordinate for each policies::DecisionKind; kept weights, the last, have theirs where they are decided at all, so that other spaces
+// are drawn from as if there were none.
+int levels_of(const policies::SearchSpace& space) {
+  const auto decides_kept_weights = [](const policies::Decision& d) { return d.kind == policies::DecisionKind::kKeptWeights; };
+  constexpr int kWithoutKeptWeights = 3;
+  return kWithoutKeptWeights + (std::any_of(space.decisions.begin(), space.decisions.end(), decides_kept_weights) ? 1 : 0);
+}
 
 class QuasiRandom final : public Agent {
  public:
@@ -42,7 +48,10 @@ class QuasiRandom final : public Agent {
 }  // namespace
 
 CandidateStream::CandidateStream(const Problem& problem, Rng rng)
-    : problem_(problem), halton_(kLevels + static_cast<int>(problem.space.decisions.size()), rng), repair_(rng(), "repair") {}
+    : problem_(problem),
+      levels_(levels_of(problem.space)),
+      halton_(levels_ + static_cast<int>(problem.space.decisions.size()), rng),
+      repair_(rng(), "repair") {}
 
 std::optional<policies::Candidate> CandidateStream::next() {
   const std::vector<double> u = halton_.point(index_++);
@@ -51,7 +60,7 @@ std::optional<policies::Candidate> CandidateStream::next() {
   for (std::size_t d = 0; d < problem_.space.decisions.size(); ++d) {
     const policies::Decision& decision = problem_.space.decisions[d];
     const double level = 0.1 + 0.85 * u[static_cast<std::size_t>(decision.kind)];
-    const double fraction = is_network ? std::pow(u[kLevels + d], (1 - level) / level) : u[d];
+    const double fraction = is_network ? std::pow(u[static_cast<std::size_t>(levels_) + d], (1 - level) / level) : u[d];
     const int values = static_cast<int>(decision.values.size());
     candidate.choices.push_back(std::clamp(static_cast<int>(fraction * values), 0, values - 1));
   }

@@ -39,6 +39,15 @@ float log_scaled(std::int64_t value) {
   return static_cast<float>(std::log1p(static_cast<double>(std::max<std::int64_t>(value, 0))) / 10);
 }
 
+// One feature a kind from the second on; kept weights are a share, as channels are, of what weight bits are about.
+void mark_kind(DecisionKind kind, std::vector<float>& features) {
+  if (kind == DecisionKind::kKeptWeights) {
+    features[1] = features[2] = 1;
+  } else {
+    features[1 + static_cast<std::size_t>(kind)] = 1;
+  }
+}
+
 Candidate uncompressed(const policies::SearchSpace& space) {
   Candidate candidate;
   for (const Decision& decision : space.decisions) candidate.choices.push_back(static_cast<int>(decision.values.size()) - 1);
@@ -88,7 +97,7 @@ LayerWalk::LayerWalk(const Problem& problem) : problem_(problem) {
     const Decision& decision = problem.space.decisions[d];
     std::vector<float> f(kFixedFeatures, 0);
     f[0] = static_cast<float>(d + 1) / static_cast<float>(count);
-    f[1 + static_cast<std::size_t>(decision.kind)] = 1;
+    mark_kind(decision.kind, f);
     f[4] = log_scaled(static_cast<std::int64_t>(decision.values.size()));
     if (const LayerInfo* layer = layer_of(problem.space, d)) {
       f[5] = log_scaled(layer->in_channels);

@@ -116,6 +116,24 @@ class Commands(unittest.TestCase):
         self.assertEqual((done.returncode, len(done.stderr.splitlines())), (2, 1), done.stderr)
         self.assertIn("quantized already", done.stderr)
 
+    def test_sparse_weights_are_left_out_of_the_file(self):
+        """Zeros are neither counted nor written, and ONNX Runtime computes what was measured."""
+        layers = [layer["name"] for layer in self.json_of("inspect", bench.model, "--json")["layers"]]
+        path = bench.folder / "sparse.json"
+        path.write_text(json.dumps({"format": "lathe.policy", "version": 1, "groups": [], "layers": [
+            {"name": name, "sparsity": 0.8, "pattern": "unstructured"} for name in layers]}))
+        out = bench.folder / "sparse"
+        metrics = self.json_of("compress", bench.config, "--policy", path, "--out", out, "--json",
+                               "--set", "recover.stages=[{part: sparsity, epochs: 2, steps: 2}]")
+        dense_bytes = bench.model.stat().st_size
+        self.assertLess(metrics["packed_bytes"], 0.4 * dense_bytes)
+        self.assertLess(metrics["size_bytes"], 0.8 * dense_bytes)
+        self.assertTrue(onnx.load(out / "net.onnx").graph.sparse_initializer)
+        pixels, labels = workbench.images(workbench.TEST_ROWS, 2)
+        inputs = ((pixels[:, None].astype(np.float32) / 255 - 0.3) / 0.3).astype(np.float32)
+        accuracy = float((run_network(out / "net.onnx", inputs).argmax(1) == labels).mean())
+        self.assertAlmostEqual(accuracy, metrics["accuracy"]["value"], delta=3 * (0.25 / metrics["accuracy"]["samples"]) ** 0.5)
+
     def test_export_lists_formats_and_says_what_is_lost(self):
         formats = {entry["name"]: entry for entry in self.json_of("export", "--list", "--json")}
         self.assertGreaterEqual(set(formats), {"onnx_qdq", "qonnx", "aimet", "nncf", "torch_pruning", "torchao", "hls4ml", "nni", "json", "csv"})

@@ -72,6 +72,15 @@ TEST_P(ScoreEqualsPrediction, WithTiedWidthsAndFrozenEnds) {
   expect_scores_equal_predictions(c, *make_hardware_model(load_device(GetParam())), 10);
 }
 
+// Sparse kernels that cost nothing to start are taken by small products too; a device that has none takes the weights as dense.
+TEST(PolicyScorer, SparsityCostsWhatThePredictionSays) {
+  const ScorerCase c(sketched_resnet(1), {"nvidia-h200"}, SpaceOptions{.sparsity = {0.5}, .sparsity_pattern = "2:4"}, /*batch=*/8192);
+  DeviceSpec h200 = load_device("nvidia-h200");
+  h200.parameters["sparse_overhead_s"] = 1e-12;
+  for (const DeviceSpec& device : {h200, load_device("raspberry-pi-4")})
+    expect_scores_equal_predictions(c, *make_hardware_model(device), 20);
+}
+
 std::string test_name(const ::testing::TestParamInfo<std::string>& info) {
   std::string name = info.param;
   std::replace(name.begin(), name.end(), '-', '_');

@@ -24,6 +24,23 @@ Network small_network() {
   })");
 }
 
+// 8 bytes a position: sparse only where fewer than a third of the floats are left.
+TEST(OnnxWriter, LeavesOutZerosWhereThatIsSmaller) {
+  std::vector<float> values(200, 0.0F);
+  for (std::size_t i = 3; i < values.size(); i += 10) values[i] = 0.5F;
+  Network network{.name = "sparse"};
+  const ValueId x = network.add_value({"x", DataType::kFloat32, {kDynamic, 20}});
+  const ValueId w = network.add_constant("w", Tensor::from<float>({20, 10}, values));
+  const ValueId y = network.add_value({"y", DataType::kFloat32, {kDynamic, 10}});
+  network.nodes.push_back({.name = "product", .op = "MatMul", .inputs = {x, w}, .outputs = {y}});
+  network.inputs = {x};
+  network.outputs = {y};
+  const std::string dense = serialize_onnx(network), sparse = serialize_onnx(network, SparseInitializers::kWhereSmaller);
+  EXPECT_LT(sparse.size(), dense.size());
+  EXPECT_EQ(parse_onnx(sparse, "again").constants, parse_onnx(dense, "again").constants);
+  EXPECT_EQ(serialize_onnx(small_network(), SparseInitializers::kWhereSmaller), serialize_onnx(small_network())) << "nothing to leave out";
+}
+
 TEST(OnnxWriter, WritesWhatReadsBackAlike) {
   const Network network = small_network();
   Network again = parse_onnx(serialize_onnx(network), "again.onnx");

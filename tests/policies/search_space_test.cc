@@ -130,7 +130,29 @@ TEST(SearchSpace, LayersAreDescribed) {
   EXPECT_EQ(space.layers[2].out_channels, 5);
 }
 
+TEST(SearchSpace, LayersMayKeepLessOfTheirWeightsOrAll) {
+  const SearchSpace space = space_of(Example(), {}, {.prune = false, .sparsity = {0.9, 0.5, 0.875}, .frozen = {"conv2"}});
+  EXPECT_THAT(decision_names(space), ElementsAre("conv1/kept_weights", "fc/kept_weights"));
+  EXPECT_THAT(space.decisions[0].values, ElementsAre(100, 125, 500, 1000));
+  const Policy policy = to_policy(Example().network, space, {{1, 3}}, {}, "l1");
+  ASSERT_EQ(policy.layers.size(), 1U);
+  EXPECT_EQ(policy.layers[0].name, "conv1");
+  EXPECT_EQ(policy.layers[0].sparsity, 0.875);
+  EXPECT_EQ(policy.layers[0].pattern, "unstructured");
+}
+
+// conv1 reads three channels, too few for a four.
+TEST(SearchSpace, TwoOfFourIsForDevicesThatRunIt) {
+  const SpaceOptions options{.prune = false, .sparsity = {0.5}, .sparsity_pattern = "2:4"};
+  const SearchSpace space = space_of(Example(), {.runs_two_of_four = true}, options);
+  EXPECT_THAT(decision_names(space), ElementsAre("conv2/kept_weights", "fc/kept_weights"));
+  EXPECT_THAT(space.decisions[0].values, ElementsAre(500, 1000));
+  EXPECT_THAT(message_of(options), HasSubstr("space.sparsity_pattern: none of the devices runs 2:4 faster"));
+  EXPECT_THAT(message_of({.sparsity = {0.6}, .sparsity_pattern = "2:4"}), HasSubstr("space.sparsity[0]: expected 0 or 0.5"));
+}
+
 TEST(SearchSpace, WrongOptionsAreNamed) {
+  EXPECT_THAT(message_of({.sparsity = {0.5, 1}}), HasSubstr("space.sparsity[1]: expected a number of at least 0 and below 1"));
   EXPECT_THAT(message_of({.keep_ratios = {0.5, 1.5}}),
               HasSubstr("space.keep_ratios[1]: expected a number above 0 and at most 1, got '1.5"));
   EXPECT_THAT(message_of({.weight_bits = {8, 9}}), HasSubstr("space.weight_bits[1]: expected one of 2, 3, 4, 5, 6, 7, 8, 16, 32, got '9'"));

@@ -90,6 +90,24 @@ TEST(Workload, PrunedCountsGiveTheWorkloadOfTheSmallerNetwork) {
   EXPECT_EQ(pruned.values, expected.values);
 }
 
+// What a search counts of a candidate is what is counted of its policy.
+TEST(Workload, SparsityOfACandidateIsThatOfItsPolicy) {
+  const Network network = residual(16, 24);
+  const CouplingAnalysis analysis = residual_analysis(network, 16, 24);
+  const WorkloadBuilder builder(network, analysis, 1);
+  for (const char* pattern : {"unstructured", "2:4"}) {
+    const SpaceOptions options{.prune = false, .sparsity = {0.5}, .sparsity_pattern = pattern};
+    const SearchSpace space = make_search_space(network, analysis, {.runs_two_of_four = true}, options);
+    const Candidate half{std::vector<int>(space.decisions.size(), 0)};
+    const Policy policy = to_policy(network, space, half, {}, "l1");
+    const Workload workload = workload_of(builder, space, half);
+    EXPECT_EQ(workload.ops, workload_of(builder, network, analysis, policy).ops);
+    const OpWorkload& conv = op_named(workload, "conv1");
+    EXPECT_EQ(conv.weight_elements, 9 * 16 * 24);
+    EXPECT_EQ(kept_weights(conv), 9 * 16 * 24 / 2);
+  }
+}
+
 TEST(Workload, OperatorsAreDescribedAsWritten) {
   const Network network = residual(16, 24);
   const Workload workload = float_workload(network, residual_analysis(network, 16, 24), 2);

@@ -70,6 +70,20 @@ TEST(WarmStart, MatchesPoliciesByNameAndValue) {
   EXPECT_EQ(trials[0].candidate.choices[decision(space, "conv1/weight_bits")], 0);
 }
 
+// The earlier space decided how many weights conv1 keeps, this one does not: only what kept all of them is known here.
+TEST(WarmStart, SparseWeightsAreNoDenseOnes) {
+  StandardProblem made = make_network_problem({.layers = 3});
+  made.problem.exact = nullptr;
+  SearchSpace earlier_space = made.problem.space;
+  earlier_space.decisions.push_back({DecisionKind::kKeptWeights, 0, "conv1/kept_weights", {250, policies::kAllWeights}});
+  Candidate dense = policies::least_compressed(earlier_space), sparse = dense;
+  sparse.choices.back() = 0;
+  const std::vector<Trial> earlier{measured(sparse, 0.7), measured(dense, 0.6)};
+  const std::vector<Trial> trials = warm_start_trials(made.problem, earlier_space, earlier, kAccuracy);
+  ASSERT_EQ(trials.size(), 1U);
+  EXPECT_EQ(trials[0].metrics[0], 0.6);
+}
+
 // A width that is no decision any more must be the one that was measured.
 TEST(WarmStart, WidthsThatAreFixedMustAgree) {
   StandardProblem made = make_network_problem({.layers = 3});

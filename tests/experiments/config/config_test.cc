@@ -161,6 +161,26 @@ TEST(Config, UnknownAgentOptionNamesTheLegalOnes) {
   EXPECT_THAT(faults[0].expected, HasSubstr("(did you mean 'population'?)"));
 }
 
+TEST(Config, RecoveryGoesInStages) {
+  const std::string stages = "{part: sparsity, epochs: 10, learning_rate: 0.05, steps: 5}, {part: widths, epochs: 4}";
+  const std::string text = std::string(kLeast) + "recover: {stages: [" + stages + "]}\nspace: {sparsity: [0.5, 0.9]}\n";
+  const ExperimentConfig config = parse_config(text, kLabel);
+  const std::vector<evaluators::RecoveryStage> expected{
+      {.part = evaluators::PolicyPart::kSparsity, .epochs = 10, .learning_rate = 0.05, .steps = 5},
+      {.part = evaluators::PolicyPart::kWidths, .epochs = 4}};
+  EXPECT_EQ(config.recover.recovery.stages, expected);
+  EXPECT_THAT(config.space.sparsity, ElementsAre(0.5, 0.9));
+  EXPECT_EQ(parse_config(to_yaml(config), kLabel).recover.recovery.stages, expected);
+
+  const std::vector<Fault> faults =
+      faults_of_text(std::string(kLeast) +
+                     "recover:\n  stages:\n    - {part: widths, steps: 2}\n    - {part: chanels}\n    - {part: channels, epoch: 1}\n");
+  std::vector<std::string> keys;
+  for (const Fault& fault : faults) keys.push_back(fault.key);
+  EXPECT_THAT(keys, testing::UnorderedElementsAre("recover.stages[0].steps", "recover.stages[1].part", "recover.stages[1].part",
+                                                  "recover.stages[2].epoch", "recover.stages[2].part"));
+}
+
 TEST(Config, ResolvedYamlReadsBackToItself) {
   const std::string text =
       std::string(kLeast) + "search: {agents: [{kind: nsga2, population: 12}], trials: 5}\nconstraints: {packed_bytes: 9000}\nseed: 3\n";
