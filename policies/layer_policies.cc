@@ -31,16 +31,28 @@ void check_formats(const LayerPolicy& layer, const std::string& key, std::vector
 std::vector<const LayerPolicy*> layer_policies(const models::Network& network, const Policy& policy) {
   std::vector<std::string> names;
   std::map<std::string, const LayerInfo*> layers;
+  std::map<std::string, std::size_t> tables;
   const std::vector<LayerInfo> described = describe_layers(network);
   for (const LayerInfo& layer : described) {
     names.push_back(layer.name);
     layers[layer.name] = &layer;
+  }
+  for (std::size_t n = 0; n < network.nodes.size(); ++n) {
+    const models::Node& node = network.nodes[n];
+    if (models::table_input(network, node) < 0) continue;
+    names.push_back(node.name);
+    tables[node.name] = n;
   }
   std::vector<Fault> faults;
   std::vector<const LayerPolicy*> entries(network.nodes.size(), nullptr);
   for (std::size_t i = 0; i < policy.layers.size(); ++i) {
     const LayerPolicy& entry = policy.layers[i];
     const std::string key = "layers[" + std::to_string(i) + "]";
+    if (const auto table = tables.find(entry.name); table != tables.end()) {
+      check_formats(entry, key, faults);
+      entries[table->second] = &entry;
+      continue;
+    }
     const auto found = layers.find(entry.name);
     if (found == layers.end()) {
       const std::string near = nearest_spelling(entry.name, names);
@@ -62,6 +74,8 @@ std::vector<const LayerPolicy*> layer_policies(const models::Network& network, c
 
 int weight_scale_axis(const models::Network& network, const models::Node& node, const LayerPolicy& layer) {
   constexpr std::size_t kMatrix = 2;
+  constexpr int kTableRows = 0;
+  if (models::table_input(network, node) >= 0) return layer.weight_granularity == "channel" ? kTableRows : -1;
   const auto weight = static_cast<std::size_t>(models::weight_input(network, node));
   const bool is_stack = node.op == "MatMul" && network.value(node.inputs[weight]).shape.size() > kMatrix;
   return layer.weight_granularity == "channel" && !is_stack ? models::output_channel_axis(network, node) : -1;
