@@ -81,6 +81,7 @@ void add_options(CLI::App& app, Arguments& arguments) {
   app.add_flag("--correct-biases", recovery.compression.corrects_biases);
   app.add_flag("!--keep-statistics", recovery.compression.recalibrate_batch_norm, "of BatchNormalization, as they were trained");
   app.add_option("--reconstruction-ridge", recovery.compression.sequential.ridge);
+  app.add_option("--reconstruction-rows", recovery.compression.sequential.rows);
   app.add_option("--reconstruction", arguments.reconstruction, "of pruned networks")
       ->check(CLI::IsMember({"none", "least_squares", "sequential"}));
   app.add_option("--out", arguments.output, "ONNX file of the last seed's delivered network");

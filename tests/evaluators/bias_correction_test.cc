@@ -55,5 +55,41 @@ TEST(BiasCorrection, MovesTheMeanOfABatchNormalization) {
   EXPECT_LT(furthest(layer_means(corrected, data.calibration), wanted), 1e-4);
 }
 
+// The same where an exporter wrote the bias as a constant that is added, as Transformers have it.
+TEST(BiasCorrection, MovesTheConstantThatIsAddedToAProduct) {
+  models::Network network{.name = "products"};
+  const auto value = [&](const std::string& name) { return network.add_value({name, models::DataType::kFloat32, {models::kDynamic, 4}}); };
+  const auto constant = [&](const std::string& name, const models::Shape& shape) {
+    Rng rng(6, name);
+    std::vector<float> values;
+    for (std::int64_t i = 0; i < models::element_count(shape); ++i) values.push_back(static_cast<float>(rng.normal()));
+    return network.add_constant(name, models::Tensor::from<float>(shape, values));
+  };
+  policies::Policy policy;
+  network.inputs = {value("x")};
+  models::ValueId last = network.inputs[0];
+  for (const std::string name : {"first", "second"}) {
+    const auto product = value(name + ".product"), sum = value(name + ".sum"), active = value(name + ".active");
+    network.nodes.push_back({.name = name, .op = "MatMul", .inputs = {last, constant(name + ".w", {4, 4})}, .outputs = {product}});
+    network.nodes.push_back({.name = name + ".add", .op = "Add", .inputs = {product, constant(name + ".b", {4})}, .outputs = {sum}});
+    network.nodes.push_back({.name = name + ".relu", .op = "Relu", .inputs = {sum}, .outputs = {active}});
+    policy.layers.push_back({.name = name, .weight_bits = 3, .weight_format = "int", .activation_bits = 32, .activation_format = "float"});
+    last = active;
+    network.outputs = {sum};
+  }
+  network = models::without_dead_nodes(network);
+  std::vector<std::vector<float>> x(200);
+  Rng rng(7, "rows");
+  for (auto& row : x) {
+    for (int i = 0; i < 4; ++i) row.push_back(static_cast<float>(1 + rng.normal()));
+  }
+  const Rows rows = float_rows(x, std::vector<std::int64_t>(x.size(), 0));
+  const models::Network quantized = policies::insert_fake_quantize(network, policy, {}, {});
+  const auto means = [&](const models::Network& of) { return models::Executor(of).run(rows.batch(0, rows.size()))[0].mean(0); };
+  const auto furthest = [&](const models::Network& of) { return (means(of) - means(network)).abs().max().item<double>(); };
+  EXPECT_GT(furthest(quantized), 0.05);
+  EXPECT_LT(furthest(correct_biases(quantized, network, rows, rows.size())), 1e-4);
+}
+
 }  // namespace
 }  // namespace lathe::evaluators
