@@ -68,8 +68,8 @@ def botorch_model(x, outcomes):
     return model
 
 
-def botorch_step(x, f, g, reference):
-    """The next point by log-NEHVI, set up as in BoTorch's tutorials on multi-objective optimization with constraints."""
+def botorch_step(x, f, g, reference, count=1):
+    """The next point, or `count` of them, by log-NEHVI, set up as in BoTorch's tutorials on multi-objective optimization with constraints."""
     import torch
     from botorch.acquisition.multi_objective import qLogNoisyExpectedHypervolumeImprovement
     from botorch.acquisition.multi_objective.objective import IdentityMCMultiOutputObjective
@@ -85,9 +85,9 @@ def botorch_step(x, f, g, reference):
         sampler=SobolQMCNormalSampler(sample_shape=torch.Size([128])),
         objective=IdentityMCMultiOutputObjective(outcomes=list(range(objectives))))
     bounds = torch.tensor([[0.0] * x.shape[1], [1.0] * x.shape[1]], dtype=torch.double)
-    candidate, _ = optimize_acqf(acquisition, bounds=bounds, q=1, num_restarts=10, raw_samples=512,
+    candidate, _ = optimize_acqf(acquisition, bounds=bounds, q=count, num_restarts=10, raw_samples=512,
                                  options={"batch_limit": 5, "maxiter": 200}, sequential=True)
-    return candidate.detach().numpy()[0]
+    return candidate.detach().numpy()[0] if count == 1 else candidate.detach().numpy()
 
 
 def use_botorch():

@@ -41,6 +41,30 @@ def quality_table(rows, problems, evaluations, ours, peers):
         print(f"| {problem} | {dims} | {np.mean(list(own.values())):.6g} | " + " | ".join(cells) + " |")
 
 
+def budget_table(rows, problems, ours, peers, budgets):
+    """Ours after so many evaluations, (method, evaluations), against each peer after each of the budgets."""
+    method, evaluations = ours
+    print(f"\n{method} after {evaluations} evaluations; difference to the peer in per mille (wins/seeds, p better / worse)\n")
+    cells = [(peer, budget) for peer in peers for budget in budgets]
+    print(f"| problem | objectives | {method}, {evaluations} | " + " | ".join(f"{peer}, {budget}" for peer, budget in cells) + " |")
+    print("| --- " * (3 + len(cells)) + "|")
+    for problem, dims in problems:
+        own = values(rows, evaluations, problem=problem, dims=dims, method=method)
+        if own:
+            compared = [paired(own, values(rows, budget, problem=problem, dims=dims, method=peer)) for peer, budget in cells]
+            print(f"| {problem} | {dims} | {np.mean(list(own.values())):.6g} | " + " | ".join(compared) + " |")
+
+
+def methods_table(rows, problems, evaluations, methods):
+    """Means of all methods at one number of evaluations."""
+    print(f"\nMean hypervolume after {evaluations} evaluations\n\n| method | " + " | ".join(f"{p}, {d}" for p, d in problems) + " |")
+    print("| --- " * (1 + len(problems)) + "|")
+    for method in methods:
+        reached = [list(values(rows, evaluations, problem=p, dims=d, method=method).values()) for p, d in problems]
+        if any(reached):
+            print(f"| {method} | " + " | ".join(f"{np.mean(r):.5g} ({len(r)})" if r else "-" for r in reached) + " |")
+
+
 def time_table(rows):
     print("\n| | Lathe, ms | peer | peer, ms | times |\n| --- | --- | --- | --- | --- |")
     for what in sorted({row["what"] for row in rows if "ms" in row}):

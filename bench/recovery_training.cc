@@ -1,6 +1,6 @@
 // What compression costs and recovery training wins back: compresses a network by a policy, trains it, lowers it to QuantizeLinear and
 // DequantizeLinear, and measures the delivered network on the held-out rows (of CIFAR-10 the second half of the test file), once for each
-// policy and seed.
+// policy and seed. Settings are to be chosen by what --splits search adds, of the first half.
 //
 //   recovery_training MODEL.onnx DATA_FOLDER POLICY.json... [--qat-method lsq --qat-epochs 20 --device cuda --seeds 1 2 3 ...]
 //
@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/recovery_arguments.h"
 #include "evaluators/accuracy.h"
 #include "evaluators/compression.h"
 #include "evaluators/consumer_reconstruction.h"
@@ -36,79 +37,26 @@
 #include "policies/pruning_criterion.h"
 #include "policies/quantize_network.h"
 #include "policies/search_space.h"
+#include "policies/weight_sparsity.h"
 
 namespace {
 
 using namespace lathe;
 
-struct Arguments {
-  std::string model, output, rounding = "nearest", reconstruction = "least_squares";
-  evaluators::DataOptions data{.kind = "cifar10", .load_train = true};
-  std::vector<std::string> policies, splits{"test"};
-  std::vector<std::uint64_t> seeds{1};
-  evaluators::RecoveryOptions recovery;
-};
-
-void add_options(CLI::App& app, Arguments& arguments) {
-  evaluators::RecoveryOptions& recovery = arguments.recovery;
-  evaluators::TrainOptions& training = recovery.training;
-  recovery.fine_tune_epochs = recovery.qat_epochs = 0;
-  recovery.distillation_weight = 0;
-  app.add_option("model", arguments.model)->required();
-  app.add_option("data", arguments.data.path)->required();
-  app.add_option("policies", arguments.policies)->required();
-  app.add_option("--splits", arguments.splits, "to measure")->check(CLI::IsMember({"test", "search"}));
-  app.add_option("--seeds", arguments.seeds);
-  app.add_option("--fine-tune-epochs", recovery.fine_tune_epochs);
-  app.add_option("--fine-tune-learning-rate", recovery.fine_tune_learning_rate);
-  app.add_option("--qat-epochs", recovery.qat_epochs);
-  app.add_option("--qat-learning-rate", recovery.qat_learning_rate);
-  app.add_option("--qat-method", recovery.qat_method);
-  app.add_option("--distillation", recovery.distillation_weight);
-  app.add_option("--optimizer", training.optimizer);
-  app.add_option("--batch-size", training.batch_size);
-  app.add_option("--weight-decay", training.weight_decay);
-  app.add_option("--label-smoothing", training.label_smoothing);
-  app.add_option("--ema-decay", training.ema_decay);
-  app.add_option("--device", training.device);
-  app.add_option("--weight-rounding", arguments.rounding);
-  const auto add_ranges = [&](const std::string& name, policies::RangeMethod& method) {
-    app.add_option_function<std::string>(name, [&method](const std::string& given) { method = policies::parse_range_method(given); });
-  };
-  add_ranges("--activation-ranges", recovery.compression.activation_method);
-  add_ranges("--weight-ranges", recovery.compression.weight_method);
-  app.add_flag("--equalize", recovery.compression.equalizes_across_layers);
-  app.add_flag("--correct-biases", recovery.compression.corrects_biases);
-  app.add_flag("!--keep-statistics", recovery.compression.recalibrate_batch_norm, "of BatchNormalization, as they were trained");
-  app.add_option("--reconstruction-ridge", recovery.compression.sequential.ridge);
-  app.add_option("--reconstruction-rows", recovery.compression.sequential.rows);
-  app.add_option("--reconstruction", arguments.reconstruction, "of pruned networks")
-      ->check(CLI::IsMember({"none", "least_squares", "sequential"}));
-  app.add_option("--out", arguments.output, "ONNX file of the last seed's delivered network");
-}
-
-void add_data_options(CLI::App& app, evaluators::DataOptions& data) {
-  app.add_option("--kind", data.kind);
-  app.add_option("--mean", data.mean);
-  app.add_option("--stddev", data.stddev);
-  app.add_option("--image-size", data.image_size);
-  app.add_option("--calibration-rows", data.calibration_rows);
-  app.add_option("--search-rows", data.search_rows);
-  app.add_option("--test-rows", data.test_rows);
-  app.add_option("--split", data.split);
-  app.add_option("--inputs-train", data.inputs_train, "npy: comma-separated");
-  app.add_option("--inputs-test", data.inputs_test, "npy: comma-separated");
-  app.add_option("--labels-train", data.labels_train);
-  app.add_option("--labels-test", data.labels_test);
-}
-
-// What belongs to CIFAR-10 unless it is said otherwise.
-void complete(Arguments& arguments) {
-  if (arguments.data.kind != "cifar10") return;
-  arguments.recovery.training.augmentation = {.crop_padding = 4, .horizontal_flip = true};
-  if (!arguments.data.mean.empty()) return;
-  arguments.data.mean = {0.485F, 0.456F, 0.406F};
-  arguments.data.stddev = {0.229F, 0.224F, 0.225F};
+// The policy with every layer unstructured sparse, so that `sparsity` of the network's weights are gone.
+policies::Policy with_global_sparsity(const models::Network& network, policies::Policy policy, double sparsity) {
+  if (sparsity == 0) return policy;
+  std::vector<std::string> layers;
+  for (const policies::LayerInfo& layer : policies::describe_layers(network)) layers.push_back(layer.name);
+  const std::vector<double> sparsities = policies::global_sparsities(network, layers, sparsity);
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    const auto is_it = [&](const policies::LayerPolicy& entry) { return entry.name == layers[l]; };
+    auto entry = std::find_if(policy.layers.begin(), policy.layers.end(), is_it);
+    if (entry == policy.layers.end()) entry = policy.layers.insert(policy.layers.end(), {.name = layers[l]});
+    entry->sparsity = sparsities[l];
+    entry->pattern = "unstructured";
+  }
+  return policy;
 }
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
@@ -121,7 +69,7 @@ double share(const std::vector<std::uint8_t>& rows) {
 
 class Bench {
  public:
-  explicit Bench(const Arguments& arguments)
+  explicit Bench(const bench::RecoveryArguments& arguments)
       : arguments_(arguments),
         network_(policies::prepare_for_pruning(models::read_onnx(arguments.model))),
         analysis_(policies::analyze_coupling(network_)),
@@ -134,13 +82,12 @@ class Bench {
 
   nlohmann::json run(const std::string& file, std::uint64_t seed) {
     const auto start = std::chrono::steady_clock::now();
-    const policies::Policy policy = with_kept_channels(policies::read_policy(file));
+    const policies::Policy policy =
+        with_global_sparsity(network_, with_kept_channels(policies::read_policy(file)), arguments_.global_sparsity);
     evaluators::RecoveryOptions options = arguments_.recovery;
     options.training.seed = seed;
     options.compression.reconstruction = arguments_.reconstruction == "none" ? nullptr : &reconstruction_;
-    options.compression.reconstructs_in_sequence = arguments_.reconstruction == "sequential";
     options.compression.batch_norm_reference = &reference_;
-    options.compression.weight_rounding = evaluators::parse_weight_rounding(arguments_.rounding);
     const auto result = evaluators::recover(network_, analysis_, policy, data_, options, [&](const evaluators::RecoveryProgress& now) {
       if (now.progress.step % 100 < 20)
         std::cerr << now.stage << " epoch " << now.progress.epoch << " loss " << now.progress.loss << ' ' << seconds_since(start) << " s\n";
@@ -182,7 +129,8 @@ class Bench {
   // Agreement with the float network, and the mean probability of its answers: what a policy may be chosen by without labels.
   nlohmann::json measure_search(const models::Executor& delivered) const {
     const auto answers = evaluators::answer(delivered, data_.search, float_on_search_);
-    return {{"search_agreement", share(evaluators::matches(answers.predictions, float_on_search_))},
+    return {{"search_accuracy", share(evaluators::matches(answers.predictions, evaluators::labels_of(data_.search)))},
+            {"search_agreement", share(evaluators::matches(answers.predictions, float_on_search_))},
             {"search_probability", answers.expected_probability}};
   }
 
@@ -199,7 +147,7 @@ class Bench {
     return policy;
   }
 
-  const Arguments& arguments_;
+  const bench::RecoveryArguments& arguments_;
   models::Network network_;
   policies::CouplingAnalysis analysis_;
   evaluators::Dataset data_;
@@ -214,13 +162,12 @@ class Bench {
 
 int main(int argc, char** argv) {
   CLI::App app("Accuracy of compressed networks, after recovery training or without");
-  Arguments arguments;
-  add_options(app, arguments);
-  add_data_options(app, arguments.data);
+  bench::RecoveryArguments arguments;
+  bench::add_options(app, arguments);
   CLI11_PARSE(app, argc, argv);
   try {
     at::set_num_threads(1);
-    complete(arguments);
+    bench::complete(arguments);
     Bench bench(arguments);
     for (const std::string& policy : arguments.policies) {
       for (const std::uint64_t seed : arguments.seeds) std::cout << bench.run(policy, seed).dump() << std::endl;

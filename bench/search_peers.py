@@ -4,7 +4,9 @@
     python3 -m venv peers && peers/bin/pip install -r bench/search_peers_requirements.txt
     peers/bin/python bench/search_peers.py all --out peers.jsonl --jobs 16      # step, archive, evolution, quality, and the tables
 
-Nothing is told to Lathe that the peers do not know: every objective and constraint is a black box, all start from 16 space-filling points,
+    peers/bin/python bench/search_peers.py table --out table.jsonl                 # searches on the public table of measured policies
+
+In all but the table nothing is told to Lathe that the peers do not know: every objective and constraint is a black box, all start from 16 space-filling points,
 all use one thread, hypervolume is that of every feasible point evaluated, for the reference point that bench/search_problems has. Each
 finished run is one line of --out; a run that is there is not repeated, so the command may be stopped at any time. --jobs runs (problem,
 seed, method) side by side; times (step, archive) are always taken with nothing else of this command running.
@@ -29,6 +31,7 @@ import numpy as np
 
 import peer_optimizers
 import peer_tables
+import table_optimizers
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROBLEMS = [("zdt1", 6), ("zdt2", 6), ("zdt3", 6), ("carside", 7), ("dtlz2", 6), ("truss2d", 3), ("welded_beam", 4),
@@ -36,6 +39,9 @@ PROBLEMS = [("zdt1", 6), ("zdt2", 6), ("zdt3", 6), ("carside", 7), ("dtlz2", 6),
 QUALITY_METHODS = ("botorch log-nehvi", "lathe bayes", "optuna tpe")
 EVOLUTION_METHODS = ("lathe nsga2", "pymoo nsga2, 20", "pymoo nsga2, 100")
 QUALITY_TRIALS, EVOLUTION_TRIALS = 100, 1000
+TABLE_TRIALS, TABLE_PEER_TRIALS = 100, 400  # evaluations of Lathe and of the peers
+TABLE_METRICS = ("latency_ms@raspberry-pi-4", "latency_ms@jetson-orin/64", "latency_ms@bismo-pynq-z1")
+TABLE_PROBLEMS = [(metric, objectives) for objectives in (2, 3) for metric in TABLE_METRICS]  # 3: with the size
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +57,7 @@ class Task:
 class Settings:
     build: pathlib.Path   # folder of Lathe's bench programs
     points: pathlib.Path  # folder of the points of unfinished runs
+    table: pathlib.Path   # of measured policies
     deadline: float       # time.time() at which nothing new is begun
 
 
@@ -71,12 +78,12 @@ class Results:
         print(json.dumps(row), file=sys.stderr, flush=True)
 
 
-def run_tasks(tasks, results, settings):
+def run_tasks(tasks, results, settings, run=peer_optimizers.run):
     """All that are not done, on arguments.jobs processes, in the order given."""
     open_tasks = [task for task in tasks if not results.has(**dataclasses.asdict(task), evaluations=task.trials)]
     context = multiprocessing.get_context("spawn")  # PyTorch does not survive a fork
     with concurrent.futures.ProcessPoolExecutor(arguments.jobs, mp_context=context) as pool:
-        futures = {pool.submit(peer_optimizers.run, task, settings): task for task in open_tasks}
+        futures = {pool.submit(run, task, settings): task for task in open_tasks}
         for future in concurrent.futures.as_completed(futures):
             task = futures[future]
             if future.exception():
@@ -87,9 +94,9 @@ def run_tasks(tasks, results, settings):
                 results.add({**dataclasses.asdict(task), **reached})
 
 
-def tasks_of(methods, trials):
+def tasks_of(methods, trials, problems=PROBLEMS):
     """Five seeds of everything, the fewest that a paired test can tell anything from, before the next five."""
-    chosen = [problem for problem in PROBLEMS if not arguments.problems or "{}-{}".format(*problem) in arguments.problems]
+    chosen = [problem for problem in problems if not arguments.problems or "{}-{}".format(*problem) in arguments.problems]
     tasks = [Task(*problem, method, trials, seed)
              for problem in chosen for method in methods if method not in arguments.skip for seed in range(arguments.seeds)]
     return sorted(tasks, key=lambda task: task.seed // 5)
@@ -101,6 +108,17 @@ def quality(results, settings):
 
 def evolution(results, settings):
     run_tasks(tasks_of(EVOLUTION_METHODS, EVOLUTION_TRIALS), results, settings)
+
+
+def table(results, settings):
+    run_tasks([*tasks_of(table_optimizers.LATHE, TABLE_TRIALS, TABLE_PROBLEMS),
+               *tasks_of(table_optimizers.PEERS, TABLE_PEER_TRIALS, TABLE_PROBLEMS)], results, settings, table_optimizers.run)
+    rows = [row for row in results.rows if (row.get("problem"), row.get("dims")) in TABLE_PROBLEMS]
+    for ours in ("lathe bayes", "lathe bayes, ddpg", "lathe bayes, ddpg, nsga2", "lathe bayes, ddpg, nsga2 + sensitivities"):
+        peer_tables.budget_table(rows, TABLE_PROBLEMS, (ours, 100), table_optimizers.PEERS, (100, TABLE_PEER_TRIALS))
+    peer_tables.budget_table(rows, TABLE_PROBLEMS, ("lathe bayes, ddpg", 100), ("lathe bayes", "lathe ddpg"), (100,))
+    for evaluations in (25, 50, 100):
+        peer_tables.methods_table(rows, TABLE_PROBLEMS, evaluations, [*table_optimizers.LATHE, *table_optimizers.PEERS])
 
 
 def benchmark_ms(settings, name):
@@ -181,13 +199,14 @@ def tables(results, settings):
     peer_tables.time_table(results.rows)
 
 
-PARTS = {"step": step, "archive": archive, "evolution": evolution, "quality": quality, "tables": tables}
+PARTS = {"step": step, "archive": archive, "evolution": evolution, "quality": quality, "tables": tables, "table": table}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="+", choices=[*PARTS, "all"])
     parser.add_argument("--out", type=pathlib.Path, required=True, help="JSON lines, one a finished run; points lie beside it")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/dev/bench", help="folder of the bench programs")
+    parser.add_argument("--table", type=pathlib.Path, default=ROOT / "bench/policy_table/resnet20.table")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--repeats", type=int, default=3, help="of the times")
     parser.add_argument("--jobs", type=int, default=1, help="runs side by side, each on one thread")
@@ -196,6 +215,6 @@ if __name__ == "__main__":
     parser.add_argument("--problems", nargs="*", help="as zdt1-6; all if not given")
     arguments = parser.parse_args()
     finished = Results(arguments.out)
-    limits = Settings(arguments.build, arguments.out.with_suffix(".points"), time.time() + arguments.seconds)
-    for part in PARTS if "all" in arguments.parts else arguments.parts:
+    limits = Settings(arguments.build, arguments.out.with_suffix(".points"), arguments.table, time.time() + arguments.seconds)
+    for part in (name for name in PARTS if name != "table") if "all" in arguments.parts else arguments.parts:
         PARTS[part](finished, limits)

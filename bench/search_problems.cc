@@ -2,6 +2,9 @@
 //   bench/search_problems --agent bayes --problem zdt1 --dims 6 --trials 100 --seed 0 [--seeds 5] [--set option=value ...]
 // One agent is asked for one candidate at a time and told its result at once, as an optimizer is used alone; --round N (and several agents)
 // runs the controller of a search instead, whose results reach agents one round late.
+// --table FILE --objectives-of-table METRIC...: measured accuracy against exact metrics of a table (search/problems/policy_table.h). With
+// --sensitivity the evaluations that the sensitivities take come off --trials. --warm-trials N: the agents are told first what a search of
+// N trials for --warm-metric found.
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -13,8 +16,11 @@
 #include "models/base/error.h"
 #include "search/constraints.h"
 #include "search/controller.h"
+#include "search/initial_design.h"
 #include "search/pareto.h"
+#include "search/problems/policy_table.h"
 #include "search/standard_problems.h"
+#include "search/warm_start.h"
 
 namespace {
 
@@ -25,9 +31,11 @@ struct Arguments {
   std::vector<std::string> settings;  // option=value, for the first agent
   std::string problem = "zdt1", trace, allocation = "credit";
   StandardProblemOptions problem_options;
-  int trials = 100, seeds = 1, round = 0;
+  std::string table, warm_metric;
+  std::vector<std::string> table_objectives{"latency_ms@raspberry-pi-4"};
+  int trials = 100, seeds = 1, round = 0, warm_trials = 0;
   std::uint64_t seed = 0;
-  bool is_exact = false;
+  bool is_exact = false, prints_design = false;
 };
 
 AgentOptions agent_options(const Arguments& arguments, std::size_t agent) {
@@ -60,10 +68,12 @@ Trial finished_trial(const StandardProblem& made, std::int64_t id, const std::st
   return trial;
 }
 
-std::vector<Trial> run_alone(const StandardProblem& made, const AgentOptions& options, int trials, std::uint64_t seed) {
+std::vector<Trial> run_alone(const StandardProblem& made, const AgentOptions& options, int trials, std::uint64_t seed,
+                             const std::vector<Trial>& history) {
   const std::unique_ptr<Agent> agent = make_agent(options, made.problem, seed);
-  std::vector<Trial> finished;
-  while (static_cast<int>(finished.size()) < trials) {
+  std::vector<Trial> finished = history;
+  agent->tell(history);
+  while (finished.size() < history.size() + static_cast<std::size_t>(trials)) {
     const std::vector<lathe::policies::Candidate> asked = agent->ask(1, {});
     if (asked.empty()) break;
     finished.push_back(finished_trial(made, static_cast<std::int64_t>(finished.size()), options.kind, asked[0]));
@@ -72,12 +82,13 @@ std::vector<Trial> run_alone(const StandardProblem& made, const AgentOptions& op
   return finished;
 }
 
-std::vector<Trial> run_together(const StandardProblem& made, const Arguments& arguments, std::uint64_t seed) {
+std::vector<Trial> run_together(const StandardProblem& made, const Arguments& arguments, int trials, std::uint64_t seed,
+                                const std::vector<Trial>& history) {
   std::vector<AgentOptions> agents;
   for (std::size_t a = 0; a < arguments.agents.size(); ++a) agents.push_back(agent_options(arguments, a));
-  ControllerCallbacks callbacks;
+  ControllerCallbacks callbacks{.history = history};
   callbacks.measure = [&](const lathe::policies::Candidate& candidate) { return measure(made, candidate); };
-  const ControllerOptions options{.trials = arguments.trials,
+  const ControllerOptions options{.trials = trials,
                                   .threads = 1,
                                   .round = arguments.round,
                                   .allocation = arguments.allocation == "equal" ? Allocation::kEqual : Allocation::kCredit,
@@ -85,31 +96,67 @@ std::vector<Trial> run_together(const StandardProblem& made, const Arguments& ar
   return run_search(made.problem, agents, options, callbacks).trials;
 }
 
-// One line a trial: its number, seed, and hypervolume so far.
-void write_trace(const Arguments& arguments, const StandardProblem& made, const std::vector<Trial>& trials, std::uint64_t seed) {
+// One line a trial: its seed, number (evaluations spent, with those of the sensitivities), and hypervolume so far. First what is known
+// before any trial of the search, where that is something.
+void write_trace(const Arguments& arguments, const StandardProblem& made, const std::vector<Trial>& trials, std::size_t history,
+                 std::uint64_t seed) {
   std::ofstream file(arguments.trace, std::ios::app);
   file << std::setprecision(10);
-  std::vector<Trial> so_far;
-  for (const Trial& trial : trials) {
-    so_far.push_back(trial);
-    file << seed << ' ' << so_far.size() << ' ' << front_hypervolume(made.problem, made.problem.fronts[0], so_far) << '\n';
+  const int before = arguments.trials - static_cast<int>(trials.size() - history);
+  for (std::size_t count = std::max<std::size_t>(history, 1); count <= trials.size(); ++count) {
+    file << seed << ' ' << before + static_cast<int>(count - history) << ' '
+         << front_hypervolume(made.problem, made.problem.fronts[0], {trials.begin(), trials.begin() + static_cast<std::ptrdiff_t>(count)})
+         << '\n';
+  }
+}
+
+StandardProblem make_problem(const Arguments& arguments, const std::vector<std::string>& table_objectives, std::uint64_t seed) {
+  StandardProblemOptions options = arguments.problem_options;
+  if (!arguments.table.empty()) {
+    return make_table_problem(read_policy_table(arguments.table),
+                              {.objectives = table_objectives, .has_sensitivity = options.has_sensitivity});
+  }
+  options.seed = seed;
+  if (arguments.is_exact) options.known = KnownMetrics::kAllButLastObjective;
+  return make_standard_problem(arguments.problem, options);
+}
+
+std::vector<Trial> run_agents(const Arguments& arguments, const StandardProblem& made, int trials, std::uint64_t seed,
+                              const std::vector<Trial>& history) {
+  const bool is_alone = arguments.agents.size() == 1 && arguments.round == 0;
+  return is_alone ? run_alone(made, agent_options(arguments, 0), trials, seed, history)
+                  : run_together(made, arguments, trials, seed, history);
+}
+
+// What a search for another exact metric measured, with the exact metrics of `made`.
+std::vector<Trial> warm_history(const Arguments& arguments, const StandardProblem& made, std::uint64_t seed) {
+  if (arguments.warm_trials == 0) return {};
+  constexpr std::uint64_t kOtherSeed = 1000;  // an independent search
+  const StandardProblem other = make_problem(arguments, {arguments.warm_metric}, seed);
+  const std::vector<Trial> earlier = run_agents(arguments, other, arguments.warm_trials, seed + kOtherSeed, {});
+  return warm_start_trials(made.problem, other.problem.space, earlier, /*measured=*/0);
+}
+
+// The first proposals of every agent, as choices.
+void print_design(const Arguments& arguments) {
+  for (const lathe::policies::Candidate& candidate : initial_candidates(make_problem(arguments, arguments.table_objectives, 0).problem)) {
+    for (const int choice : candidate.choices) std::cout << choice << ' ';
+    std::cout << '\n';
   }
 }
 
 double run_seed(const Arguments& arguments, std::uint64_t seed) {
-  StandardProblemOptions options = arguments.problem_options;
-  options.seed = seed;
-  if (arguments.is_exact) options.known = KnownMetrics::kAllButLastObjective;
-  const StandardProblem made = make_standard_problem(arguments.problem, options);
+  const StandardProblem made = make_problem(arguments, arguments.table_objectives, seed);
+  const std::vector<Trial> history = warm_history(arguments, made, seed);
+  const bool pays_for_sensitivity = !arguments.table.empty() && arguments.problem_options.has_sensitivity;
+  const int own_trials = arguments.trials - (pays_for_sensitivity ? sensitivity_evaluations(made.problem.space) : 0);
   const auto start = std::chrono::steady_clock::now();
-  const bool is_alone = arguments.agents.size() == 1 && arguments.round == 0;
-  const std::vector<Trial> trials =
-      is_alone ? run_alone(made, agent_options(arguments, 0), arguments.trials, seed) : run_together(made, arguments, seed);
+  const std::vector<Trial> trials = run_agents(arguments, made, own_trials, seed, history);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const double hypervolume = front_hypervolume(made.problem, made.problem.fronts[0], trials);
   std::cout << "seed " << seed << ": " << trials.size() << " trials, hypervolume " << hypervolume << ", "
             << 1e3 * seconds / static_cast<double>(std::max<std::size_t>(trials.size(), 1)) << " ms a trial\n";
-  if (!arguments.trace.empty()) write_trace(arguments, made, trials, seed);
+  if (!arguments.trace.empty()) write_trace(arguments, made, trials, history.size(), seed);
   return hypervolume;
 }
 
@@ -134,7 +181,16 @@ int main(int argc, char** argv) try {
       ->check(CLI::IsMember({"equal", "credit"}));
   app.add_option("--trace", arguments.trace, "append the hypervolume after each trial to this file");
   app.add_flag("--sensitivity", arguments.problem_options.has_sensitivity, "give the network problem its sensitivities");
+  app.add_option("--table", arguments.table, "a table of measured policies instead of --problem");
+  app.add_option("--objectives-of-table", arguments.table_objectives, "exact metrics beside accuracy");
+  app.add_option("--warm-metric", arguments.warm_metric, "exact metric that an earlier search was for");
+  app.add_option("--warm-trials", arguments.warm_trials, "of that search; 0 = none");
+  app.add_flag("--design", arguments.prints_design, "print the agents' first proposals instead, a line each");
   CLI11_PARSE(app, argc, argv);
+  if (arguments.prints_design) {
+    print_design(arguments);
+    return 0;
+  }
   double sum = 0;
   for (int s = 0; s < arguments.seeds; ++s) sum += run_seed(arguments, arguments.seed + static_cast<std::uint64_t>(s));
   std::cout << std::setprecision(10) << sum / arguments.seeds << std::endl;

@@ -26,7 +26,7 @@ void for_each_batch(const models::Executor& executor, const Rows& rows, const Ac
   const std::int64_t count = options.rows > 0 ? std::min(options.rows, rows.size()) : rows.size();
   for (std::int64_t begin = 0; begin < count; begin += options.batch_size) {
     const auto inputs = internal::as_network_inputs(executor.network(), rows.batch(begin, std::min(count, begin + options.batch_size)));
-    const at::Tensor logits = internal::logits_of(executor.run(inputs));
+    const at::Tensor logits = internal::logits_of(executor.run(inputs)).to(at::kCPU);
     if (!at::isfinite(logits).all().item().toBool()) throw std::runtime_error("the network's outputs are not finite numbers");
     take(begin, logits);
   }

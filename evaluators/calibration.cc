@@ -6,7 +6,6 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
-#include <map>
 
 #include "evaluators/internal/network_rows.h"
 #include "models/base/check.h"
@@ -29,30 +28,40 @@ void for_each_batch(const Rows& rows, std::int64_t batch_size, Function run) {
 
 // Ranges do not depend on the order of the elements, so dense tensors of any memory format are read where they lie.
 void observe(policies::RangeObserver& observer, const at::Tensor& value) {
-  const at::Tensor dense = (value.is_non_overlapping_and_dense() ? value : value.contiguous()).to(at::kFloat);
+  const at::Tensor dense = (value.is_non_overlapping_and_dense() ? value : value.contiguous()).to(at::kCPU, at::kFloat);
   observer.observe({dense.data_ptr<float>(), static_cast<std::size_t>(dense.numel())});
 }
 
 }  // namespace
 
-std::vector<policies::Range> calibrate_activations(const models::Network& network, const policies::ActivationPlan& plan, const Rows& rows,
-                                                   policies::RangeMethod method, std::int64_t batch_size) {
-  if (plan.points.empty()) return {};
+ObservedActivations::ObservedActivations(const models::Network& network, const std::vector<models::ValueId>& values, const Rows& rows,
+                                         std::int64_t batch_size, const std::string& device) {
   LATHE_CHECK_GT(rows.size(), 0);
   at::set_num_threads(1);
   const c10::NoGradGuard no_grad;
-  std::map<models::ValueId, policies::RangeObserver> observers;
   models::RunOptions run;
-  for (const auto& point : plan.points) {
-    if (observers.try_emplace(point.value).second) run.observed.push_back(point.value);
+  for (const models::ValueId value : values) {
+    if (observers_.try_emplace(value).second) run.observed.push_back(value);
   }
-  run.observer = [&](models::ValueId id, const at::Tensor& value) { observe(observers.at(id), value); };
-  const models::Executor executor(network);
+  run.observer = [&](models::ValueId id, const at::Tensor& value) { observe(observers_.at(id), value); };
+  const models::Executor executor(network, device);
   for_each_batch(rows, batch_size, [&](std::int64_t begin, std::int64_t end) {
     executor.run(internal::as_network_inputs(network, rows.batch(begin, end)), run);
   });
+}
+
+policies::Range ObservedActivations::range(models::ValueId value, policies::RangeMethod method, int bits) const {
+  return observers_.at(value).range(method, bits);
+}
+
+std::vector<policies::Range> calibrate_activations(const models::Network& network, const policies::ActivationPlan& plan, const Rows& rows,
+                                                   policies::RangeMethod method, std::int64_t batch_size, const std::string& device) {
+  if (plan.points.empty()) return {};
+  std::vector<models::ValueId> values;
+  for (const auto& point : plan.points) values.push_back(point.value);
+  const ObservedActivations observed(network, values, rows, batch_size, device);
   std::vector<policies::Range> ranges;
-  for (const auto& point : plan.points) ranges.push_back(observers.at(point.value).range(method, point.bits));
+  for (const auto& point : plan.points) ranges.push_back(observed.range(point.value, method, point.bits));
   return ranges;
 }
 
@@ -77,14 +86,15 @@ policies::ChannelMaxima channel_maxima(const models::Network& network, const std
   return maxima;
 }
 
-models::Network recalibrate_batch_norm(const models::Network& network, const Rows& rows, std::int64_t batch_size) {
+models::Network recalibrate_batch_norm(const models::Network& network, const Rows& rows, std::int64_t batch_size,
+                                       const std::string& device) {
   const bool has_batch_norm =
       std::any_of(network.nodes.begin(), network.nodes.end(), [](const auto& node) { return node.op == "BatchNormalization"; });
   if (!has_batch_norm) return network;
   LATHE_CHECK_GT(rows.size(), 0);
   at::set_num_threads(1);
   const c10::NoGradGuard no_grad;
-  const models::Executor executor(network);
+  const models::Executor executor(network, device);
   models::RunOptions run{.batch_statistics = true};
   for_each_batch(rows, batch_size, [&](std::int64_t begin, std::int64_t end) {
     // new = (1 - m) old + m batch with m = batch / seen makes `new` the mean over all rows seen; the first batch replaces what was there.

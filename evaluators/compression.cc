@@ -8,6 +8,7 @@
 #include "evaluators/bias_correction.h"
 #include "evaluators/calibration.h"
 #include "evaluators/consumer_reconstruction.h"
+#include "evaluators/internal/moved_statistics.h"
 #include "evaluators/sequential_reconstruction.h"
 #include "evaluators/weight_rounding.h"
 #include "models/base/error.h"
@@ -17,9 +18,13 @@
 #include "policies/prune.h"
 #include "policies/quantize_network.h"
 #include "policies/search_space.h"
+#include "policies/weight_sparsity.h"
 
 namespace lathe::evaluators {
 namespace {
+
+using internal::Uncompressed;
+using internal::with_moved_statistics;
 
 // From this width on, rounding the weights moves no channel's mean by anything that recalibration could see.
 constexpr int kUnharmfulBits = 8;
@@ -44,55 +49,6 @@ Rows at_most(const Rows& rows, std::int64_t count) {
   return first_rows(rows, std::min(count, rows.size()));
 }
 
-// mean + (measured - reference) and variance * measured / reference, channel by channel.
-models::Tensor shifted_mean(const models::Tensor& trained, const models::Tensor& measured, const models::Tensor& reference) {
-  std::vector<float> mean = trained.to_floats();
-  const std::vector<float> now = measured.to_floats(), before = reference.to_floats();
-  for (std::size_t c = 0; c < mean.size(); ++c) mean[c] += now[c] - before[c];
-  return models::Tensor::from<float>(trained.shape(), mean);
-}
-models::Tensor scaled_variance(const models::Tensor& trained, const models::Tensor& measured, const models::Tensor& reference) {
-  constexpr float kLeast = 1e-12F;  // a channel that is constant on the calibration rows says nothing of its variance
-  std::vector<float> variance = trained.to_floats();
-  const std::vector<float> now = measured.to_floats(), before = reference.to_floats();
-  for (std::size_t c = 0; c < variance.size(); ++c) variance[c] = before[c] > kLeast ? variance[c] * now[c] / before[c] : now[c];
-  return models::Tensor::from<float>(trained.shape(), variance);
-}
-
-// The uncompressed network cut to the channels that stay, with the BatchNormalization statistics of its training and with those that the
-// calibration rows give it.
-struct Uncompressed {
-  models::Network trained, calibrated;
-};
-
-std::map<std::string, const models::Node*> nodes_by_name(const models::Network& network) {
-  std::map<std::string, const models::Node*> nodes;
-  for (const auto& node : network.nodes) nodes[node.name] = &node;
-  return nodes;
-}
-
-// `network` with the BatchNormalization statistics of training, moved by what compression does to them: from those of the uncompressed
-// network to those of the compressed one (`measured`), both on the same calibration rows. Taking the measured ones as they are would also
-// exchange what training averaged over its whole augmented data set for an estimate from a few hundred rows, which alone costs ResNet-20
-// three points.
-models::Network with_moved_statistics(models::Network network, const models::Network& measured, const Uncompressed& uncompressed) {
-  const auto measured_nodes = nodes_by_name(measured), trained_nodes = nodes_by_name(uncompressed.trained),
-             calibrated_nodes = nodes_by_name(uncompressed.calibrated);
-  for (const auto& node : network.nodes) {
-    if (node.op != "BatchNormalization") continue;
-    const auto moved = [&](std::size_t input, auto move) {
-      const auto of = [&](const models::Network& other, const auto& nodes) {
-        return other.constants.at(nodes.at(node.name)->inputs[input]);
-      };
-      network.constants.at(node.inputs[input]) =
-          move(of(uncompressed.trained, trained_nodes), of(measured, measured_nodes), of(uncompressed.calibrated, calibrated_nodes));
-    };
-    moved(3, shifted_mean);
-    moved(4, scaled_variance);
-  }
-  return network;
-}
-
 // BatchNormalization statistics that fit the weights as the policy rounds them: this takes back the shift of each channel's mean and the
 // change of its variance that rounding causes (the aim of the bias correction of M. Nagel et al., Data-Free Quantization, ICCV 2019,
 // section 4.2, reached through BatchNormalization as in X. Sun et al., 2019). Rounding a channel symmetrically and scaling it by
@@ -113,8 +69,8 @@ struct CalibratedPlan {
 CalibratedPlan calibrated_plan(const models::Network& folded, const policies::Policy& policy, const Rows& calibration,
                                const CompressionOptions& options) {
   CalibratedPlan result{.plan = policies::plan_activations(folded, policy)};
-  result.ranges =
-      calibrate_activations(folded, result.plan, at_most(calibration, options.range_rows), options.activation_method, options.batch_size);
+  result.ranges = calibrate_activations(folded, result.plan, at_most(calibration, options.range_rows), options.activation_method,
+                                        options.batch_size, options.device);
   return result;
 }
 
@@ -212,11 +168,22 @@ Uncompressed cut_uncompressed(const models::Network& network, const policies::Co
 }  // namespace
 
 models::Network with_calibration_statistics(const models::Network& network, const Rows& calibration, const CompressionOptions& options) {
-  return recalibrate_batch_norm(network, at_most(calibration, options.batch_norm_rows), options.batch_size);
+  return recalibrate_batch_norm(network, at_most(calibration, options.batch_norm_rows), options.batch_size, options.device);
 }
 
-models::Network compress_float(const models::Network& network, const policies::CouplingAnalysis& analysis, const policies::Policy& policy,
-                               const Rows& calibration, const CompressionOptions& options) {
+namespace {
+
+// With statistics that fit the rounded weights of a network whose pruning is done.
+models::Network recalibrated_alone(const models::Network& pruned, const policies::Policy& policy, const Rows& calibration,
+                                   const CompressionOptions& options) {
+  const Uncompressed reference{.trained = pruned, .calibrated = with_calibration_statistics(pruned, calibration, options)};
+  return recalibrated_for_rounded_weights(pruned, reference, policy, calibration, options);
+}
+
+}  // namespace
+
+models::Network cut_channels(const models::Network& network, const policies::CouplingAnalysis& analysis, const policies::Policy& policy,
+                             const Rows& calibration, const CompressionOptions& options) {
   const auto kept = policies::kept_channels(network, analysis, policy);
   if (!prunes(analysis, kept)) return network;
   const models::Network pruned = cut_and_reconstruct(network, analysis, kept, calibration, options);
@@ -226,12 +193,38 @@ models::Network compress_float(const models::Network& network, const policies::C
                                cut_uncompressed(network, analysis, kept, calibration, options));
 }
 
+models::Network sparsify(const models::Network& network, const policies::Policy& policy, const Rows& calibration,
+                         const CompressionOptions& options) {
+  if (!policies::is_sparse(policy)) return network;
+  const models::Network sparse = options.sparsification == Sparsification::kSparseGpt ? sparsify_by_sparse_gpt(network, policy, calibration)
+                                                                                      : policies::sparsify_by_magnitude(network, policy);
+  if (!options.recalibrate_batch_norm) return sparse;
+  const Uncompressed reference{.trained = network, .calibrated = with_calibration_statistics(network, calibration, options)};
+  return with_moved_statistics(sparse, with_calibration_statistics(sparse, calibration, options), reference);
+}
+
+models::Network compress_float(const models::Network& network, const policies::CouplingAnalysis& analysis, const policies::Policy& policy,
+                               const Rows& calibration, const CompressionOptions& options) {
+  return sparsify(cut_channels(network, analysis, policy, calibration, options), policy, calibration, options);
+}
+
+models::Network compress_for_rounding(const models::Network& network, const policies::CouplingAnalysis& analysis,
+                                      const policies::Policy& policy, const Rows& calibration, const CompressionOptions& options) {
+  if (!moves_statistics_for(policy, options)) return compress_float(network, analysis, policy, calibration, options);
+  if (policies::is_sparse(policy) || options.reconstructs_in_sequence)
+    return recalibrated_alone(compress_float(network, analysis, policy, calibration, options), policy, calibration, options);
+  // One recalibration for pruning and rounding together.
+  const auto kept = policies::kept_channels(network, analysis, policy);
+  const models::Network pruned = cut_and_reconstruct(network, analysis, kept, calibration, options);
+  const Uncompressed reference = cut_uncompressed(network, analysis, kept, calibration, options);
+  return recalibrated_for_rounded_weights(pruned, reference, policy, calibration, options);
+}
+
 models::Network quantize_simulated(const models::Network& pruned, const policies::Policy& policy, const Rows& calibration,
                                    const CompressionOptions& options) {
   if (options.weight_rounding != WeightRounding::kNearest) return round_and_fold(pruned, policy, calibration, options);
   if (!moves_statistics_for(policy, options)) return fold_and_quantize(pruned, policy, calibration, options);
-  const Uncompressed reference{.trained = pruned, .calibrated = with_calibration_statistics(pruned, calibration, options)};
-  return fold_and_quantize(recalibrated_for_rounded_weights(pruned, reference, policy, calibration, options), policy, calibration, options);
+  return fold_and_quantize(recalibrated_alone(pruned, policy, calibration, options), policy, calibration, options);
 }
 
 WeightRounding parse_weight_rounding(const std::string& name) {
@@ -252,13 +245,9 @@ models::Network compress_simulated(const models::Network& network, const policie
                                    const policies::Policy& policy, const Dataset& dataset, const CompressionOptions& options) {
   const Rows& calibration = dataset.calibration;
   // What looks at what the layers of the pruned network read needs that to be right first.
-  if (!moves_statistics_for(policy, options) || options.weight_rounding != WeightRounding::kNearest || options.reconstructs_in_sequence)
+  if (options.weight_rounding != WeightRounding::kNearest)
     return quantize_simulated(compress_float(network, analysis, policy, calibration, options), policy, calibration, options);
-  // One recalibration for pruning and rounding together.
-  const auto kept = policies::kept_channels(network, analysis, policy);
-  const models::Network pruned = cut_and_reconstruct(network, analysis, kept, calibration, options);
-  const Uncompressed reference = cut_uncompressed(network, analysis, kept, calibration, options);
-  return fold_and_quantize(recalibrated_for_rounded_weights(pruned, reference, policy, calibration, options), policy, calibration, options);
+  return fold_and_quantize(compress_for_rounding(network, analysis, policy, calibration, options), policy, calibration, options);
 }
 
 models::Network compress_delivered(const models::Network& network, const policies::CouplingAnalysis& analysis,

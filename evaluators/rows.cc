@@ -17,8 +17,8 @@ at::Tensor prepared(const at::Tensor& input, const Rows& rows) {
   at::Tensor x = is_bytes ? input.to(at::kFloat).mul_(kPixelScale) : input;
   if (rows.mean.empty() || x.dim() != 4 || x.scalar_type() != at::kFloat) return x;
   const std::vector<std::int64_t> by_channel{1, static_cast<std::int64_t>(rows.mean.size()), 1, 1};
-  const at::Tensor mean = at::tensor(at::ArrayRef<float>(rows.mean)).view(by_channel);
-  const at::Tensor stddev = at::tensor(at::ArrayRef<float>(rows.stddev)).view(by_channel);
+  const at::Tensor mean = at::tensor(at::ArrayRef<float>(rows.mean)).view(by_channel).to(x.device());
+  const at::Tensor stddev = at::tensor(at::ArrayRef<float>(rows.stddev)).view(by_channel).to(x.device());
   return is_bytes ? x.sub_(mean).div_(stddev) : x.sub(mean).div_(stddev);
 }
 

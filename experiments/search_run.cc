@@ -29,6 +29,7 @@
 #include "experiments/search_problem.h"
 #include "experiments/text_table.h"
 #include "experiments/trial_search.h"
+#include "experiments/warm_start.h"
 #include "models/base/error.h"
 
 namespace lathe::experiments {
@@ -76,8 +77,10 @@ class SearchRun {
         evaluators::evaluation_of(store_->fact("float_accuracy_search", [&] { return evaluators::evaluation_json(float_search_); }));
     problem_ = make_problem(experiment_, metrics_, float_search_);
     store_->fact("problem", [&] { return problem_json(problem_); });
+    record_space(*store_, problem_.space);
     if (!config.study.url.empty()) join_study(services.open_study);
     store_->begin_session(provenance_of(experiment_));
+    history_ = warm_start(config.search.warm_start, trial_settings(config, experiment_.network.sha256), problem_, *store_);
   }
 
   SearchOutcome run() {
@@ -85,7 +88,7 @@ class SearchRun {
     search::SearchResult found;
     try {
       if (config().search.sensitivity) measure_sensitivity();
-      found = search_trials(experiment_, problem_, float_search_.accuracy, *store_, study_.get(), progress_);
+      found = search_trials(experiment_, problem_, float_search_.accuracy, history_, *store_, study_.get(), progress_);
     } catch (const SearchStopped&) {
       return {};
     }
@@ -119,6 +122,8 @@ class SearchRun {
                     " steer the search, " + std::to_string(data.test.size()) + " are held out" +
                     (data.note.empty() ? "" : "; " + data.note));
     }
+    if (!history_.empty())
+      progress_.say(std::to_string(history_.size()) + " trials of " + config().search.warm_start + " are where the search starts from");
     progress_.say(std::string("float ") + (experiment_.uses_agreement() ? "agreement" : "accuracy") +
                   " on the search split: " + format_points(float_search_.accuracy));
   }
@@ -293,6 +298,7 @@ class SearchRun {
   search::Problem problem_;
   std::unique_ptr<RunDirectory> directory_;
   std::unique_ptr<RunStore> store_;
+  std::vector<search::Trial> history_;  // of an earlier run
   std::unique_ptr<SharedStudy> study_;  // null where the search shares with no other
   std::unique_ptr<DeliveryStore> deliveries_;
 };

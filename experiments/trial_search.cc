@@ -18,10 +18,11 @@ BestSoFar nothing_so_far(const Experiment& experiment, const search::Problem& pr
 
 class TrialSearch {
  public:
-  TrialSearch(const Experiment& experiment, const search::Problem& problem, double float_accuracy, RunStore& store, SharedStudy* study,
-              Progress& progress)
+  TrialSearch(const Experiment& experiment, const search::Problem& problem, double float_accuracy,
+              const std::vector<search::Trial>& history, RunStore& store, SharedStudy* study, Progress& progress)
       : experiment_(experiment),
         problem_(problem),
+        history_(history),
         store_(store),
         study_(study),
         progress_(progress),
@@ -30,9 +31,12 @@ class TrialSearch {
   search::SearchResult run() {
     const SearchConfig& config = experiment_.config.search;
     progress_.start("search", config.trials);
+    // Without rounds the store's trials, those of before among them, are what the search goes on from, and count.
+    const int known = config.asynchronous ? static_cast<int>(history_.size()) : 0;
+    if (!config.asynchronous) note_history();
     search::SearchResult found =
         search::run_search(problem_, config.agents,
-                           {.trials = config.trials,
+                           {.trials = config.trials + known,
                             .threads = experiment_.evaluations_at_once(),
                             .round = config.round,
                             .allocation = config.allocation == "credit" ? search::Allocation::kCredit : search::Allocation::kEqual,
@@ -50,6 +54,7 @@ class TrialSearch {
             .recall = [this](std::int64_t id, const policies::Candidate& candidate) { return recall(id, candidate); },
             .record = [this](std::span<const search::Trial> trials) { record(trials); },
             .known = [this] { return known(); },
+            .history = experiment_.config.search.asynchronous ? std::vector<search::Trial>{} : history_,
             .shared = study_,
             .progress = [](const std::vector<search::Trial>&) { return !is_interrupted(); }};
   }
@@ -81,6 +86,10 @@ class TrialSearch {
     }
   }
 
+  void note_history() {
+    for (const search::Trial& trial : history_) best_.add(trial);
+  }
+
   std::vector<search::Trial> known() {
     std::vector<search::Trial> trials = store_.trials();
     for (const search::Trial& trial : trials) note(trial, Origin::kRecalled);
@@ -98,6 +107,7 @@ class TrialSearch {
 
   const Experiment& experiment_;
   const search::Problem& problem_;
+  const std::vector<search::Trial>& history_;
   RunStore& store_;
   SharedStudy* const study_;  // null where there is none
   Progress& progress_;
@@ -108,9 +118,9 @@ class TrialSearch {
 
 }  // namespace
 
-search::SearchResult search_trials(const Experiment& experiment, const search::Problem& problem, double float_accuracy, RunStore& store,
-                                   SharedStudy* study, Progress& progress) {
-  return TrialSearch(experiment, problem, float_accuracy, store, study, progress).run();
+search::SearchResult search_trials(const Experiment& experiment, const search::Problem& problem, double float_accuracy,
+                                   const std::vector<search::Trial>& history, RunStore& store, SharedStudy* study, Progress& progress) {
+  return TrialSearch(experiment, problem, float_accuracy, history, store, study, progress).run();
 }
 
 }  // namespace lathe::experiments

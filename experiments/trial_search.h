@@ -1,6 +1,8 @@
 // The search of a run: answers the controller's questions from the run's store, its evaluator and the user's patience.
 #pragma once
 
+#include <vector>
+
 #include "experiments/experiment.h"
 #include "experiments/progress.h"
 #include "experiments/run_store.h"
@@ -10,10 +12,11 @@
 
 namespace lathe::experiments {
 
-// float_accuracy: of the float network, on the rows that trials are measured on. Every trial is stored before anyone hears of it; those
-// that are stored already are not measured again. study: null where the search shares its trials with no other; else the result holds the
-// trials of all. Throws SearchStopped, or returns is_stopped, where the user interrupts.
-search::SearchResult search_trials(const Experiment& experiment, const search::Problem& problem, double float_accuracy, RunStore& store,
-                                   SharedStudy* study, Progress& progress);
+// history: trials that the search begins with (warm_start.h), of which the result's trials are made first. float_accuracy: of the float
+// network, on the rows that trials are measured on. Every trial is stored before anyone hears of it; those that are stored already are not
+// measured again. study: null where the search shares its trials with no other; else the result holds the trials of all. Throws
+// SearchStopped, or returns is_stopped, where the user interrupts.
+search::SearchResult search_trials(const Experiment& experiment, const search::Problem& problem, double float_accuracy,
+                                   const std::vector<search::Trial>& history, RunStore& store, SharedStudy* study, Progress& progress);
 
 }  // namespace lathe::experiments

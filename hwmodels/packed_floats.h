@@ -9,8 +9,7 @@ namespace lathe::hwmodels {
 using FourFloats = float __attribute__((vector_size(16)));
 using EightFloats = float __attribute__((vector_size(32)));
 
-// How such vectors are passed depends on the processor; functions that are always inlined pass nothing.
-#pragma GCC diagnostic ignored "-Wpsabi"
+// Always inlined: how such vectors are passed depends on the processor.
 #define LATHE_INLINE [[gnu::always_inline]] inline
 
 LATHE_INLINE EightFloats eight_floats(const std::uint16_t* words) {

@@ -72,15 +72,4 @@ std::optional<policies::Candidate> repaired(const Problem& problem, const Front*
   return after(kept);
 }
 
-std::uint64_t space_size(const policies::SearchSpace& space) {
-  constexpr std::uint64_t kMost = 1ULL << 62;
-  std::uint64_t size = 1;
-  for (const policies::Decision& decision : space.decisions) {
-    const std::uint64_t values = decision.values.size();
-    if (size > kMost / values) return kMost;
-    size *= values;
-  }
-  return size;
-}
-
 }  // namespace lathe::search

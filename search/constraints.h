@@ -31,7 +31,4 @@ double least_violation(const Problem& problem, const ExactScore& score);
 // with compression, which they nearly do.
 std::optional<policies::Candidate> repaired(const Problem& problem, const Front* front, const policies::Candidate& candidate, Rng& rng);
 
-// Number of candidates of the space, saturating at 2^62.
-std::uint64_t space_size(const policies::SearchSpace& space);
-
 }  // namespace lathe::search

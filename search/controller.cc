@@ -4,10 +4,14 @@
 #include <tbb/task_group.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cmath>
+#include <deque>
 #include <limits>
 #include <mutex>
 #include <stdexcept>
+#include <utility>
 
 #include "models/base/check.h"
 #include "search/asynchronous_search.h"
@@ -92,72 +96,14 @@ void apply(const Problem& problem, const Measurement& measurement, Trial& trial)
   }
 }
 
-class Controller {
+// Fills in what is measured of a trial, from the stored run or by measuring, and keeps count of the time that takes.
+class TrialMeasurer {
  public:
-  Controller(const Problem& problem, const ControllerOptions& options, const ControllerCallbacks& callbacks, Proposer& proposer)
-      : problem_(problem), options_(options), callbacks_(callbacks), proposer_(proposer), recorder_(callbacks.record) {}
-
-  SearchResult run() {
-    SearchResult result;
-    std::vector<Trial> finished;  // the round before, not yet told
-    std::vector<Trial> measuring = proposer_.next_round({}, {}, options_.trials);
-    std::int64_t proposed = static_cast<std::int64_t>(measuring.size());
-    while (!measuring.empty()) {
-      std::vector<Trial> upcoming;
-      run_round(measuring, finished, options_.trials - proposed, upcoming);
-      proposed += static_cast<std::int64_t>(upcoming.size());
-      result.trials.insert(result.trials.end(), measuring.begin(), measuring.end());
-      finished = std::move(measuring);
-      measuring = std::move(upcoming);
-      if (callbacks_.progress && !callbacks_.progress(result.trials)) {
-        result.is_stopped = true;
-        break;
-      }
-    }
-    result.is_exhausted = !result.is_stopped && proposed < options_.trials;
-    result.duplicates = proposer_.duplicates();
-    result.rejected = proposer_.rejected();
-    return result;
-  }
-
-  SearchResult run_asynchronously() {
-    std::vector<Trial> known;
-    if (callbacks_.known) known = callbacks_.known();
-    proposer_.adopt(known);
-    const auto measure = [this](Trial& trial) {
-      apply(problem_, callbacks_.measure(trial.candidate), trial);
-      recorder_.add(trial);
-    };
-    SearchResult result = AsynchronousSearch(options_.trials, options_.threads, proposer_, callbacks_.shared, measure, callbacks_.progress)
-                              .run(std::move(known));
-    result.duplicates = proposer_.duplicates();
-    result.rejected = proposer_.rejected();
-    return result;
-  }
-
- private:
-  // Measures a round while the agents, told of the one before, propose the next.
-  void run_round(std::vector<Trial>& measuring, const std::vector<Trial>& finished, std::int64_t left, std::vector<Trial>& upcoming) {
-    const std::vector<Trial> pending = measuring;
-    std::vector<Trial*> unknown;
-    for (Trial& trial : measuring) {
-      if (!recall(trial)) unknown.push_back(&trial);
-    }
-    tbb::task_group group;
-    if (left > 0) {
-      group.run([&] { upcoming = proposer_.next_round(finished, pending, static_cast<int>(left)); });
-    }
-    for (Trial* trial : unknown) {
-      group.run([this, trial] {
-        apply(problem_, callbacks_.measure(trial->candidate), *trial);
-        recorder_.add(*trial);
-      });
-    }
-    group.wait();  // an exception of a task comes out here, after the running tasks have ended and recorded their trials
-  }
+  TrialMeasurer(const Problem& problem, const ControllerCallbacks& callbacks)
+      : problem_(problem), callbacks_(callbacks), recorder_(callbacks.record) {}
 
   // Takes the trial's result from the stored run, if that has it; it is not recorded again.
-  bool recall(Trial& trial) {
+  bool recall(Trial& trial) const {
     if (!callbacks_.recall) return false;
     std::optional<Trial> recalled = callbacks_.recall(trial.id, trial.candidate);
     if (!recalled) return false;
@@ -167,12 +113,136 @@ class Controller {
     return true;
   }
 
+  void measure(Trial& trial) {
+    const auto start = std::chrono::steady_clock::now();
+    apply(problem_, callbacks_.measure(trial.candidate), trial);
+    busy_nanoseconds_ += (std::chrono::steady_clock::now() - start).count();
+    recorder_.add(trial);
+  }
+
+  double busy_seconds() const { return 1e-9 * static_cast<double>(busy_nanoseconds_.load()); }
+
+ private:
   const Problem& problem_;
+  const ControllerCallbacks& callbacks_;
+  Recorder recorder_;
+  std::atomic<std::int64_t> busy_nanoseconds_ = 0;
+};
+
+// Rounds in a pipeline: one is proposed as soon as all but the last one before it are measured, and measured as soon as it is proposed and
+// a thread is free, without waiting for the stragglers of the last. What agents know when they propose is the same on any number of
+// threads.
+class RoundSearch {
+ public:
+  RoundSearch(const ControllerOptions& options, const ControllerCallbacks& callbacks, Proposer& proposer, TrialMeasurer& measurer)
+      : options_(options), callbacks_(callbacks), proposer_(proposer), measurer_(measurer) {}
+
+  SearchResult run() {
+    proposer_.adopt(callbacks_.history);
+    start_round(proposer_.next_round({}, {}, options_.trials));
+    group_.wait();  // an exception of a task comes out here, after the running tasks have ended and recorded their trials
+    while (!is_stopped_ && reported_ < rounds_.size()) report();
+    return {.trials = first_rounds(reported_), .is_exhausted = !is_stopped_ && proposed_ < options_.trials, .is_stopped = is_stopped_};
+  }
+
+ private:
+  struct Round {
+    std::vector<Trial> trials;
+    std::size_t unfinished = 0;
+  };
+
+  // By one thread at a time, as propose().
+  void start_round(std::vector<Trial> proposals) {
+    if (proposals.empty()) return;
+    proposed_ += static_cast<std::int64_t>(proposals.size());
+    pending_ = proposals;
+    std::vector<Trial*> unknown;
+    for (Trial& trial : proposals) {
+      if (!measurer_.recall(trial)) unknown.push_back(&trial);  // trials stay where they are when the vector moves
+    }
+    const std::lock_guard lock(mutex_);
+    for (Trial* trial : unknown) waiting_.emplace_back(rounds_.size(), trial);
+    rounds_.push_back({.trials = std::move(proposals), .unfinished = unknown.size()});
+    // A thread runs the youngest of its tasks first: each takes the oldest trial, so that rounds end in order.
+    for (std::size_t i = 0; i < unknown.size(); ++i) group_.run([this] { measure_next(); });
+    ask_where_due();
+  }
+
+  void measure_next() {
+    std::unique_lock lock(mutex_);
+    if (is_stopped_) return;
+    const auto [round, trial] = waiting_.front();
+    waiting_.pop_front();
+    lock.unlock();
+    measurer_.measure(*trial);
+    lock.lock();
+    --rounds_[round].unfinished;
+    ask_where_due();
+  }
+
+  // Called with the lock held.
+  void ask_where_due() {
+    while (finished_ < rounds_.size() && rounds_[finished_].unfinished == 0) ++finished_;
+    const bool is_known_enough = finished_ + 1 >= rounds_.size();  // all rounds but the last
+    if (is_stopped_ || is_proposing_ || !is_known_enough || asked_ >= rounds_.size() || proposed_ >= options_.trials) return;
+    is_proposing_ = true;
+    group_.run([this] { propose(); });
+  }
+
+  void propose() {
+    std::vector<Trial> finished;
+    if (asked_ > 0) {
+      finished = rounds_[asked_ - 1].trials;
+      report();
+    }
+    ++asked_;
+    if (is_stopped_) return;
+    std::vector<Trial> proposals;
+    const auto left = static_cast<int>(options_.trials - proposed_);
+    // Isolated: while it waits for the agents' own tasks this thread must not take up a measurement, for which all others would wait.
+    tbb::this_task_arena::isolate([&] { proposals = proposer_.next_round(finished, pending_, left); });
+    is_proposing_ = false;
+    start_round(std::move(proposals));
+  }
+
+  // The next finished round is known to the caller, who may stop the search.
+  void report() {
+    ++reported_;
+    if (callbacks_.progress && !callbacks_.progress(first_rounds(reported_))) is_stopped_ = true;
+  }
+
+  std::vector<Trial> first_rounds(std::size_t count) const {
+    std::vector<Trial> trials = callbacks_.history;
+    for (std::size_t r = 0; r < count; ++r) trials.insert(trials.end(), rounds_[r].trials.begin(), rounds_[r].trials.end());
+    return trials;
+  }
+
   const ControllerOptions& options_;
   const ControllerCallbacks& callbacks_;
   Proposer& proposer_;
-  Recorder recorder_;
+  TrialMeasurer& measurer_;
+  std::atomic<bool> is_proposing_ = false, is_stopped_ = false;
+  // Of whoever proposes:
+  std::vector<Trial> pending_;              // the last round as it was proposed
+  std::atomic<std::size_t> asked_ = 0;      // times that agents were asked after the first round
+  std::atomic<std::int64_t> proposed_ = 0;  // trials
+  std::size_t reported_ = 0;                // rounds
+  // Of all, under the lock (rounds grow by whoever proposes, who may read without it those that have ended):
+  std::mutex mutex_;
+  std::deque<Round> rounds_;
+  std::deque<std::pair<std::size_t, Trial*>> waiting_;  // with the index of their round
+  std::size_t finished_ = 0;                            // rounds, in order
+  tbb::task_group group_;                               // last: its tasks use all of the above
 };
+
+SearchResult run_asynchronously(const ControllerOptions& options, const ControllerCallbacks& callbacks, Proposer& proposer,
+                                TrialMeasurer& measurer) {
+  std::vector<Trial> known;
+  if (callbacks.known) known = callbacks.known();
+  proposer.adopt(known);
+  const auto measure = [&](Trial& trial) { measurer.measure(trial); };
+  return AsynchronousSearch(options.trials, options.threads, proposer, callbacks.shared, measure, callbacks.progress).run(std::move(known));
+}
 
 }  // namespace
 
@@ -182,9 +252,18 @@ SearchResult run_search(const Problem& problem, const std::vector<AgentOptions>&
   LATHE_CHECK_GE(options.threads, 1);
   LATHE_CHECK(callbacks.shared == nullptr || options.is_asynchronous) << "what other searches measure comes when it comes";
   Proposer proposer(problem, agents, options.round, options.allocation, options.seed, callbacks.shared);
-  Controller controller(problem, options, callbacks, proposer);
+  TrialMeasurer measurer(problem, callbacks);
   tbb::task_arena arena(options.threads);
-  return arena.execute([&] { return options.is_asynchronous ? controller.run_asynchronously() : controller.run(); });
+  const auto start = std::chrono::steady_clock::now();
+  SearchResult result = arena.execute([&] {
+    return options.is_asynchronous ? run_asynchronously(options, callbacks, proposer, measurer)
+                                   : RoundSearch(options, callbacks, proposer, measurer).run();
+  });
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  result.idle_share = 1 - measurer.busy_seconds() / (seconds * options.threads);
+  result.duplicates = proposer.duplicates();
+  result.rejected = proposer.rejected();
+  return result;
 }
 
 }  // namespace lathe::search

@@ -3,7 +3,8 @@
 // Rounds: each agent proposes its share of a round (round_shares.h; knowing what is pending), duplicates and candidates that no device can
 // run within the limits are dropped before any accuracy is measured, the rest is measured in parallel on `threads` oneTBB tasks, and every
 // agent is told all results in id order. The next round is proposed while this one is measured, so results reach agents one round late,
-// whatever the thread count: same seed, same trials.
+// whatever the thread count: same seed, same trials. Measuring of the next round begins as soon as threads are free, while the last trials
+// of this one still run.
 //
 // Asynchronously: no rounds. Whoever has measured a trial takes the next proposal at once, and agents are told of whatever has come in
 // since they were asked last, from this search or from others that share their trials. Nobody waits for the slowest of a round, and the
@@ -34,7 +35,7 @@ struct Measurement {
 };
 
 struct ControllerOptions {
-  int trials = 300;
+  int trials = 300;  // beside those of ControllerCallbacks::history
   int threads = 2;
   int round = 0;  // proposals a round over all agents; 0 = 4 for each agent
   Allocation allocation = Allocation::kCredit;
@@ -53,6 +54,9 @@ struct ControllerCallbacks {
   std::function<void(std::span<const Trial>)> record;
   // What an earlier run of an asynchronous search stored, in id order: it goes on from there. May be empty, also the function.
   std::function<std::vector<Trial>()> known;
+  // Trials of before that hold for this problem too, in id order from 0, as those of another device are: agents are told of them first,
+  // they are among the result's trials, and do not count as the search's own. Not together with `known` or `shared`.
+  std::vector<Trial> history{};
   // Where the trials are shared with other searches; asynchronous searches only, may be null. Ids are then its own.
   SharedTrials* shared = nullptr;
   // Round finished: trials so far in id order; for progress. Return false to stop early.
@@ -64,6 +68,8 @@ struct SearchResult {
   std::int64_t duplicates = 0, rejected = 0;  // proposals dropped before measurement
   bool is_exhausted = false;                  // agents ran out of new candidates before `trials`
   bool is_stopped = false;
+  double idle_share =
+      0;  // of the time that `threads` evaluators had, what they did not measure in; says nothing where trials were recalled
 };
 
 SearchResult run_search(const Problem& problem, const std::vector<AgentOptions>& agents, const ControllerOptions& options,

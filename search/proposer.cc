@@ -8,6 +8,7 @@
 
 #include "models/base/check.h"
 #include "models/base/error.h"
+#include "policies/candidate_index.h"
 
 namespace lathe::search {
 namespace {
@@ -23,16 +24,6 @@ std::string unique_name(const AgentOptions& options, const std::set<std::string>
   std::string unique = name;
   for (int i = 2; taken.contains(unique); ++i) unique = name + "-" + std::to_string(i);
   return unique;
-}
-
-// Candidate `code` of the space, in mixed radix with the first decision fastest.
-policies::Candidate decode(const policies::SearchSpace& space, std::uint64_t code) {
-  policies::Candidate candidate;
-  for (const policies::Decision& decision : space.decisions) {
-    candidate.choices.push_back(static_cast<int>(code % decision.values.size()));
-    code /= decision.values.size();
-  }
-  return candidate;
 }
 
 bool is_in_space(const policies::SearchSpace& space, const policies::Candidate& candidate) {
@@ -59,7 +50,7 @@ Proposer::Proposer(const Problem& problem, const std::vector<AgentOptions>& agen
   }
   shares_.emplace(problem, std::move(order), allocation);
   round_ = round > 0 ? round : kPerAgent * static_cast<int>(members_.size());
-  const std::uint64_t size = space_size(problem.space);
+  const std::uint64_t size = policies::space_size(problem.space);
   if (size <= kMostEnumerated) enumerable_ = size;
   walk_start_ = Rng(seed, "walk")();
 }
@@ -168,7 +159,7 @@ std::optional<policies::Candidate> Proposer::next_unseen() {
     while (std::gcd(stride, enumerable_) != 1) stride += 2;
     while (walked_ < enumerable_) {
       const std::uint64_t code = (walk_start_ % enumerable_ + walked_++ * stride) % enumerable_;
-      policies::Candidate candidate = decode(problem_.space, code);
+      policies::Candidate candidate = policies::candidate_at(problem_.space, code);
       if (!seen_.contains(candidate)) return candidate;
     }
     return std::nullopt;

@@ -126,6 +126,7 @@ void check_study(ConfigDocument& document, const ExperimentConfig& config) {
   if (config.study.name.empty()) document.fault("study.name", "missing; searches of one name share their trials");
   if (!config.search.asynchronous)
     document.fault("study.url", "needs search.asynchronous: true, since what other searches measure comes when it comes");
+  if (!config.search.warm_start.empty()) document.fault("search.warm_start", "a study's trials are shared already");
 }
 
 void check(ConfigDocument& document, ExperimentConfig& config, ConfigPurpose purpose) {
@@ -144,6 +145,7 @@ void check(ConfigDocument& document, ExperimentConfig& config, ConfigPurpose pur
   check_devices(document, config);
   check_objectives(document, config);
   check_study(document, config);
+  if (!config.search.warm_start.empty()) resolve(document, "search.warm_start", "folder", config.search.warm_start);
 }
 
 ExperimentConfig read(ConfigDocument& document, ConfigPurpose purpose) {
@@ -231,6 +233,8 @@ std::vector<std::string> trial_settings(const ExperimentConfig& config, const st
   // Older stores do not know these keys; what they did:
   if (!config.search.asynchronous) std::erase(lines, "search.asynchronous: false");
   std::erase(lines, "search.allocation: equal");
+  if (config.search.warm_start.empty())
+    std::erase_if(lines, [](const std::string& line) { return line.starts_with("search.warm_start: "); });
   lines.insert(lines.begin(), "model: sha256 " + model_sha256);
   return lines;
 }

@@ -34,7 +34,9 @@ std::string text_of(const YAML::Node& node) {
   for (char& c : text)
     if (c == '\n') c = ' ';
   constexpr std::size_t kLongest = 60;
-  if (text.size() > kLongest) text = text.substr(0, kLongest) + "...";
+  if (text.size() <= kLongest) return text;
+  text.resize(kLongest);
+  text += "...";
   return text;
 }
 

@@ -61,16 +61,24 @@ Kernel dynamic_quantize(const Network&, const Node&) {
 }
 
 // The same numbers as LibTorch's operators (which multiply by 1 / scale too), without their mask for the gradient: about ten times as
-// fast, which matters since a search spends its time here. zero_point moves to the bounds, so one temporary is all it takes.
-at::Tensor simulate_quantization(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& zero_point, double low, double high) {
+// fast, which matters since a search spends its time here. zero_point moves to the bounds, so one temporary is all it takes. Where it is
+// one constant, `shared_zero` says so: nothing is read back from a GPU while it runs.
+at::Tensor simulate_quantization(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& zero_point,
+                                 std::optional<double> shared_zero, double low, double high) {
   at::Tensor y = at::mul(x, at::reciprocal(scale)).round_();
-  if (zero_point.dim() == 0) {
-    const auto zero = zero_point.item().toDouble();
-    y.clamp_(low - zero, high - zero);
+  if (shared_zero) {
+    y.clamp_(low - *shared_zero, high - *shared_zero);
   } else {
     y.clamp_(Optional<at::Tensor>(low - zero_point), Optional<at::Tensor>(high - zero_point));
   }
   return y.mul_(scale);
+}
+
+// The zero point of a tensor that has one, where it is known before the network runs.
+std::optional<double> constant_zero_point(const Network& network, const Node& node) {
+  const auto constant = network.constants.find(node.inputs[2]);
+  if (constant == network.constants.end() || constant->second.shape().size() != 0) return std::nullopt;
+  return static_cast<double>(constant->second.to_int64s().at(0));
 }
 
 // Zero points are constants that all channels share, so that nothing is read back from a GPU while it runs.
@@ -91,12 +99,13 @@ Kernel fake_quantize(const Network& network, const Node& node) {
   const std::int64_t axis = int_attribute(node, "axis", -1);
   const std::int64_t low = int_attribute(node, "quant_min", 0), high = int_attribute(node, "quant_max", 255);
   if (learns_scale(node)) return learned_fake_quantize_kernel(network, node);
+  const std::optional<double> zero = constant_zero_point(network, node);
   return [=](const Tensors& inputs, const RunOptions&) {
     const at::Tensor& x = inputs[0];
     const at::Tensor& scale = inputs[1];
     const at::Tensor& zero_point = inputs[2];
     if (!at::GradMode::is_enabled()) {
-      return Tensors{simulate_quantization(x, along_axis(scale, x, axis), along_axis(zero_point, x, axis), low, high)};
+      return Tensors{simulate_quantization(x, along_axis(scale, x, axis), along_axis(zero_point, x, axis), zero, low, high)};
     }
     if (axis >= 0) return Tensors{at::fake_quantize_per_channel_affine(x, scale, zero_point, axis, low, high)};
     return Tensors{at::fake_quantize_per_tensor_affine(x, scale.reshape({1}), zero_point.reshape({1}), low, high)};

@@ -61,10 +61,5 @@ TEST(LeastViolation, NeedsOneFrontOnly) {
   EXPECT_GT(least_violation(made.problem, score_exactly(made.problem, full)), 0);
 }
 
-TEST(SpaceSize, SaturatesInsteadOfOverflowing) {
-  EXPECT_EQ(space_size(make_zdt(1, 3, 5).problem.space), 125U);
-  EXPECT_EQ(space_size(make_zdt(1, 100, 21).problem.space), 1ULL << 62);
-}
-
 }  // namespace
 }  // namespace lathe::search

@@ -2,11 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <map>
 #include <set>
 #include <stdexcept>
+#include <thread>
 
 #include "models/base/error.h"
 #include "search/pareto.h"
@@ -182,6 +185,40 @@ TEST(RunSearch, StopsWhenProgressSaysSo) {
   EXPECT_TRUE(result.is_stopped);
   EXPECT_FALSE(result.is_exhausted);
   EXPECT_EQ(result.trials.size(), 12U);
+}
+
+TEST(RunSearch, MeasuresTheNextRoundWhileAStragglerRuns) {
+  const StandardProblem made = make_network_problem({.layers = 4});
+  ControllerCallbacks callbacks = measuring(made);
+  std::atomic<int> begun = 0, measured = 0;
+  std::atomic<bool> overlaps = true;
+  callbacks.measure = [&](const Candidate& candidate) {
+    if (begun++ == 0) {
+      // The first of four: three others of its round may end meanwhile, so a fifth shows that its round did not hold it up.
+      const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+      while (measured < 4 && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+      overlaps = measured >= 4;
+    }
+    ++measured;
+    return Measurement{.value = made.measured(candidate)};
+  };
+  run_search(made.problem, {{"quasi_random", "", {}}}, {.trials = 8, .threads = 2, .seed = 1}, callbacks);
+  EXPECT_TRUE(overlaps);
+}
+
+TEST(RunSearch, HistoryComesFirstAndIsNotMeasuredAgain) {
+  const StandardProblem made = make_network_problem({.layers = 4});
+  const std::vector<Trial> history =
+      run_search(made.problem, {{"quasi_random", "", {}}}, {.trials = 30, .threads = 1, .seed = 7}, measuring(made)).trials;
+  ControllerCallbacks callbacks = measuring(made);
+  callbacks.history = history;
+  const SearchResult result = run_search(made.problem, {{"bayes", "", {}}}, {.trials = 8, .threads = 1, .seed = 1}, callbacks);
+  ASSERT_EQ(result.trials.size(), 38U);
+  EXPECT_TRUE(std::equal(history.begin(), history.end(), result.trials.begin()));
+  std::set<Candidate> distinct;
+  for (const Trial& trial : result.trials) distinct.insert(trial.candidate);
+  EXPECT_EQ(distinct.size(), 38U);
+  EXPECT_EQ(result.trials[30].id, 30);
 }
 
 TEST(RunSearch, PassesExceptionsOnAfterRecordingWhatIsFinished) {

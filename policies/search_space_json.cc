@@ -1,0 +1,83 @@
+#include "policies/search_space_json.h"
+
+#include <cstdint>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "models/base/check.h"
+
+namespace lathe::policies {
+namespace {
+
+using nlohmann::json;
+
+const std::map<std::string, DecisionKind> kKinds{{"kept_channels", DecisionKind::kKeptChannels},
+                                                 {"weight_bits", DecisionKind::kWeightBits},
+                                                 {"activation_bits", DecisionKind::kActivationBits}};
+
+const std::string& name_of(DecisionKind kind) {
+  for (const auto& [name, known] : kKinds) {
+    if (known == kind) return name;
+  }
+  LATHE_CHECK(false) << "a decision of unknown kind";
+  return kKinds.begin()->first;
+}
+
+// Numbers of a layer that agents may see, by name.
+const std::vector<std::pair<const char*, std::int64_t LayerInfo::*>> kLayerNumbers{{"macs", &LayerInfo::macs},
+                                                                                   {"parameters", &LayerInfo::parameters},
+                                                                                   {"in_channels", &LayerInfo::in_channels},
+                                                                                   {"out_channels", &LayerInfo::out_channels},
+                                                                                   {"kernel", &LayerInfo::kernel},
+                                                                                   {"stride", &LayerInfo::stride},
+                                                                                   {"groups", &LayerInfo::groups},
+                                                                                   {"input_elements", &LayerInfo::input_elements},
+                                                                                   {"output_elements", &LayerInfo::output_elements}};
+// And its widths where no decision says otherwise.
+const std::vector<std::pair<const char*, int LayerInfo::*>> kLayerBits{{"weight_bits", &LayerInfo::weight_bits},
+                                                                       {"activation_bits", &LayerInfo::activation_bits}};
+
+}  // namespace
+
+json space_json(const SearchSpace& space) {
+  json document{{"decisions", json::array()}, {"groups", json::array()}, {"layers", json::array()}, {"tie_bits", space.tie_bits}};
+  for (const auto& decision : space.decisions)
+    document["decisions"].push_back(
+        {{"name", decision.name}, {"kind", name_of(decision.kind)}, {"subject", decision.subject}, {"values", decision.values}});
+  for (const auto& group : space.groups)
+    document["groups"].push_back({{"name", group.name}, {"group", group.group}, {"channels", group.channels}});
+  for (const auto& layer : space.layers) {
+    json entry{{"name", layer.name}, {"op", layer.op}, {"node", layer.node}, {"quantizable", layer.quantizable}, {"reason", layer.reason}};
+    for (const auto& [name, number] : kLayerNumbers) entry[name] = layer.*number;
+    for (const auto& [name, bits] : kLayerBits) entry[name] = layer.*bits;
+    document["layers"].push_back(entry);
+  }
+  return document;
+}
+
+SearchSpace space_of(const json& document) {
+  SearchSpace space;
+  for (const json& entry : document.at("decisions"))
+    space.decisions.push_back({kKinds.at(entry.at("kind").get<std::string>()), entry.at("subject").get<int>(),
+                               entry.at("name").get<std::string>(), entry.at("values").get<std::vector<int>>()});
+  for (const json& entry : document.at("groups"))
+    space.groups.push_back({entry.at("group").get<int>(), entry.at("name").get<std::string>(), entry.at("channels").get<std::int64_t>()});
+  for (const json& entry : document.at("layers")) {
+    LayerInfo layer{};
+    layer.node = entry.at("node").get<int>();
+    layer.quantizable = entry.at("quantizable").get<bool>();
+    layer.reason = entry.at("reason").get<std::string>();
+    layer.name = entry.at("name").get<std::string>();
+    layer.op = entry.at("op").get<std::string>();
+    for (const auto& [name, number] : kLayerNumbers) layer.*number = entry.at(name).get<std::int64_t>();
+    for (const auto& [name, bits] : kLayerBits) layer.*bits = entry.at(name).get<int>();
+    space.layers.push_back(layer);
+  }
+  space.tie_bits = document.at("tie_bits").get<bool>();
+  return space;
+}
+
+}  // namespace lathe::policies

@@ -1,0 +1,99 @@
+#include "search/warm_start.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "search/constraints.h"
+#include "search/standard_problems.h"
+
+namespace lathe::search {
+namespace {
+
+using policies::Candidate;
+using policies::DecisionKind;
+using policies::SearchSpace;
+
+constexpr std::size_t kAccuracy = 0;
+
+Trial measured(const Candidate& candidate, double accuracy) {
+  return {.candidate = candidate, .metrics = {accuracy, 1.0}, .stddev = 0.01};
+}
+
+// The index of the decision of that name.
+std::size_t decision(const SearchSpace& space, const std::string& name) {
+  for (std::size_t d = 0; d < space.decisions.size(); ++d) {
+    if (space.decisions[d].name == name) return d;
+  }
+  ADD_FAILURE() << "no decision " << name;
+  return 0;
+}
+
+TEST(WarmStart, TakesTheAccuracyAndWorksTheRestOutAnew) {
+  const StandardProblem made = make_network_problem({.layers = 3});
+  const Candidate candidate = policies::least_compressed(made.problem.space);
+  const std::vector<Trial> earlier{measured(candidate, 0.8)};
+  const std::vector<Trial> trials = warm_start_trials(made.problem, made.problem.space, earlier, kAccuracy);
+  ASSERT_EQ(trials.size(), 1U);
+  EXPECT_EQ(trials[0].candidate, candidate);
+  EXPECT_EQ(trials[0].agent, "warm_start");
+  EXPECT_EQ(trials[0].metrics[0], 0.8);
+  EXPECT_EQ(trials[0].stddev, 0.01);
+  EXPECT_EQ(trials[0].metrics[1], score_exactly(made.problem, candidate).metrics[1]);
+}
+
+TEST(WarmStart, LeavesFailuresAndRepeatsOut) {
+  const StandardProblem made = make_network_problem({.layers = 3});
+  std::vector<Trial> earlier(3, measured(policies::least_compressed(made.problem.space), 0.8));
+  earlier[0].state = TrialState::kFailed;
+  const std::vector<Trial> trials = warm_start_trials(made.problem, made.problem.space, earlier, kAccuracy);
+  ASSERT_EQ(trials.size(), 1U);
+  EXPECT_EQ(trials[0].id, 0);
+}
+
+// The other device executes 2 and 8 bits of the first layer's weights only, and the last decision is in another place.
+TEST(WarmStart, MatchesPoliciesByNameAndValue) {
+  StandardProblem made = make_network_problem({.layers = 3});
+  const SearchSpace earlier_space = made.problem.space;
+  made.problem.exact = nullptr;  // which knows the space as it was
+  policies::SearchSpace& space = made.problem.space;
+  const std::size_t weight_bits = decision(space, "conv1/weight_bits");
+  space.decisions[weight_bits].values = {2, 8};
+  std::rotate(space.decisions.begin(), space.decisions.end() - 1, space.decisions.end());
+  Candidate two = policies::least_compressed(earlier_space), four = two;
+  two.choices[weight_bits] = 0;   // 2 bits
+  four.choices[weight_bits] = 2;  // 4 bits
+  const std::vector<Trial> earlier{measured(four, 0.7), measured(two, 0.6)};
+  const std::vector<Trial> trials = warm_start_trials(made.problem, earlier_space, earlier, kAccuracy);
+  ASSERT_EQ(trials.size(), 1U);
+  EXPECT_EQ(trials[0].metrics[0], 0.6);
+  EXPECT_EQ(trials[0].candidate.choices[decision(space, "conv1/weight_bits")], 0);
+}
+
+// A width that is no decision any more must be the one that was measured.
+TEST(WarmStart, WidthsThatAreFixedMustAgree) {
+  StandardProblem made = make_network_problem({.layers = 3});
+  const SearchSpace earlier_space = made.problem.space;
+  made.problem.exact = nullptr;  // which knows the space as it was
+  policies::SearchSpace& space = made.problem.space;
+  const std::size_t activation_bits = decision(space, "conv3/activation_bits");
+  ASSERT_EQ(space.decisions[activation_bits].kind, DecisionKind::kActivationBits);
+  space.decisions.erase(space.decisions.begin() + static_cast<std::ptrdiff_t>(activation_bits));
+  space.layers[2].activation_bits = 8;
+  Candidate eight = policies::least_compressed(earlier_space), wide = eight;
+  eight.choices[activation_bits] = 3;
+  const std::vector<Trial> earlier{measured(wide, 0.7), measured(eight, 0.6)};
+  const std::vector<Trial> trials = warm_start_trials(made.problem, earlier_space, earlier, kAccuracy);
+  ASSERT_EQ(trials.size(), 1U);
+  EXPECT_EQ(trials[0].metrics[0], 0.6);
+}
+
+TEST(WarmStart, LeavesOutWhatLimitsForbid) {
+  StandardProblem made = make_network_problem({.layers = 3});
+  made.problem.metrics[1].limit = 1e-9;
+  const std::vector<Trial> earlier{measured(policies::least_compressed(made.problem.space), 0.8)};
+  EXPECT_TRUE(warm_start_trials(made.problem, made.problem.space, earlier, kAccuracy).empty());
+}
+
+}  // namespace
+}  // namespace lathe::search
