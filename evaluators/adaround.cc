@@ -155,7 +155,8 @@ AdaRoundLoss adaround_loss(const AdaRoundProblem& problem, const at::Tensor& v, 
     value += lambda * (1 - centred.abs().pow(beta)).sum().item<double>();
     by_h = by_h - lambda * 2 * beta * centred.abs().pow(beta - 1) * centred.sign();
   }
-  const at::Tensor is_free = (stretched > 0).logical_and(stretched < 1);
+  // Zeros of a sparse layer stay: V is where h(V) = 0 for them.
+  const at::Tensor is_free = (stretched > 0).logical_and(stretched < 1).logical_and(problem.weight != 0);
   return {.value = value, .gradient = by_h * is_free * (kZeta - kGamma) * sigmoid * (1 - sigmoid)};
 }
 

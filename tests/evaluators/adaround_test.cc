@@ -1,9 +1,7 @@
 #include "evaluators/adaround.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/rand.h>
 #include <ATen/ops/tensor.h>
-#include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -84,6 +82,14 @@ TEST(AdaRound, LeavesWeightsOnTheGridAlone) {
   AdaRoundProblem p = problem(2, 3);
   p.weight = (p.weight / p.scale).round().clamp(-3, 3) * p.scale;
   EXPECT_TRUE(adaround(p, {}).allclose(p.weight));
+}
+
+TEST(AdaRound, LeavesZerosOfSparseLayersAlone) {
+  AdaRoundProblem p = problem(3, 8);
+  p.weight.slice(1, 0, 4).zero_();
+  const at::Tensor rounded = adaround(p, {});
+  EXPECT_EQ(rounded.slice(1, 0, 4).abs().max().item<double>(), 0);
+  EXPECT_GT(rounded.slice(1, 4, 8).abs().max().item<double>(), 0);
 }
 
 TEST(AdaRound, IsCloserToTheFloatNetworkThanTheNearest) {
