@@ -1,11 +1,12 @@
-// What recovery training wins back: compresses a CIFAR-10 network by a policy, trains it, lowers it to QuantizeLinear/DequantizeLinear, and
-// measures the delivered network on the 5,000 held-out images (the second half of the test file), once for each seed; settings are to be
-// chosen by `search_accuracy`, of the first half.
+// What compression costs and recovery training wins back: compresses a network by a policy, trains it, lowers it to QuantizeLinear and
+// DequantizeLinear, and measures the delivered network on the held-out rows (of CIFAR-10 the second half of the test file), once for each
+// policy and seed. Settings are to be chosen by what --splits search adds, of the first half.
 //
-//   recovery_training MODEL.onnx DATA_FOLDER POLICY.json [--qat-method lsq --qat-epochs 20 --device cuda --seeds 1 2 3 ...]
+//   recovery_training MODEL.onnx DATA_FOLDER POLICY.json... [--qat-method lsq --qat-epochs 20 --device cuda --seeds 1 2 3 ...]
 //
-// DATA_FOLDER holds data_batch_1.bin to data_batch_5.bin and test_batch.bin. One JSON line a seed on standard output, progress on standard
-// error. Standard augmentation: crops of the image padded by 4 pixels, mirrored half of the time.
+// DATA_FOLDER holds CIFAR-10's data_batch_1.bin to data_batch_5.bin and test_batch.bin, unless --kind names another data set. One JSON line
+// a seed on standard output, progress on standard error. CIFAR-10's standard augmentation: crops of the image padded by 4 pixels, mirrored
+// half of the time.
 #include <ATen/Parallel.h>
 
 #include <CLI/CLI.hpp>
@@ -13,15 +14,17 @@
 #include <chrono>
 #include <cstdint>
 #include <iostream>
+#include <map>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <string>
 #include <vector>
 
+#include "bench/recovery_arguments.h"
 #include "evaluators/accuracy.h"
 #include "evaluators/compression.h"
 #include "evaluators/consumer_reconstruction.h"
 #include "evaluators/evaluator.h"
+#include "evaluators/pruning_importance.h"
 #include "evaluators/recovery.h"
 #include "models/base/error.h"
 #include "models/executor.h"
@@ -31,6 +34,7 @@
 #include "models/op_counts.h"
 #include "policies/policy.h"
 #include "policies/prune.h"
+#include "policies/pruning_criterion.h"
 #include "policies/quantize_network.h"
 #include "policies/search_space.h"
 #include "policies/weight_sparsity.h"
@@ -38,43 +42,6 @@
 namespace {
 
 using namespace lathe;
-
-struct Arguments {
-  std::string model, data, policy, output, rounding = "nearest", sparsification = "magnitude";
-  double global_sparsity = 0;
-  std::vector<std::string> stages;
-  std::vector<std::uint64_t> seeds{1};
-  evaluators::RecoveryOptions recovery;
-};
-
-void add_options(CLI::App& app, Arguments& arguments) {
-  evaluators::RecoveryOptions& recovery = arguments.recovery;
-  evaluators::TrainOptions& training = recovery.training;
-  training.augmentation = {.crop_padding = 4, .horizontal_flip = true};
-  recovery.fine_tune_epochs = recovery.qat_epochs = 0;
-  recovery.distillation_weight = 0;
-  app.add_option("model", arguments.model)->required();
-  app.add_option("data", arguments.data)->required();
-  app.add_option("policy", arguments.policy)->required();
-  app.add_option("--seeds", arguments.seeds);
-  app.add_option("--fine-tune-epochs", recovery.fine_tune_epochs);
-  app.add_option("--fine-tune-learning-rate", recovery.fine_tune_learning_rate);
-  app.add_option("--qat-epochs", recovery.qat_epochs);
-  app.add_option("--qat-learning-rate", recovery.qat_learning_rate);
-  app.add_option("--qat-method", recovery.qat_method);
-  app.add_option("--distillation", recovery.distillation_weight);
-  app.add_option("--optimizer", training.optimizer);
-  app.add_option("--batch-size", training.batch_size);
-  app.add_option("--weight-decay", training.weight_decay);
-  app.add_option("--label-smoothing", training.label_smoothing);
-  app.add_option("--ema-decay", training.ema_decay);
-  app.add_option("--device", training.device);
-  app.add_option("--weight-rounding", arguments.rounding);
-  app.add_option("--global-sparsity", arguments.global_sparsity, "Of all layers together, shared out by LAMP scores");
-  app.add_option("--sparsification", arguments.sparsification);
-  app.add_option("--stages", arguments.stages, "PART:EPOCHS:LEARNING_RATE[:STEPS] each, PART channels, sparsity or widths");
-  app.add_option("--out", arguments.output, "ONNX file of the last seed's delivered network");
-}
 
 // The policy with every layer unstructured sparse, so that `sparsity` of the network's weights are gone.
 policies::Policy with_global_sparsity(const models::Network& network, policies::Policy policy, double sparsity) {
@@ -92,100 +59,119 @@ policies::Policy with_global_sparsity(const models::Network& network, policies::
   return policy;
 }
 
-// "sparsity:20:0.05:5"
-evaluators::RecoveryStage parse_stage(const std::string& text) {
-  std::istringstream fields(text);
-  std::string part;
-  std::getline(fields, part, ':');
-  evaluators::RecoveryStage stage{.part = evaluators::parse_policy_part(part)};
-  char colon = 0;
-  fields >> stage.epochs >> colon >> stage.learning_rate;
-  if (!fields) throw UserError("--stages: expected PART:EPOCHS:LEARNING_RATE[:STEPS], got '" + text + "'");
-  fields >> colon >> stage.steps;
-  return stage;
-}
-
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+double share(const std::vector<std::uint8_t>& rows) {
+  return static_cast<double>(std::count(rows.begin(), rows.end(), 1)) / static_cast<double>(rows.size());
+}
+
 class Bench {
  public:
-  explicit Bench(const Arguments& arguments)
+  explicit Bench(const bench::RecoveryArguments& arguments)
       : arguments_(arguments),
         network_(policies::prepare_for_pruning(models::read_onnx(arguments.model))),
         analysis_(policies::analyze_coupling(network_)),
-        policy_(with_global_sparsity(network_, policies::read_policy(arguments.policy), arguments.global_sparsity)),
-        data_(evaluators::load_dataset({.kind = "cifar10",
-                                        .path = arguments.data,
-                                        .mean = {0.485F, 0.456F, 0.406F},
-                                        .stddev = {0.229F, 0.224F, 0.225F},
-                                        .load_train = true})),
+        data_(evaluators::load_dataset(arguments.data)),
         reconstruction_(network_, analysis_, data_.calibration),
-        reference_(evaluators::with_calibration_statistics(network_, data_.calibration)),
-        float_correct_(correct(network_, data_.test)) {}
+        reference_(evaluators::with_calibration_statistics(network_, data_.calibration)) {
+    if (measures("search")) float_on_search_ = evaluators::predict(models::Executor(network_), data_.search);
+    if (measures("test")) float_correct_ = correct_on_test(models::Executor(network_));
+  }
 
-  nlohmann::json run(std::uint64_t seed) const {
+  nlohmann::json run(const std::string& file, std::uint64_t seed) {
     const auto start = std::chrono::steady_clock::now();
+    const policies::Policy policy =
+        with_global_sparsity(network_, with_kept_channels(policies::read_policy(file)), arguments_.global_sparsity);
     evaluators::RecoveryOptions options = arguments_.recovery;
     options.training.seed = seed;
-    options.compression.reconstruction = &reconstruction_;
+    options.compression.reconstruction = arguments_.reconstruction == "none" ? nullptr : &reconstruction_;
     options.compression.batch_norm_reference = &reference_;
-    options.compression.weight_rounding = evaluators::parse_weight_rounding(arguments_.rounding);
-    options.compression.sparsification = evaluators::parse_sparsification(arguments_.sparsification);
-    const auto result = evaluators::recover(network_, analysis_, policy_, data_, options, [&](const evaluators::RecoveryProgress& now) {
+    const auto result = evaluators::recover(network_, analysis_, policy, data_, options, [&](const evaluators::RecoveryProgress& now) {
       if (now.progress.step % 100 < 20)
         std::cerr << now.stage << " epoch " << now.progress.epoch << " loss " << now.progress.loss << ' ' << seconds_since(start) << " s\n";
       return true;
     });
     const double training_seconds = seconds_since(start);
     if (!arguments_.output.empty()) models::write_onnx(result.delivered, arguments_.output);
-    const auto now_correct = correct(result.delivered, data_.test), search_correct = correct(result.delivered, data_.search);
-    const auto loss = evaluators::paired_difference(float_correct_, now_correct);
-    const auto share = [](const std::vector<std::uint8_t>& rows) {
-      return static_cast<double>(std::count(rows.begin(), rows.end(), 1)) / static_cast<double>(rows.size());
-    };
-    const auto kept = policies::kept_channels(network_, analysis_, policy_);
-    const models::Network pruned = policies::prune(network_, analysis_, kept);
-    return {{"seed", seed},
-            {"float_accuracy", share(float_correct_)},
-            {"accuracy", share(now_correct)},
-            {"search_accuracy", share(search_correct)},
-            {"loss_points", 100 * loss.difference},
-            {"interval_points", {100 * loss.interval.first, 100 * loss.interval.second}},
-            {"samples", now_correct.size()},
-            {"macs_share", static_cast<double>(models::total_macs(pruned)) / static_cast<double>(models::total_macs(network_))},
-            {"packed_bytes", policies::packed_bytes(models::fold_batch_norm(pruned), policy_)},
-            {"training_seconds", training_seconds}};
+    const models::Network pruned = policies::prune(network_, analysis_, policies::kept_channels(network_, analysis_, policy));
+    nlohmann::json line{{"policy", file},
+                        {"seed", seed},
+                        {"macs_share", static_cast<double>(models::total_macs(pruned)) / static_cast<double>(models::total_macs(network_))},
+                        {"packed_bytes", policies::packed_bytes(models::fold_batch_norm(pruned), policy)},
+                        {"training_seconds", training_seconds}};
+    const models::Executor delivered(result.delivered);
+    if (measures("test")) line.update(measure_test(delivered));
+    if (measures("search")) line.update(measure_search(delivered));
+    return line;
   }
 
  private:
-  static std::vector<std::uint8_t> correct(const models::Network& network, const evaluators::Rows& rows) {
-    return evaluators::matches(evaluators::predict(models::Executor(network), rows), evaluators::labels_of(rows));
+  bool measures(const std::string& split) const {
+    return std::find(arguments_.splits.begin(), arguments_.splits.end(), split) != arguments_.splits.end();
   }
 
-  const Arguments& arguments_;
+  std::vector<std::uint8_t> correct_on_test(const models::Executor& executor) const {
+    return evaluators::matches(evaluators::predict(executor, data_.test), evaluators::labels_of(data_.test));
+  }
+
+  nlohmann::json measure_test(const models::Executor& delivered) const {
+    const auto now_correct = correct_on_test(delivered);
+    const auto loss = evaluators::paired_difference(float_correct_, now_correct);
+    return {{"float_accuracy", share(float_correct_)},
+            {"accuracy", share(now_correct)},
+            {"loss_points", 100 * loss.difference},
+            {"interval_points", {100 * loss.interval.first, 100 * loss.interval.second}},
+            {"samples", now_correct.size()}};
+  }
+
+  // Agreement with the float network, and the mean probability of its answers: what a policy may be chosen by without labels.
+  nlohmann::json measure_search(const models::Executor& delivered) const {
+    const auto answers = evaluators::answer(delivered, data_.search, float_on_search_);
+    return {{"search_accuracy", share(evaluators::matches(answers.predictions, evaluators::labels_of(data_.search)))},
+            {"search_agreement", share(evaluators::matches(answers.predictions, float_on_search_))},
+            {"search_probability", answers.expected_probability}};
+  }
+
+  policies::Policy with_kept_channels(policies::Policy policy) {
+    for (policies::GroupPolicy& entry : policy.groups) {
+      const auto group =
+          std::find_if(analysis_.groups.begin(), analysis_.groups.end(), [&](const auto& g) { return g.name == entry.name; });
+      if (group == analysis_.groups.end() || !entry.kept.empty() || !policies::needs_rows(entry.criterion)) continue;
+      auto& importance = importance_[entry.criterion];
+      if (importance.empty()) importance = evaluators::channel_importance(network_, analysis_, entry.criterion, 0, &data_.calibration);
+      const auto& scores = importance[static_cast<std::size_t>(group - analysis_.groups.begin())];
+      entry.kept = policies::most_important(scores, policies::kept_count(entry, *group));
+    }
+    return policy;
+  }
+
+  const bench::RecoveryArguments& arguments_;
   models::Network network_;
   policies::CouplingAnalysis analysis_;
-  policies::Policy policy_;
   evaluators::Dataset data_;
   evaluators::ConsumerReconstruction reconstruction_;
   models::Network reference_;
+  std::vector<std::int64_t> float_on_search_;
   std::vector<std::uint8_t> float_correct_;
+  std::map<std::string, policies::Importance> importance_;  // by criterion, as they are needed
 };
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Accuracy of a compressed CIFAR-10 network after recovery training");
-  Arguments arguments;
-  add_options(app, arguments);
+  CLI::App app("Accuracy of compressed networks, after recovery training or without");
+  bench::RecoveryArguments arguments;
+  bench::add_options(app, arguments);
   CLI11_PARSE(app, argc, argv);
   try {
     at::set_num_threads(1);
-    for (const std::string& stage : arguments.stages) arguments.recovery.stages.push_back(parse_stage(stage));
-    const Bench bench(arguments);
-    for (const std::uint64_t seed : arguments.seeds) std::cout << bench.run(seed).dump() << std::endl;
+    bench::complete(arguments);
+    Bench bench(arguments);
+    for (const std::string& policy : arguments.policies) {
+      for (const std::uint64_t seed : arguments.seeds) std::cout << bench.run(policy, seed).dump() << std::endl;
+    }
   } catch (const UserError& error) {
     std::cerr << error.what() << '\n';
     return 2;

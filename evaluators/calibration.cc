@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/amax.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
@@ -62,6 +63,27 @@ std::vector<policies::Range> calibrate_activations(const models::Network& networ
   std::vector<policies::Range> ranges;
   for (const auto& point : plan.points) ranges.push_back(observed.range(point.value, method, point.bits));
   return ranges;
+}
+
+policies::ChannelMaxima channel_maxima(const models::Network& network, const std::vector<models::ValueId>& values, const Rows& rows,
+                                       std::int64_t batch_size) {
+  policies::ChannelMaxima maxima;
+  if (values.empty()) return maxima;
+  LATHE_CHECK_GT(rows.size(), 0);
+  at::set_num_threads(1);
+  const c10::NoGradGuard no_grad;
+  models::RunOptions run{.observed = values};
+  run.observer = [&](models::ValueId id, const at::Tensor& value) {
+    const at::Tensor largest = at::amax(value.movedim(1, -1).reshape({-1, value.size(1)}), {0}).to(at::kFloat).contiguous();
+    const float* begin = largest.data_ptr<float>();
+    std::vector<float>& seen = maxima.try_emplace(id, begin, begin + largest.numel()).first->second;
+    for (std::size_t c = 0; c < seen.size(); ++c) seen[c] = std::max(seen[c], begin[c]);
+  };
+  const models::Executor executor(network);
+  for_each_batch(rows, batch_size, [&](std::int64_t begin, std::int64_t end) {
+    executor.run(internal::as_network_inputs(network, rows.batch(begin, end)), run);
+  });
+  return maxima;
 }
 
 models::Network recalibrate_batch_norm(const models::Network& network, const Rows& rows, std::int64_t batch_size,

@@ -9,6 +9,7 @@
 
 #include "evaluators/dataset.h"
 #include "models/network.h"
+#include "policies/cross_layer_equalization.h"
 #include "policies/quantize_network.h"
 #include "policies/quantizer.h"
 
@@ -31,6 +32,10 @@ class ObservedActivations {
 std::vector<policies::Range> calibrate_activations(const models::Network& network, const policies::ActivationPlan& plan, const Rows& rows,
                                                    policies::RangeMethod method, std::int64_t batch_size = 64,
                                                    const std::string& device = "cpu");
+
+// The largest element of each channel (axis 1) of the values.
+policies::ChannelMaxima channel_maxima(const models::Network& network, const std::vector<models::ValueId>& values, const Rows& rows,
+                                       std::int64_t batch_size = 64);
 
 // The network with the running statistics of every BatchNormalization replaced by the mean of the batch statistics over `rows`
 // (cumulative average; each layer sees the input that its own recalibrated predecessors produce with batch statistics).

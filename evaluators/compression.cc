@@ -4,12 +4,17 @@
 #include <map>
 #include <string>
 
+#include "evaluators/adaround.h"
+#include "evaluators/bias_correction.h"
 #include "evaluators/calibration.h"
 #include "evaluators/consumer_reconstruction.h"
+#include "evaluators/internal/moved_statistics.h"
+#include "evaluators/sequential_reconstruction.h"
 #include "evaluators/weight_rounding.h"
 #include "models/base/error.h"
 #include "models/fold_batch_norm.h"
 #include "policies/bias_alignment.h"
+#include "policies/cross_layer_equalization.h"
 #include "policies/prune.h"
 #include "policies/quantize_network.h"
 #include "policies/search_space.h"
@@ -17,6 +22,9 @@
 
 namespace lathe::evaluators {
 namespace {
+
+using internal::Uncompressed;
+using internal::with_moved_statistics;
 
 // From this width on, rounding the weights moves no channel's mean by anything that recalibration could see.
 constexpr int kUnharmfulBits = 8;
@@ -32,57 +40,13 @@ bool rounds_weights(const policies::Policy& policy) {
   return std::any_of(policy.layers.begin(), policy.layers.end(), [](const auto& layer) { return layer.weight_bits < kUnharmfulBits; });
 }
 
+// Whether BatchNormalization makes up for what rounding to the nearest does to means. Correction of the biases does it without.
+bool moves_statistics_for(const policies::Policy& policy, const CompressionOptions& options) {
+  return options.recalibrate_batch_norm && !options.corrects_biases && rounds_weights(policy);
+}
+
 Rows at_most(const Rows& rows, std::int64_t count) {
   return first_rows(rows, std::min(count, rows.size()));
-}
-
-// mean + (measured - reference) and variance * measured / reference, channel by channel.
-models::Tensor shifted_mean(const models::Tensor& trained, const models::Tensor& measured, const models::Tensor& reference) {
-  std::vector<float> mean = trained.to_floats();
-  const std::vector<float> now = measured.to_floats(), before = reference.to_floats();
-  for (std::size_t c = 0; c < mean.size(); ++c) mean[c] += now[c] - before[c];
-  return models::Tensor::from<float>(trained.shape(), mean);
-}
-models::Tensor scaled_variance(const models::Tensor& trained, const models::Tensor& measured, const models::Tensor& reference) {
-  constexpr float kLeast = 1e-12F;  // a channel that is constant on the calibration rows says nothing of its variance
-  std::vector<float> variance = trained.to_floats();
-  const std::vector<float> now = measured.to_floats(), before = reference.to_floats();
-  for (std::size_t c = 0; c < variance.size(); ++c) variance[c] = before[c] > kLeast ? variance[c] * now[c] / before[c] : now[c];
-  return models::Tensor::from<float>(trained.shape(), variance);
-}
-
-// The uncompressed network cut to the channels that stay, with the BatchNormalization statistics of its training and with those that the
-// calibration rows give it.
-struct Uncompressed {
-  models::Network trained, calibrated;
-};
-
-std::map<std::string, const models::Node*> nodes_by_name(const models::Network& network) {
-  std::map<std::string, const models::Node*> nodes;
-  for (const auto& node : network.nodes) nodes[node.name] = &node;
-  return nodes;
-}
-
-// `network` with the BatchNormalization statistics of training, moved by what compression does to them: from those of the uncompressed
-// network to those of the compressed one (`measured`), both on the same calibration rows. Taking the measured ones as they are would also
-// exchange what training averaged over its whole augmented data set for an estimate from a few hundred rows, which alone costs ResNet-20
-// three points.
-models::Network with_moved_statistics(models::Network network, const models::Network& measured, const Uncompressed& uncompressed) {
-  const auto measured_nodes = nodes_by_name(measured), trained_nodes = nodes_by_name(uncompressed.trained),
-             calibrated_nodes = nodes_by_name(uncompressed.calibrated);
-  for (const auto& node : network.nodes) {
-    if (node.op != "BatchNormalization") continue;
-    const auto moved = [&](std::size_t input, auto move) {
-      const auto of = [&](const models::Network& other, const auto& nodes) {
-        return other.constants.at(nodes.at(node.name)->inputs[input]);
-      };
-      network.constants.at(node.inputs[input]) =
-          move(of(uncompressed.trained, trained_nodes), of(measured, measured_nodes), of(uncompressed.calibrated, calibrated_nodes));
-    };
-    moved(3, shifted_mean);
-    moved(4, scaled_variance);
-  }
-  return network;
 }
 
 // BatchNormalization statistics that fit the weights as the policy rounds them: this takes back the shift of each channel's mean and the
@@ -110,11 +74,30 @@ CalibratedPlan calibrated_plan(const models::Network& folded, const policies::Po
   return result;
 }
 
+models::Network equalized(const models::Network& folded, const Rows& calibration, const CompressionOptions& options) {
+  const std::vector<models::ValueId> clipped = policies::clipped_between_layers(folded);
+  return policies::equalize_across_layers(folded,
+                                          channel_maxima(folded, clipped, at_most(calibration, options.range_rows), options.batch_size));
+}
+
+models::Network fold(const models::Network& pruned, const Rows& calibration, const CompressionOptions& options) {
+  const models::Network folded = models::fold_batch_norm(pruned);
+  return options.equalizes_across_layers ? equalized(folded, calibration, options) : folded;
+}
+
+// `floating`: what `quantized` was made from.
+models::Network with_correct_biases(const models::Network& quantized, const models::Network& floating, const Rows& calibration,
+                                    const CompressionOptions& options) {
+  if (!options.corrects_biases) return quantized;
+  return policies::align_biases(correct_biases(quantized, floating, calibration, options.range_rows));
+}
+
 models::Network fold_and_quantize(const models::Network& pruned, const policies::Policy& policy, const Rows& calibration,
                                   const CompressionOptions& options) {
-  const models::Network folded = models::fold_batch_norm(pruned);
+  const models::Network folded = fold(pruned, calibration, options);
   const auto [plan, ranges] = calibrated_plan(folded, policy, calibration, options);
-  return policies::insert_fake_quantize(folded, policy, plan, ranges, options.weight_method);
+  const models::Network quantized = policies::insert_fake_quantize(folded, policy, plan, ranges, options.weight_method);
+  return with_correct_biases(quantized, folded, calibration, options);
 }
 
 // A plan of the folded network as one of the network that it was folded from: values and nodes that both have carry the same names.
@@ -130,24 +113,36 @@ policies::ActivationPlan unfolded_plan(policies::ActivationPlan plan, const mode
   return plan;
 }
 
-// BatchNormalization cannot be folded into a quantized weight that has one scale for all channels: there it is folded first.
-models::Network folded_where_needed(const models::Network& pruned, const policies::Policy& policy) {
+// BatchNormalization cannot be folded into a quantized weight that has one scale for all channels: there it is folded first, as
+// equalization needs it too.
+models::Network folded_where_needed(const models::Network& pruned, const policies::Policy& policy, const Rows& calibration,
+                                    const CompressionOptions& options) {
+  if (options.equalizes_across_layers) return fold(pruned, calibration, options);
   const bool has_shared_scales =
       std::any_of(policy.layers.begin(), policy.layers.end(), [](const auto& layer) { return layer.weight_granularity == "tensor"; });
   return has_shared_scales ? models::fold_batch_norm(pruned) : pruned;
 }
 
+models::Network round_weights(const models::Network& quantized, const models::Network& floating, const Rows& calibration,
+                              const CompressionOptions& options) {
+  if (options.weight_rounding == WeightRounding::kAdaRound) return round_weights_by_adaround(quantized, floating, calibration);
+  return round_weights_by_gptq(quantized, floating, calibration);
+}
+
 // Weights go to their integers beside their BatchNormalization, whose statistics then follow what that did, and which is folded last.
 models::Network round_and_fold(const models::Network& pruned, const policies::Policy& policy, const Rows& calibration,
                                const CompressionOptions& options) {
-  const models::Network floating = folded_where_needed(pruned, policy);
-  models::Network rounded = round_weights_by_gptq(quantize_trainable(floating, policy, calibration, options), floating, calibration);
+  const models::Network floating = folded_where_needed(pruned, policy, calibration, options);
+  CompressionOptions prepared = options;
+  prepared.equalizes_across_layers = false;  // done above
+  models::Network rounded = round_weights(quantize_trainable(floating, policy, calibration, prepared), floating, calibration, options);
   if (options.recalibrate_batch_norm && rounds_weights(policy)) {
     const Uncompressed reference{.trained = floating, .calibrated = with_calibration_statistics(floating, calibration, options)};
     const models::Network measured = with_calibration_statistics(policies::bake_weight_quantization(rounded), calibration, options);
     rounded = with_moved_statistics(std::move(rounded), measured, reference);
   }
-  return policies::align_biases(models::fold_batch_norm(rounded));
+  return with_correct_biases(policies::align_biases(models::fold_batch_norm(rounded)), models::fold_batch_norm(floating), calibration,
+                             options);
 }
 
 models::Network cut(const models::Network& network, const policies::CouplingAnalysis& analysis, const policies::KeptChannels& kept) {
@@ -155,9 +150,11 @@ models::Network cut(const models::Network& network, const policies::CouplingAnal
 }
 
 models::Network cut_and_reconstruct(const models::Network& network, const policies::CouplingAnalysis& analysis,
-                                    const policies::KeptChannels& kept, const CompressionOptions& options) {
+                                    const policies::KeptChannels& kept, const Rows& calibration, const CompressionOptions& options) {
   const bool is_reconstructed = options.reconstruction != nullptr && prunes(analysis, kept);
-  return cut(is_reconstructed ? options.reconstruction->reconstruct(kept) : network, analysis, kept);
+  models::Network pruned = cut(is_reconstructed ? options.reconstruction->reconstruct(kept) : network, analysis, kept);
+  if (!options.reconstructs_in_sequence || !prunes(analysis, kept)) return pruned;
+  return reconstruct_in_sequence(network, analysis, kept, pruned, calibration, options.sequential);
 }
 
 Uncompressed cut_uncompressed(const models::Network& network, const policies::CouplingAnalysis& analysis,
@@ -189,8 +186,9 @@ models::Network cut_channels(const models::Network& network, const policies::Cou
                              const Rows& calibration, const CompressionOptions& options) {
   const auto kept = policies::kept_channels(network, analysis, policy);
   if (!prunes(analysis, kept)) return network;
-  const models::Network pruned = cut_and_reconstruct(network, analysis, kept, options);
-  if (!options.recalibrate_batch_norm) return pruned;
+  const models::Network pruned = cut_and_reconstruct(network, analysis, kept, calibration, options);
+  // Layers solved one after the other already give the means and, as far as their inputs allow, the variances of the whole network.
+  if (!options.recalibrate_batch_norm || options.reconstructs_in_sequence) return pruned;
   return with_moved_statistics(pruned, with_calibration_statistics(pruned, calibration, options),
                                cut_uncompressed(network, analysis, kept, calibration, options));
 }
@@ -212,32 +210,33 @@ models::Network compress_float(const models::Network& network, const policies::C
 
 models::Network compress_for_rounding(const models::Network& network, const policies::CouplingAnalysis& analysis,
                                       const policies::Policy& policy, const Rows& calibration, const CompressionOptions& options) {
-  if (!options.recalibrate_batch_norm || !rounds_weights(policy)) return compress_float(network, analysis, policy, calibration, options);
-  if (policies::is_sparse(policy))
+  if (!moves_statistics_for(policy, options)) return compress_float(network, analysis, policy, calibration, options);
+  if (policies::is_sparse(policy) || options.reconstructs_in_sequence)
     return recalibrated_alone(compress_float(network, analysis, policy, calibration, options), policy, calibration, options);
   // One recalibration for pruning and rounding together.
   const auto kept = policies::kept_channels(network, analysis, policy);
-  const models::Network pruned = cut_and_reconstruct(network, analysis, kept, options);
+  const models::Network pruned = cut_and_reconstruct(network, analysis, kept, calibration, options);
   const Uncompressed reference = cut_uncompressed(network, analysis, kept, calibration, options);
   return recalibrated_for_rounded_weights(pruned, reference, policy, calibration, options);
 }
 
 models::Network quantize_simulated(const models::Network& pruned, const policies::Policy& policy, const Rows& calibration,
                                    const CompressionOptions& options) {
-  if (options.weight_rounding == WeightRounding::kGptq) return round_and_fold(pruned, policy, calibration, options);
-  if (!options.recalibrate_batch_norm || !rounds_weights(policy)) return fold_and_quantize(pruned, policy, calibration, options);
+  if (options.weight_rounding != WeightRounding::kNearest) return round_and_fold(pruned, policy, calibration, options);
+  if (!moves_statistics_for(policy, options)) return fold_and_quantize(pruned, policy, calibration, options);
   return fold_and_quantize(recalibrated_alone(pruned, policy, calibration, options), policy, calibration, options);
 }
 
 WeightRounding parse_weight_rounding(const std::string& name) {
   if (name == "nearest") return WeightRounding::kNearest;
   if (name == "gptq") return WeightRounding::kGptq;
-  throw UserError(Fault{.expected = "expected nearest or gptq", .got = name});
+  if (name == "adaround") return WeightRounding::kAdaRound;
+  throw UserError(Fault{.expected = "expected nearest, gptq or adaround", .got = name});
 }
 
 models::Network quantize_trainable(const models::Network& pruned, const policies::Policy& policy, const Rows& calibration,
                                    const CompressionOptions& options) {
-  const models::Network floating = folded_where_needed(pruned, policy), folded = models::fold_batch_norm(floating);
+  const models::Network floating = folded_where_needed(pruned, policy, calibration, options), folded = models::fold_batch_norm(floating);
   const auto [plan, ranges] = calibrated_plan(folded, policy, calibration, options);
   return policies::insert_fake_quantize(floating, policy, unfolded_plan(plan, folded, floating), ranges, options.weight_method);
 }
@@ -245,8 +244,8 @@ models::Network quantize_trainable(const models::Network& pruned, const policies
 models::Network compress_simulated(const models::Network& network, const policies::CouplingAnalysis& analysis,
                                    const policies::Policy& policy, const Dataset& dataset, const CompressionOptions& options) {
   const Rows& calibration = dataset.calibration;
-  // GPTQ looks at what the layers of the pruned network read, so that has to be right first.
-  if (options.weight_rounding == WeightRounding::kGptq)
+  // What looks at what the layers of the pruned network read needs that to be right first.
+  if (options.weight_rounding != WeightRounding::kNearest)
     return quantize_simulated(compress_float(network, analysis, policy, calibration, options), policy, calibration, options);
   return fold_and_quantize(compress_for_rounding(network, analysis, policy, calibration, options), policy, calibration, options);
 }

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "evaluators/dataset.h"
+#include "evaluators/sequential_reconstruction.h"
 #include "evaluators/weight_sparsification.h"
 #include "models/network.h"
 #include "policies/coupling_groups.h"
@@ -18,15 +19,19 @@ namespace lathe::evaluators {
 
 class ConsumerReconstruction;
 
-// How weights go to their integers: each to the nearest, or by GPTQ (weight_rounding.h).
-enum class WeightRounding { kNearest, kGptq };
-WeightRounding parse_weight_rounding(const std::string& name);  // "nearest", "gptq"; throws UserError
+// How weights go to their integers: each to the nearest, by GPTQ (weight_rounding.h) or by AdaRound (adaround.h).
+enum class WeightRounding { kNearest, kGptq, kAdaRound };
+WeightRounding parse_weight_rounding(const std::string& name);  // "nearest", "gptq", "adaround"; throws UserError
 
 struct CompressionOptions {
   const ConsumerReconstruction* reconstruction = nullptr;  // borrowed, of the network that is compressed; null = weights stay as they are
+  bool reconstructs_in_sequence = false;                   // then all layers of the pruned network, one after the other
+  SequentialReconstructionOptions sequential;
   policies::RangeMethod activation_method = policies::RangeMethod::kMse;
   policies::RangeMethod weight_method = policies::RangeMethod::kMse;
+  bool equalizes_across_layers = false;  // weights, of networks that are quantized (policies/cross_layer_equalization.h)
   WeightRounding weight_rounding = WeightRounding::kNearest;
+  bool corrects_biases = false;  // of quantized networks, layer by layer (bias_correction.h)
   Sparsification sparsification = Sparsification::kMagnitude;
   // Borrowed: with_calibration_statistics() of the network that is compressed; null = worked out anew for each policy.
   const models::Network* batch_norm_reference = nullptr;

@@ -16,6 +16,7 @@
 #include "evaluators/internal/layer_inputs.h"
 #include "evaluators/internal/mean_outlet.h"
 #include "evaluators/internal/settle_inputs.h"
+#include "evaluators/internal/weight_quantizer.h"
 #include "models/base/check.h"
 #include "policies/quantize_network.h"
 
@@ -25,17 +26,6 @@ namespace {
 using internal::LinearLayer;
 using models::Network;
 using models::Node;
-
-// The FakeQuantize node through which the layer of that name reads its weight; null where there is none that serves it alone.
-const Node* weight_quantizer(const Network& quantized, const Node& layer) {
-  for (const Node& node : quantized.nodes) {
-    if (node.op != "FakeQuantize" || node.outputs[0] != layer.inputs[1]) continue;
-    const bool is_own = quantized.is_constant(node.inputs[0]) && internal::uses(quantized, node.inputs[0]) == 1 &&
-                        internal::uses(quantized, node.outputs[0]) == 1;
-    return is_own ? &node : nullptr;
-  }
-  return nullptr;
-}
 
 class Rounding {
  public:
@@ -49,7 +39,7 @@ class Rounding {
     for (std::size_t n = 0; n < floating_.nodes.size(); ++n) {
       LinearLayer layer;
       if (!internal::as_linear_layer(floating_, static_cast<int>(n), layer)) continue;
-      if (weight_quantizer(result_, node_of(layer)) != nullptr) layers.push_back(layer);
+      if (internal::weight_quantizer(result_, node_of(layer)) != nullptr) layers.push_back(layer);
     }
     const internal::MomentOptions moment_options{.rows = options_.rows, .positions = options_.positions, .batch_size = options_.batch_size};
     for (const auto& measured : internal::measure_input_moments(floating_, layers, calibration, moment_options)) round(measured);
@@ -63,7 +53,7 @@ class Rounding {
 
   void round(const internal::InputMoments& measured) {
     const Node& layer = node_of(measured.layer);
-    const Node& quantizer = *weight_quantizer(result_, layer);
+    const Node& quantizer = *internal::weight_quantizer(result_, layer);
     const policies::QuantizationParameters parameters = policies::parameters_of(result_, quantizer);
     const internal::MeanOutlet outlet = internal::mean_outlet(result_, layer);
     const bool has_outlet = outlet.constant != models::kNoValue;

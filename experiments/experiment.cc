@@ -107,7 +107,7 @@ Experiment::Experiment(const ExperimentConfig& given, bool load_train, const Dis
       space(make_space(network, analysis, targets, config.space)),
       dataset(load_data(config, network, load_train)) {
   if (load_train) evaluators::check_available(config.recover.recovery.training.device, config.file, "recover.device");
-  if (dataset && !space.groups.empty() && config.evaluator.reconstruction == "least_squares")
+  if (dataset && !space.groups.empty() && config.evaluator.reconstruction != "none")
     reconstruction_ = std::make_unique<evaluators::ConsumerReconstruction>(network, analysis, dataset->calibration);
   if (dataset) batch_norm_reference_ = evaluators::with_calibration_statistics(network, dataset->calibration);
   importance(config.space.criterion);  // what is wrong with it must show before a search starts
@@ -141,9 +141,9 @@ void Experiment::make_evaluator() {
 std::string Experiment::evaluation_context() const {
   return "lathe " LATHE_VERSION "\nmodel " + network.sha256 + "\ndata " + (dataset ? evaluators::content_sha256(*dataset) : "") +
          "\nmetric " + (uses_agreement() ? "agreement" : "accuracy") + "\ncalibration " + config.evaluator.calibration +
-         "\nreconstruction " + config.evaluator.reconstruction + "\nweight rounding " + config.evaluator.weight_rounding +
-         (config.evaluator.sparsification == "magnitude" ? "" : "\nsparsification " + config.evaluator.sparsification) + "\nevaluator " +
-         config.evaluator.kind + " " + config.evaluator.command;
+         "\nweight ranges " + config.evaluator.weight_ranges + "\nreconstruction " + config.evaluator.reconstruction + "\nequalization " +
+         config.evaluator.equalization + "\nweight rounding " + config.evaluator.weight_rounding + "\nbias correction " +
+         (config.evaluator.bias_correction ? "yes" : "no") + "\nsparsification " + config.evaluator.sparsification + "\nevaluator " + config.evaluator.kind + " " + config.evaluator.command;
 }
 
 evaluators::Evaluation Experiment::float_accuracy(evaluators::Split split) const {
@@ -173,7 +173,11 @@ const policies::Importance& Experiment::importance(const std::string& criterion)
 evaluators::CompressionOptions Experiment::compression_options() const {
   evaluators::CompressionOptions options{.reconstruction = reconstruction_.get(),
                                          .batch_norm_reference = batch_norm_reference_ ? &*batch_norm_reference_ : nullptr};
+  options.reconstructs_in_sequence = config.evaluator.reconstruction == "sequential";
   options.activation_method = policies::parse_range_method(config.evaluator.calibration);
+  options.weight_method = policies::parse_range_method(config.evaluator.weight_ranges);
+  options.equalizes_across_layers = config.evaluator.equalization == "cross_layer";
+  options.corrects_biases = config.evaluator.bias_correction;
   options.weight_rounding = evaluators::parse_weight_rounding(config.evaluator.weight_rounding);
   options.sparsification = evaluators::parse_sparsification(config.evaluator.sparsification);
   return options;

@@ -19,7 +19,8 @@ struct RunOptions {
   // Normalize with the statistics of the batch and update the running ones (momentum as below) in every BatchNormalization.
   bool batch_statistics = false;
   double batch_norm_momentum = 0.1;  // weight of the new batch; PyTorch's convention
-  // Called with every computed value that `observed` lists (all float values if empty), before it is freed.
+  // Called with every computed value that `observed` lists (all float values if empty), before anything reads it. What it changes in
+  // place, the value of a layer or a constant that is read later, holds for the rest of the run.
   std::function<void(ValueId, const at::Tensor&)> observer;
   std::vector<ValueId> observed;
 };

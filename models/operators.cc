@@ -147,6 +147,18 @@ int weight_input(const Network& network, const Node& node) {
   return is_matrix_constant(network, node, 0) ? 0 : -1;
 }
 
+int table_input(const Network& network, const Node& node) {
+  const bool is_table = node.domain.empty() && node.op == "Gather" && int_attribute(node, "axis", 0) == 0 &&
+                        is_matrix_constant(network, node, 0) && network.value(node.inputs[0]).shape.size() == 2 &&
+                        network.value(node.inputs[0]).type == DataType::kFloat32;
+  return is_table ? 0 : -1;
+}
+
+int stored_input(const Network& network, const Node& node) {
+  const int weight = weight_input(network, node);
+  return weight >= 0 ? weight : table_input(network, node);
+}
+
 int output_channel_axis(const Network& network, const Node& node) {
   if (node.op == "Conv") return 0;
   if (node.op == "ConvTranspose") return 1;

@@ -36,6 +36,10 @@ GemmAttributes gemm_attributes(const Node& node);
 // Operators whose weights Lathe compresses: Conv, ConvTranspose, and Gemm or MatMul with a constant second operand (MatMul also a
 // constant first), of two dimensions or more. `weight_input` is the operand that is the weight, -1 for any other node.
 int weight_input(const Network& network, const Node& node);
+// The operand that is a table of embeddings, 0 for a Gather of rows of a constant float matrix, else -1.
+int table_input(const Network& network, const Node& node);
+// What the node holds that can be stored at fewer bits: a layer's weight or a table; -1 where it holds neither.
+int stored_input(const Network& network, const Node& node);
 // The axis of the weight that holds the layer's output channels (for a grouped ConvTranspose axis 1 holds out / group).
 int output_channel_axis(const Network& network, const Node& node);
 

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "models/base/error.h"
+#include "models/operators.h"
 #include "policies/pruning_criterion.h"
 #include "policies/search_space.h"
 
@@ -32,7 +33,7 @@ std::string did_you_mean(const std::string& name, const std::vector<std::string>
 void check_layer_names(const models::Network& network, const Policy& policy, std::vector<Fault>& faults) {
   std::vector<std::string> names;
   for (const models::Node& node : network.nodes) {
-    if (is_layer(network, node)) names.push_back(node.name);
+    if (is_layer(network, node) || models::table_input(network, node) >= 0) names.push_back(node.name);
   }
   for (std::size_t i = 0; i < policy.layers.size(); ++i) {
     const std::string& name = policy.layers[i].name;

@@ -29,6 +29,15 @@ void check_own_weight(const models::Network& network, const LayerInfo& layer, co
   if (!reason.empty()) faults.push_back({.key = key + ".sparsity", .expected = "layer '" + layer.name + "' cannot be sparse: " + reason});
 }
 
+// Nodes that read rows of a table of embeddings.
+std::map<std::string, std::size_t> tables_by_name(const models::Network& network) {
+  std::map<std::string, std::size_t> tables;
+  for (std::size_t n = 0; n < network.nodes.size(); ++n) {
+    if (models::table_input(network, network.nodes[n]) >= 0) tables[network.nodes[n].name] = n;
+  }
+  return tables;
+}
+
 }  // namespace
 
 std::string sharing_of_weight(const models::Network& network, const LayerInfo& layer) {
@@ -44,16 +53,24 @@ std::string sharing_of_weight(const models::Network& network, const LayerInfo& l
 std::vector<const LayerPolicy*> layer_policies(const models::Network& network, const Policy& policy) {
   std::vector<std::string> names;
   std::map<std::string, const LayerInfo*> layers;
+  const std::map<std::string, std::size_t> tables = tables_by_name(network);
   const std::vector<LayerInfo> described = describe_layers(network);
   for (const LayerInfo& layer : described) {
     names.push_back(layer.name);
     layers[layer.name] = &layer;
   }
+  for (const auto& [name, node] : tables) names.push_back(name);
   std::vector<Fault> faults;
   std::vector<const LayerPolicy*> entries(network.nodes.size(), nullptr);
   for (std::size_t i = 0; i < policy.layers.size(); ++i) {
     const LayerPolicy& entry = policy.layers[i];
     const std::string key = "layers[" + std::to_string(i) + "]";
+    if (const auto table = tables.find(entry.name); table != tables.end()) {
+      if (entry.sparsity > 0) faults.push_back({.key = key + ".sparsity", .expected = "a table of embeddings cannot be sparse"});
+      check_formats(entry, key, faults);
+      entries[table->second] = &entry;
+      continue;
+    }
     const auto found = layers.find(entry.name);
     if (found == layers.end()) {
       const std::string near = nearest_spelling(entry.name, names);
@@ -76,6 +93,8 @@ std::vector<const LayerPolicy*> layer_policies(const models::Network& network, c
 
 int weight_scale_axis(const models::Network& network, const models::Node& node, const LayerPolicy& layer) {
   constexpr std::size_t kMatrix = 2;
+  constexpr int kTableRows = 0;
+  if (models::table_input(network, node) >= 0) return layer.weight_granularity == "channel" ? kTableRows : -1;
   const auto weight = static_cast<std::size_t>(models::weight_input(network, node));
   const bool is_stack = node.op == "MatMul" && network.value(node.inputs[weight]).shape.size() > kMatrix;
   return layer.weight_granularity == "channel" && !is_stack ? models::output_channel_axis(network, node) : -1;

@@ -190,8 +190,7 @@ class Lowering {
     }
     const int weight = copy.op == "Conv" || copy.op == "Gemm" ? 1 : -1;
     if (weight > 0 && copy.inputs.size() > 2 && copy.inputs[2] != models::kNoValue) lower_bias(node, copy);
-    const bool is_table = node.op == "Gather" && source_.is_constant(node.inputs[0]);
-    const int float_weight = is_table ? 0 : models::weight_input(source_, node);
+    const int float_weight = models::stored_input(source_, node);
     if (float_weight >= 0) {
       ValueId& input = copy.inputs[static_cast<std::size_t>(float_weight)];
       input = half_of(input);

@@ -41,7 +41,7 @@ std::int64_t packed_bytes(const Network& network, const Policy& policy) {
   for (std::size_t n = 0; n < network.nodes.size(); ++n) {
     const LayerPolicy& layer = layers[n] ? *layers[n] : kFloatLayer;
     const Node& node = network.nodes[n];
-    const int input = models::weight_input(network, node);
+    const int input = models::stored_input(network, node);
     if (input < 0) continue;
     const ValueId weight = node.inputs[static_cast<std::size_t>(input)];
     packed.insert(weight);

@@ -60,7 +60,7 @@ class Inserter {
 
   // A weight that several layers share is quantized once for each way in which they want it.
   void replace_weight(const LayerPolicy& layer, Node& node) {
-    const int input = models::weight_input(source_, node);
+    const int input = models::stored_input(source_, node);
     if (input < 0) return;
     ValueId& weight = node.inputs[static_cast<std::size_t>(input)];
     const std::int64_t axis = weight_scale_axis(source_, node, layer);

@@ -142,9 +142,10 @@ RangeMethod parse_range_method(const std::string& name) {
   if (name == "min_max") return RangeMethod::kMinMax;
   if (name == "percentile") return RangeMethod::kPercentile;
   if (name == "mse") return RangeMethod::kMse;
-  const std::string near = nearest_spelling(name, {"min_max", "percentile", "mse"});
-  throw UserError(
-      Fault{.expected = "expected one of min_max, percentile, mse" + (near.empty() ? "" : " (did you mean '" + near + "'?)"), .got = name});
+  if (name == "kl") return RangeMethod::kKl;
+  const std::string near = nearest_spelling(name, {"min_max", "percentile", "mse", "kl"});
+  throw UserError(Fault{
+      .expected = "expected one of min_max, percentile, mse, kl" + (near.empty() ? "" : " (did you mean '" + near + "'?)"), .got = name});
 }
 
 std::vector<std::int32_t> quantize(const Tensor& values, const QuantizationParameters& parameters, std::int64_t axis) {

@@ -33,8 +33,8 @@ QuantizationParameters symmetric_per_channel_mse(const models::Tensor& weights, 
 // scale = (high - low) / (2^bits - 1), zero_point = round(-low / scale). Error within [low, high] at most scale / 2. bits 2 to 16.
 QuantizationParameters asymmetric(Range range, int bits);
 
-enum class RangeMethod { kMinMax, kPercentile, kMse };
-RangeMethod parse_range_method(const std::string& name);  // "min_max", "percentile", "mse"; throws UserError
+enum class RangeMethod { kMinMax, kPercentile, kMse, kKl };
+RangeMethod parse_range_method(const std::string& name);  // "min_max", "percentile", "mse", "kl"; throws UserError
 
 // Collects the distribution of one activation over calibration batches: extremes and a histogram of 2,048 bins whose width doubles when a
 // value falls outside. Values that are not finite are passed over. Depends on the batches and their order alone.
@@ -43,14 +43,17 @@ class RangeObserver {
   void observe(std::span<const float> values);
   // The range for a width by the method, {0, 0} where nothing was observed. Percentile leaves out 1 - `percentile` of the mass on each
   // side; kMse minimizes the squared error of `bits`-wide asymmetric quantization over shrunken ranges, both ends together, then each
-  // alone.
+  // alone; kKl likewise the divergence of the quantized distribution from the clipped one (S. Migacz, 8-bit Inference with TensorRT,
+  // GTC 2017).
   Range range(RangeMethod method, int bits, double percentile = 0.9999) const;
 
  private:
   void widen(double low, double high);
   double quantile(double share) const;
   double squared_error(Range range, int bits) const;
-  Range shrink(Range best, int bits, bool moves_low, bool moves_high) const;
+  double divergence(Range range, int bits) const;
+  template <typename Cost>
+  Range shrink(Range best, bool moves_low, bool moves_high, Cost cost) const;
 
   double low_ = 0, high_ = 0;          // extremes
   double origin_ = 0, bin_width_ = 0;  // of the histogram

@@ -24,6 +24,12 @@ const Node& node_of(const Network& network, const LinearLayer& layer) {
   return network.nodes[static_cast<std::size_t>(layer.node)];
 }
 
+// Output positions between two that are taken, along height and along width, where there are `height` * `width` of them.
+std::int64_t grid_step(std::int64_t height, std::int64_t width, std::int64_t positions) {
+  const double share = static_cast<double>(height * width) / static_cast<double>(positions);
+  return std::max<std::int64_t>(1, std::llround(std::sqrt(share)));
+}
+
 }  // namespace
 
 bool as_linear_layer(const Network& network, int index, LinearLayer& layer) {
@@ -52,10 +58,16 @@ at::Tensor unfolded_input(const Network& network, const LinearLayer& layer, cons
     const std::int64_t reach = conv.dilations[axis] * (conv.kernel[axis] - 1) + 1;
     return (padded.size(static_cast<std::int64_t>(axis) + 2) - reach) / conv.strides[axis] + 1;
   };
-  const double share = static_cast<double>(outputs(0) * outputs(1)) / static_cast<double>(positions);
-  const auto step = std::max<std::int64_t>(1, std::llround(std::sqrt(share)));
+  const std::int64_t step = grid_step(outputs(0), outputs(1), positions);
   const at::Tensor columns = at::im2col(padded, conv.kernel, conv.dilations, {0, 0}, {conv.strides[0] * step, conv.strides[1] * step});
   return columns.transpose(1, 2).reshape({-1, layer.inputs()});
+}
+
+at::Tensor sampled_output(const LinearLayer& layer, const at::Tensor& y, std::int64_t positions) {
+  if (!layer.is_conv) return y.reshape({-1, y.size(-1)});
+  const std::int64_t step = grid_step(y.size(2), y.size(3), positions);
+  const at::Tensor sampled = y.slice(2, 0, y.size(2), step).slice(3, 0, y.size(3), step);
+  return sampled.permute({0, 2, 3, 1}).reshape({-1, y.size(1)});
 }
 
 at::Tensor weight_matrix(const Network& network, const LinearLayer& layer) {

@@ -27,6 +27,9 @@ bool as_linear_layer(const models::Network& network, int node, LinearLayer& laye
 // map about `positions` output positions a row are taken, on a regular grid.
 at::Tensor unfolded_input(const models::Network& network, const LinearLayer& layer, const at::Tensor& x, std::int64_t positions);
 
+// y: a value of the shape of the layer's output -> [samples, outputs], the rows that belong to those of unfolded_input().
+at::Tensor sampled_output(const LinearLayer& layer, const at::Tensor& y, std::int64_t positions);
+
 // The weight as [outputs, inputs()], double, and back into the constant's own shape and type.
 at::Tensor weight_matrix(const models::Network& network, const LinearLayer& layer);
 models::Tensor as_weight(const models::Network& network, const LinearLayer& layer, const at::Tensor& matrix);

@@ -9,8 +9,8 @@
 
 namespace lathe::evaluators::internal {
 
-// A constant [outputs], its own, and the sign by which it enters: the layer's bias, or the running mean of the BatchNormalization that
-// alone reads the layer. kNoValue = there is none.
+// A constant [outputs], its own, and the sign by which it enters: the layer's bias, the constant that an Add alone gives a MatMul, or
+// the running mean of the BatchNormalization that alone reads the layer. kNoValue = there is none.
 struct MeanOutlet {
   models::ValueId constant = models::kNoValue;
   double sign = 0;
@@ -19,6 +19,9 @@ MeanOutlet mean_outlet(const models::Network& network, const models::Node& layer
 
 // Lets the layer's mean output rise by `shift`: [outputs], double. The outlet must be there.
 void shift_mean(models::Network& network, const MeanOutlet& outlet, const at::Tensor& shift);
+
+// The node that alone reads the value; null where there are none or several, or the network gives the value away.
+const models::Node* only_reader(const models::Network& network, models::ValueId id);
 
 // How often nodes and the network's outputs read the value.
 std::int64_t uses(const models::Network& network, models::ValueId id);

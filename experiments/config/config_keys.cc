@@ -87,15 +87,22 @@ std::vector<ConfigKey> search_keys() {
       key("evaluator.metric", MEMBER(evaluator.metric), {.choices = {"auto", "accuracy", "agreement"}},
           "What steers the search: accuracy (with the labels), agreement (with the float network's answers), auto (agreement where the "
           "network was trained on the search rows)."),
-      key("evaluator.calibration", MEMBER(evaluator.calibration), {.choices = {"min_max", "percentile", "mse"}},
+      key("evaluator.calibration", MEMBER(evaluator.calibration), {.choices = {"min_max", "percentile", "mse", "kl"}},
           "How activation ranges are chosen from the calibration rows."),
-      key("evaluator.reconstruction", MEMBER(evaluator.reconstruction), {.choices = {"least_squares", "none"}},
-          "Whether layers that read pruned channels get the weights that best reproduce their outputs on the calibration rows."),
+      key("evaluator.weight_ranges", MEMBER(evaluator.weight_ranges), {.choices = {"min_max", "mse"}}, "How ranges of weights are chosen."),
+      key("evaluator.reconstruction", MEMBER(evaluator.reconstruction), {.choices = {"least_squares", "sequential", "none"}},
+          "Whether layers that read pruned channels get the weights that best reproduce their outputs on the calibration rows "
+          "(least_squares), or all layers do, one after the other, on what the pruned network feeds them (sequential; some seconds a trial "
+          "more)."),
+      key("evaluator.equalization", MEMBER(evaluator.equalization), {.choices = {"none", "cross_layer"}},
+          "Whether channels between two layers are rescaled before quantization so that both use their ranges evenly."),
       key("evaluator.sparsification", MEMBER(evaluator.sparsification), {.choices = {"magnitude", "sparsegpt"}},
           "Which weights of sparse layers become zero: the smallest, or those that outputs miss least, which the others then make up for."),
-      key("evaluator.weight_rounding", MEMBER(evaluator.weight_rounding), {.choices = {"nearest", "gptq"}},
-          "How weights go to integers: each to the nearest, or so that the layer's outputs on the calibration rows change least (gptq; "
-          "some seconds a trial more)."),
+      key("evaluator.weight_rounding", MEMBER(evaluator.weight_rounding), {.choices = {"nearest", "gptq", "adaround"}},
+          "How weights go to integers: each to the nearest, or so that the layer's outputs on the calibration rows change least (gptq, "
+          "adaround; some seconds a trial more)."),
+      key("evaluator.bias_correction", MEMBER(evaluator.bias_correction), {},
+          "Whether biases take back, layer by layer, what quantization does to the means of outputs."),
       key("evaluator.rows", MEMBER(evaluator.rows), {.at_least = 0, .at_most = kMany}, "Rows of the search split a trial; 0 = all."),
       key("evaluator.timeout_seconds", MEMBER(evaluator.timeout_seconds), {.at_least = 0.1, .at_most = kMany},
           "kind command: how long one policy may take."),

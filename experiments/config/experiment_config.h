@@ -47,9 +47,12 @@ struct EvaluatorConfig {
   std::string kind = "builtin";  // builtin, command
   std::string command;
   std::string metric = "auto";                   // accuracy, agreement (with the float network's answers), auto
-  std::string calibration = "mse";               // min_max, percentile, mse
-  std::string reconstruction = "least_squares";  // of layers that read pruned channels: least_squares, none
-  std::string weight_rounding = "nearest";       // of weights to their integers: nearest, gptq
+  std::string calibration = "mse";               // ranges of activations: min_max, percentile, mse, kl
+  std::string weight_ranges = "mse";             // min_max, mse
+  std::string reconstruction = "least_squares";  // of layers of pruned networks: least_squares, sequential, none
+  std::string equalization = "none";             // of quantized networks' weights: cross_layer, none
+  std::string weight_rounding = "nearest";       // of weights to their integers: nearest, gptq, adaround
+  bool bias_correction = false;                  // of quantized networks
   std::string sparsification = "magnitude";      // of sparse layers' weights: magnitude, sparsegpt
   double timeout_seconds = 600;                  // kind command: for one policy
   std::int64_t rows = 0;                         // of the search split, a trial; 0 = all

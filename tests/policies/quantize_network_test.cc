@@ -84,6 +84,32 @@ std::vector<std::string> ops(const Network& network) {
   return names;
 }
 
+// Rows of a 5 x 4 table by token, as the first operator of a Transformer.
+Network embedding() {
+  NetworkSketch sketch({kDynamic, 3});
+  const ValueId rows = sketch.node("embedding", "Gather", {sketch.constant("table", {5, 4}), sketch.input()}, {kDynamic, 3, 4});
+  Network network = sketch.finish({sketch.node("projection", "MatMul", {rows, sketch.constant("weight", {4, 2})}, {kDynamic, 3, 2})});
+  network.values[static_cast<std::size_t>(network.inputs.front())].type = DataType::kInt64;
+  return network;
+}
+
+TEST(InsertFakeQuantize, TablesHaveAScaleARow) {
+  const Network network = embedding();
+  const Policy policy{.layers = {{.name = "embedding", .weight_bits = 4, .weight_format = "int"}}};
+  const Network simulated = simulate(network, policy);
+  const Node& quantizer = producer(simulated, node_named(simulated, "embedding").inputs[0]);
+  EXPECT_EQ(quantizer.op, "FakeQuantize");
+  EXPECT_EQ(models::int_attribute(quantizer, "axis", -1), 0);
+  const QuantizationParameters parameters = parameters_of(simulated, quantizer);
+  EXPECT_EQ(parameters.scale, symmetric_per_channel(network.constants.at(network.nodes[0].inputs[0]), 0, 4).scale);
+  // 20 elements of 4 bits and 5 scales; the projection stays as it is: 8 floats.
+  EXPECT_EQ(packed_bytes(network, policy), 10 + 5 * 4 + 8 * 4);
+  const Network lowered = lower_to_qdq(simulated);
+  const Node& dequantize = producer(lowered, node_named(lowered, "embedding").inputs[0]);
+  EXPECT_EQ(dequantize.op, "DequantizeLinear");
+  EXPECT_EQ(lowered.value(dequantize.inputs[0]).type, DataType::kInt8);
+}
+
 TEST(ActivationPlan, IntegerBlocksQuantizeLayersAdditionsAndPools) {
   const Network network = residual();
   EXPECT_THAT(described(network, plan_activations(network, uniform(network, 8, 8))),

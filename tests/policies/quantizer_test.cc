@@ -191,13 +191,36 @@ TEST(RangeObserver, LeastSquaresKeepsAOneSidedRangeOneSided) {
   EXPECT_NEAR(range.high, 1.0, 0.02);
 }
 
+// An independent version in numpy (np.histogram over the same numbers, candidates and divergence by the definition), quantiles of a
+// Laplace distribution, whole and through ReLU.
+TEST(RangeObserver, DivergenceClipsTheTailsOfALaplaceDistribution) {
+  constexpr int kCount = 20001;
+  std::vector<float> values, rectified;
+  for (int i = 0; i < kCount; ++i) {
+    const double u = (i + 0.5) / kCount;
+    values.push_back(static_cast<float>(u < 0.5 ? std::log(2 * u) : -std::log(2 - 2 * u)));
+    rectified.push_back(std::max(values.back(), 0.0F));
+  }
+  RangeObserver whole, half;
+  whole.observe(values);
+  half.observe(rectified);
+  const auto expect = [](Range range, double low, double high) {
+    EXPECT_NEAR(range.low, low, 1e-4);
+    EXPECT_NEAR(range.high, high, 1e-4);
+  };
+  expect(whole.range(RangeMethod::kKl, 4), -4.555627, 4.555627);
+  expect(whole.range(RangeMethod::kKl, 6), -6.536335, 8.814149);
+  expect(half.range(RangeMethod::kKl, 4), 0, 5.645017);
+  expect(half.range(RangeMethod::kKl, 16), 0, 9.903538);  // more levels than bins: nothing to compare
+}
+
 TEST(RangeMethod, NamesAreChecked) {
   EXPECT_EQ(parse_range_method("percentile"), RangeMethod::kPercentile);
   try {
     parse_range_method("minmax");
     FAIL() << "accepted";
   } catch (const UserError& error) {
-    EXPECT_STREQ(error.what(), "expected one of min_max, percentile, mse (did you mean 'min_max'?), got 'minmax'");
+    EXPECT_STREQ(error.what(), "expected one of min_max, percentile, mse, kl (did you mean 'min_max'?), got 'minmax'");
   }
 }
 

@@ -200,7 +200,7 @@ TEST(Config, SchemaHasEveryKeyOnce) {
   const nlohmann::json schema = config_schema();
   EXPECT_EQ(schema["properties"]["search"]["properties"]["trials"]["type"], "integer");
   EXPECT_EQ(schema["properties"]["search"]["properties"]["trials"]["default"], 300);
-  EXPECT_EQ(schema["properties"]["evaluator"]["properties"]["calibration"]["enum"], nlohmann::json({"min_max", "percentile", "mse"}));
+  EXPECT_EQ(schema["properties"]["evaluator"]["properties"]["calibration"]["enum"], nlohmann::json({"min_max", "percentile", "mse", "kl"}));
   EXPECT_FALSE(schema["properties"]["search"]["additionalProperties"].get<bool>());
   EXPECT_EQ(schema["properties"]["train"]["properties"]["epochs"]["type"], "number");
   EXPECT_EQ(schema["anyOf"][1]["required"], nlohmann::json({"train"}));

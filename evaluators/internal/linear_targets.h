@@ -1,0 +1,36 @@
+// What layers of the float network give on calibration rows, as targets of least squares for layers of a compressed one that read other
+// inputs.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "evaluators/internal/layer_inputs.h"
+#include "models/network.h"
+
+namespace lathe::evaluators::internal {
+
+// Samples are those of unfolded_input().
+struct LinearTarget {
+  LinearLayer layer;                            // of the float network
+  models::ValueId shortcut = models::kNoValue;  // a value of the shape of the layer's output that is wanted too
+  at::Tensor output = {};                       // W x, without bias: [samples, outputs], float
+  at::Tensor shortcut_output = {};              // [samples, outputs]
+};
+
+// Fills the tensors; one pass.
+void measure_targets(const models::Network& network, std::vector<LinearTarget>& targets, const std::vector<at::Tensor>& inputs,
+                     std::int64_t positions);
+
+// Moments of inputs x and targets y, about the means if `is_centred`.
+struct CrossMoments {
+  at::Tensor x_mean, y_mean;  // [inputs], [outputs], double
+  at::Tensor second;          // E[x x^T], [inputs, inputs], double
+  at::Tensor products;        // E[x y^T], [inputs, outputs], double
+};
+// x: [samples, inputs], y: [samples, outputs], float.
+CrossMoments cross_moments(const at::Tensor& x, const at::Tensor& y, bool is_centred);
+
+}  // namespace lathe::evaluators::internal

@@ -1,0 +1,138 @@
+#include "evaluators/sequential_reconstruction.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/mm.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "evaluators/compression.h"
+#include "evaluators/consumer_reconstruction.h"
+#include "models/executor.h"
+#include "policies/prune.h"
+#include "policies/search_space.h"
+#include "tests/evaluators/trained_network.h"
+
+namespace lathe::evaluators {
+namespace {
+
+using models::Network;
+
+// The output of the node of that name, on all rows.
+at::Tensor value_of(Network network, const std::string& name, const Rows& rows) {
+  const auto node = std::find_if(network.nodes.begin(), network.nodes.end(), [&](const auto& n) { return n.name == name; });
+  network.outputs = {node->outputs[0]};
+  return models::Executor(network).run(rows.batch(0, rows.size()))[0].to(at::kDouble);
+}
+
+double distance(const Network& a, const Network& b, const Rows& rows) {
+  const auto logits = [&](const Network& network) { return models::Executor(network).run(rows.batch(0, rows.size()))[0]; };
+  return (logits(a) - logits(b)).square().mean().item<double>();
+}
+
+// y = W3 relu(W2 relu(W1 x + b1) + b2) + b3 of fixed random weights, 6 wide, 8 between.
+Network chain() {
+  Network network{.name = "chain"};
+  const auto value = [&](const std::string& name, std::int64_t width) {
+    return network.add_value({name, models::DataType::kFloat32, {models::kDynamic, width}});
+  };
+  const auto constant = [&](const std::string& name, const models::Shape& shape) {
+    Rng rng(3, name);
+    std::vector<float> values;
+    for (std::int64_t i = 0; i < models::element_count(shape); ++i) values.push_back(static_cast<float>(rng.normal()));
+    return network.add_constant(name, models::Tensor::from<float>(shape, values));
+  };
+  network.inputs = {value("x", 6)};
+  models::ValueId last = network.inputs[0];
+  const std::vector<std::int64_t> widths{6, 8, 8, 3};
+  for (std::size_t layer = 1; layer < widths.size(); ++layer) {
+    const std::string name = "fc" + std::to_string(layer);
+    const auto y = value(name + ":0", widths[layer]);
+    network.nodes.push_back(
+        {.name = name,
+         .op = "Gemm",
+         .inputs = {last, constant(name + ".w", {widths[layer], widths[layer - 1]}), constant(name + ".b", {widths[layer]})},
+         .outputs = {y},
+         .attributes = {{"transB", std::int64_t{1}}}});
+    last = y;
+    if (layer + 1 == widths.size()) break;
+    last = value("relu" + std::to_string(layer) + ":0", widths[layer]);
+    network.nodes.push_back({.name = "relu" + std::to_string(layer), .op = "Relu", .inputs = {y}, .outputs = {last}});
+  }
+  network.outputs = {last};
+  return network;
+}
+
+Rows normal_rows(std::int64_t count) {
+  std::vector<std::vector<float>> x(static_cast<std::size_t>(count));
+  Rng rng(4, "normal_rows");
+  for (auto& row : x) {
+    for (int i = 0; i < 6; ++i) row.push_back(static_cast<float>(rng.normal()));
+  }
+  return float_rows(x, std::vector<std::int64_t>(static_cast<std::size_t>(count), 0));
+}
+
+// The normal equations: what a layer's output lacks has mean zero and no correlation with what the pruned network itself feeds the layer.
+TEST(SequentialReconstruction, LeavesNothingThatTheInputsOfThePrunedNetworkExplain) {
+  const Network network = chain();
+  const auto analysis = policies::analyze_coupling(network);
+  const Rows rows = normal_rows(500);
+  policies::KeptChannels kept(analysis.groups.size());
+  kept[0] = {0, 2, 5, 6};
+  kept[1] = {1, 2, 3, 7};
+  const Network pruned = policies::prune(network, analysis, kept);
+  // Just enough for units that are never active.
+  const Network solved = reconstruct_in_sequence(network, analysis, kept, pruned, rows, {.ridge = 1e-9});
+
+  const at::Tensor left = value_of(network, "fc3", rows) - value_of(solved, "fc3", rows), inputs = value_of(solved, "relu2", rows);
+  const double size = left.abs().mean().item<double>();
+  EXPECT_GT(size, 0.1);  // something is lost
+  EXPECT_LT(left.mean(0).abs().max().item<double>(), 1e-4 * size);
+  EXPECT_LT((at::mm(left.t(), inputs) / 500).abs().max().item<double>(), 1e-4 * size);
+  EXPECT_LT(distance(solved, network, rows), 0.5 * distance(pruned, network, rows));
+}
+
+// A whole network reproduces itself: each layer's weights solve its own least squares.
+TEST(SequentialReconstruction, LeavesAWholeNetworkAsItIs) {
+  const auto& [data, network, analysis] = trained();
+  const policies::KeptChannels all(analysis.groups.size());
+  EXPECT_LT(distance(reconstruct_in_sequence(network, analysis, all, network, data.calibration), network, data.test), 1e-6);
+}
+
+// Sums of a branch and its shortcut have no mean error, although the shortcut brings one along.
+TEST(SequentialReconstruction, MakesUpForTheShortcut) {
+  const auto& [data, network, analysis] = trained();
+  policies::KeptChannels kept(analysis.groups.size());
+  for (std::size_t g = 0; g < kept.size(); ++g) {
+    const auto& group = analysis.groups[g];
+    if (!group.prunable || group.producers.size() != 1 || group.consumers.size() != 1) continue;
+    for (std::int64_t c = 0; c < group.channels / 2; ++c) kept[g].push_back(c);
+  }
+  const Network pruned = policies::prune(network, analysis, kept);
+  const Network solved = reconstruct_in_sequence(network, analysis, kept, pruned, data.calibration);
+  int sums = 0;
+  for (const auto& node : network.nodes) {
+    if (node.op != "Add") continue;
+    const at::Tensor wanted = value_of(network, node.name, data.calibration), now = value_of(solved, node.name, data.calibration);
+    const double size = (now - wanted).abs().mean().item<double>();
+    EXPECT_LT((now - wanted).mean({0, 2, 3}).abs().max().item<double>(), 1e-2 * size) << node.name;
+    ++sums;
+  }
+  EXPECT_GE(sums, 2);
+}
+
+TEST(SequentialReconstruction, IsCloserThanReconstructionAtOnce) {
+  const auto& [data, network, analysis] = trained();
+  const ConsumerReconstruction reconstruction(network, analysis, data.calibration);
+  const policies::Policy policy = uniform(0.5, 32);
+  const auto compressed = [&](bool in_sequence) {
+    return compress_float(network, analysis, policy, data.calibration,
+                          {.reconstruction = &reconstruction, .reconstructs_in_sequence = in_sequence});
+  };
+  EXPECT_LT(distance(compressed(true), network, data.test), 0.9 * distance(compressed(false), network, data.test));
+}
+
+}  // namespace
+}  // namespace lathe::evaluators
