@@ -72,10 +72,12 @@ void with_peak_memory(benchmark::State& state, const char* device) {
   run(state, setting, [&](const policies::Candidate& candidate) { return setting.scorer.score(candidate); });
 }
 
-// Candidates that a new scorer has never seen: most stages are prepared while it scores.
+// Candidates that a scorer has never seen, after as many others as the argument says: with none, most stages are prepared while it
+// scores.
 void unseen(benchmark::State& state, const char* device) {
   Setting setting(device);
   Rng rng(2, "unseen");
+  for (std::int64_t i = 0; i < state.range(0); ++i) benchmark::DoNotOptimize(setting.scorer.score(setting.c.random_candidate(rng)));
   while (setting.candidates.size() < kUnseen) setting.candidates.push_back(setting.c.random_candidate(rng));
   run(state, setting, [&](const policies::Candidate& candidate) { return setting.scorer.score(candidate); });
 }
@@ -104,7 +106,7 @@ BENCHMARK_CAPTURE(latency_and_energy_of_many, bit_serial, "bismo-pynq-z1");
 BENCHMARK_CAPTURE(with_peak_memory, arm, "raspberry-pi-4");
 BENCHMARK_CAPTURE(with_peak_memory, gpu, "nvidia-t4");
 BENCHMARK_CAPTURE(with_peak_memory, dataflow, "finn-zcu104")->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(unseen, dataflow, "finn-zcu104")->Unit(benchmark::kMicrosecond)->Iterations(kUnseen);
+BENCHMARK_CAPTURE(unseen, dataflow, "finn-zcu104")->Unit(benchmark::kMicrosecond)->Iterations(kUnseen)->Arg(0)->Arg(4096)->Arg(32768);
 BENCHMARK_CAPTURE(predict, arm, "raspberry-pi-4")->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(make_tables, arm, "raspberry-pi-4")->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(make_tables, gpu, "nvidia-t4")->Unit(benchmark::kMillisecond);

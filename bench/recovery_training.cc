@@ -1,5 +1,6 @@
 // What recovery training wins back: compresses a CIFAR-10 network by a policy, trains it, lowers it to QuantizeLinear/DequantizeLinear, and
-// measures the delivered network on the 5,000 held-out images (the second half of the test file), once for each seed.
+// measures the delivered network on the 5,000 held-out images (the second half of the test file), once for each seed; settings are to be
+// chosen by `search_accuracy`, of the first half.
 //
 //   recovery_training MODEL.onnx DATA_FOLDER POLICY.json [--qat-method lsq --qat-epochs 20 --device cuda --seeds 1 2 3 ...]
 //
@@ -13,6 +14,7 @@
 #include <cstdint>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -31,13 +33,16 @@
 #include "policies/prune.h"
 #include "policies/quantize_network.h"
 #include "policies/search_space.h"
+#include "policies/weight_sparsity.h"
 
 namespace {
 
 using namespace lathe;
 
 struct Arguments {
-  std::string model, data, policy, output, rounding = "nearest";
+  std::string model, data, policy, output, rounding = "nearest", sparsification = "magnitude";
+  double global_sparsity = 0;
+  std::vector<std::string> stages;
   std::vector<std::uint64_t> seeds{1};
   evaluators::RecoveryOptions recovery;
 };
@@ -65,7 +70,39 @@ void add_options(CLI::App& app, Arguments& arguments) {
   app.add_option("--ema-decay", training.ema_decay);
   app.add_option("--device", training.device);
   app.add_option("--weight-rounding", arguments.rounding);
+  app.add_option("--global-sparsity", arguments.global_sparsity, "Of all layers together, shared out by LAMP scores");
+  app.add_option("--sparsification", arguments.sparsification);
+  app.add_option("--stages", arguments.stages, "PART:EPOCHS:LEARNING_RATE[:STEPS] each, PART channels, sparsity or widths");
   app.add_option("--out", arguments.output, "ONNX file of the last seed's delivered network");
+}
+
+// The policy with every layer unstructured sparse, so that `sparsity` of the network's weights are gone.
+policies::Policy with_global_sparsity(const models::Network& network, policies::Policy policy, double sparsity) {
+  if (sparsity == 0) return policy;
+  std::vector<std::string> layers;
+  for (const policies::LayerInfo& layer : policies::describe_layers(network)) layers.push_back(layer.name);
+  const std::vector<double> sparsities = policies::global_sparsities(network, layers, sparsity);
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    const auto is_it = [&](const policies::LayerPolicy& entry) { return entry.name == layers[l]; };
+    auto entry = std::find_if(policy.layers.begin(), policy.layers.end(), is_it);
+    if (entry == policy.layers.end()) entry = policy.layers.insert(policy.layers.end(), {.name = layers[l]});
+    entry->sparsity = sparsities[l];
+    entry->pattern = "unstructured";
+  }
+  return policy;
+}
+
+// "sparsity:20:0.05:5"
+evaluators::RecoveryStage parse_stage(const std::string& text) {
+  std::istringstream fields(text);
+  std::string part;
+  std::getline(fields, part, ':');
+  evaluators::RecoveryStage stage{.part = evaluators::parse_policy_part(part)};
+  char colon = 0;
+  fields >> stage.epochs >> colon >> stage.learning_rate;
+  if (!fields) throw UserError("--stages: expected PART:EPOCHS:LEARNING_RATE[:STEPS], got '" + text + "'");
+  fields >> colon >> stage.steps;
+  return stage;
 }
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
@@ -78,7 +115,7 @@ class Bench {
       : arguments_(arguments),
         network_(policies::prepare_for_pruning(models::read_onnx(arguments.model))),
         analysis_(policies::analyze_coupling(network_)),
-        policy_(policies::read_policy(arguments.policy)),
+        policy_(with_global_sparsity(network_, policies::read_policy(arguments.policy), arguments.global_sparsity)),
         data_(evaluators::load_dataset({.kind = "cifar10",
                                         .path = arguments.data,
                                         .mean = {0.485F, 0.456F, 0.406F},
@@ -86,7 +123,7 @@ class Bench {
                                         .load_train = true})),
         reconstruction_(network_, analysis_, data_.calibration),
         reference_(evaluators::with_calibration_statistics(network_, data_.calibration)),
-        float_correct_(correct(network_)) {}
+        float_correct_(correct(network_, data_.test)) {}
 
   nlohmann::json run(std::uint64_t seed) const {
     const auto start = std::chrono::steady_clock::now();
@@ -95,6 +132,7 @@ class Bench {
     options.compression.reconstruction = &reconstruction_;
     options.compression.batch_norm_reference = &reference_;
     options.compression.weight_rounding = evaluators::parse_weight_rounding(arguments_.rounding);
+    options.compression.sparsification = evaluators::parse_sparsification(arguments_.sparsification);
     const auto result = evaluators::recover(network_, analysis_, policy_, data_, options, [&](const evaluators::RecoveryProgress& now) {
       if (now.progress.step % 100 < 20)
         std::cerr << now.stage << " epoch " << now.progress.epoch << " loss " << now.progress.loss << ' ' << seconds_since(start) << " s\n";
@@ -102,7 +140,7 @@ class Bench {
     });
     const double training_seconds = seconds_since(start);
     if (!arguments_.output.empty()) models::write_onnx(result.delivered, arguments_.output);
-    const auto now_correct = correct(result.delivered);
+    const auto now_correct = correct(result.delivered, data_.test), search_correct = correct(result.delivered, data_.search);
     const auto loss = evaluators::paired_difference(float_correct_, now_correct);
     const auto share = [](const std::vector<std::uint8_t>& rows) {
       return static_cast<double>(std::count(rows.begin(), rows.end(), 1)) / static_cast<double>(rows.size());
@@ -112,6 +150,7 @@ class Bench {
     return {{"seed", seed},
             {"float_accuracy", share(float_correct_)},
             {"accuracy", share(now_correct)},
+            {"search_accuracy", share(search_correct)},
             {"loss_points", 100 * loss.difference},
             {"interval_points", {100 * loss.interval.first, 100 * loss.interval.second}},
             {"samples", now_correct.size()},
@@ -121,8 +160,8 @@ class Bench {
   }
 
  private:
-  std::vector<std::uint8_t> correct(const models::Network& network) const {
-    return evaluators::matches(evaluators::predict(models::Executor(network), data_.test), evaluators::labels_of(data_.test));
+  static std::vector<std::uint8_t> correct(const models::Network& network, const evaluators::Rows& rows) {
+    return evaluators::matches(evaluators::predict(models::Executor(network), rows), evaluators::labels_of(rows));
   }
 
   const Arguments& arguments_;
@@ -144,6 +183,7 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   try {
     at::set_num_threads(1);
+    for (const std::string& stage : arguments.stages) arguments.recovery.stages.push_back(parse_stage(stage));
     const Bench bench(arguments);
     for (const std::uint64_t seed : arguments.seeds) std::cout << bench.run(seed).dump() << std::endl;
   } catch (const UserError& error) {

@@ -4,7 +4,7 @@
 // policy loses nothing, no policy can be more accurate, but one can be faster: so the fastest policy of each search is named that loses
 // nothing against the uniform one on the search split.
 //
-//   search_against_uniform CONFIG.yaml RUN_DIR...     one run directory a seed, each made by `lathe search CONFIG.yaml`
+//   search_against_uniform RUN_DIR...     searches of one config, one run directory a seed
 //
 // Prints Markdown tables, one a device.
 #include <tbb/parallel_for.h>
@@ -64,10 +64,9 @@ class Comparison {
 
   // One ratio for all groups and one width for all layers, each decision at its nearest legal value.
   std::vector<Policy> uniform_grid() {
-    const std::vector<double> ratios{0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0};
     const std::vector<int> widths{2, 3, 4, 5, 6, 7, 8, 16, 32};
     std::map<Candidate, Policy> distinct;
-    for (const double ratio : ratios) {
+    for (const double ratio : experiment_.config.space.keep_ratios) {
       for (const int width : widths) {
         Policy policy{uniform(ratio, width), "x" + shortened(ratio) + ", " + std::to_string(width) + " bit"};
         distinct.try_emplace(policy.candidate, policy);
@@ -313,16 +312,17 @@ void print_tables(const experiments::Experiment& experiment, const Comparison& c
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 3) {
-    std::cerr << "usage: search_against_uniform CONFIG.yaml RUN_DIR...\n";
+  const std::vector<std::string> run_dirs(argv + 1, argv + argc);
+  if (run_dirs.empty()) {
+    std::cerr << "usage: search_against_uniform RUN_DIR...\n";
     return 2;
   }
   try {
-    const experiments::Experiment experiment(experiments::load_config(argv[1]), /*load_train=*/false);
+    const experiments::Experiment experiment(experiments::load_config(run_dirs.front() + "/config.yaml"), /*load_train=*/false);
     Comparison comparison(experiment);
     const std::vector<Policy> grid = comparison.uniform_grid();
     std::vector<std::vector<Policy>> searches;
-    for (int i = 2; i < argc; ++i) searches.push_back(comparison.searched(argv[i]));
+    for (const std::string& run_dir : run_dirs) searches.push_back(comparison.searched(run_dir));
     std::cout << "Float network: " << 100 * comparison.float_test().accuracy << " % on the held-out split; " << grid.size()
               << " uniform policies; " << searches.size() << " searches of " << searches.front().size() << " trials.\n";
     print_tables(experiment, comparison, compare(experiment, comparison, grid, searches));

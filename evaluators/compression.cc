@@ -13,6 +13,7 @@
 #include "policies/prune.h"
 #include "policies/quantize_network.h"
 #include "policies/search_space.h"
+#include "policies/weight_sparsity.h"
 
 namespace lathe::evaluators {
 namespace {
@@ -173,8 +174,19 @@ models::Network with_calibration_statistics(const models::Network& network, cons
   return recalibrate_batch_norm(network, at_most(calibration, options.batch_norm_rows), options.batch_size, options.device);
 }
 
-models::Network compress_float(const models::Network& network, const policies::CouplingAnalysis& analysis, const policies::Policy& policy,
-                               const Rows& calibration, const CompressionOptions& options) {
+namespace {
+
+// With statistics that fit the rounded weights of a network whose pruning is done.
+models::Network recalibrated_alone(const models::Network& pruned, const policies::Policy& policy, const Rows& calibration,
+                                   const CompressionOptions& options) {
+  const Uncompressed reference{.trained = pruned, .calibrated = with_calibration_statistics(pruned, calibration, options)};
+  return recalibrated_for_rounded_weights(pruned, reference, policy, calibration, options);
+}
+
+}  // namespace
+
+models::Network cut_channels(const models::Network& network, const policies::CouplingAnalysis& analysis, const policies::Policy& policy,
+                             const Rows& calibration, const CompressionOptions& options) {
   const auto kept = policies::kept_channels(network, analysis, policy);
   if (!prunes(analysis, kept)) return network;
   const models::Network pruned = cut_and_reconstruct(network, analysis, kept, options);
@@ -183,9 +195,26 @@ models::Network compress_float(const models::Network& network, const policies::C
                                cut_uncompressed(network, analysis, kept, calibration, options));
 }
 
+models::Network sparsify(const models::Network& network, const policies::Policy& policy, const Rows& calibration,
+                         const CompressionOptions& options) {
+  if (!policies::is_sparse(policy)) return network;
+  const models::Network sparse = options.sparsification == Sparsification::kSparseGpt ? sparsify_by_sparse_gpt(network, policy, calibration)
+                                                                                      : policies::sparsify_by_magnitude(network, policy);
+  if (!options.recalibrate_batch_norm) return sparse;
+  const Uncompressed reference{.trained = network, .calibrated = with_calibration_statistics(network, calibration, options)};
+  return with_moved_statistics(sparse, with_calibration_statistics(sparse, calibration, options), reference);
+}
+
+models::Network compress_float(const models::Network& network, const policies::CouplingAnalysis& analysis, const policies::Policy& policy,
+                               const Rows& calibration, const CompressionOptions& options) {
+  return sparsify(cut_channels(network, analysis, policy, calibration, options), policy, calibration, options);
+}
+
 models::Network compress_for_rounding(const models::Network& network, const policies::CouplingAnalysis& analysis,
                                       const policies::Policy& policy, const Rows& calibration, const CompressionOptions& options) {
   if (!options.recalibrate_batch_norm || !rounds_weights(policy)) return compress_float(network, analysis, policy, calibration, options);
+  if (policies::is_sparse(policy))
+    return recalibrated_alone(compress_float(network, analysis, policy, calibration, options), policy, calibration, options);
   // One recalibration for pruning and rounding together.
   const auto kept = policies::kept_channels(network, analysis, policy);
   const models::Network pruned = cut_and_reconstruct(network, analysis, kept, options);
@@ -197,8 +226,7 @@ models::Network quantize_simulated(const models::Network& pruned, const policies
                                    const CompressionOptions& options) {
   if (options.weight_rounding == WeightRounding::kGptq) return round_and_fold(pruned, policy, calibration, options);
   if (!options.recalibrate_batch_norm || !rounds_weights(policy)) return fold_and_quantize(pruned, policy, calibration, options);
-  const Uncompressed reference{.trained = pruned, .calibrated = with_calibration_statistics(pruned, calibration, options)};
-  return fold_and_quantize(recalibrated_for_rounded_weights(pruned, reference, policy, calibration, options), policy, calibration, options);
+  return fold_and_quantize(recalibrated_alone(pruned, policy, calibration, options), policy, calibration, options);
 }
 
 WeightRounding parse_weight_rounding(const std::string& name) {

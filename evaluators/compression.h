@@ -1,12 +1,14 @@
-// A policy made real on calibration data: prune -> reconstruction of the consumers -> BatchNorm recalibration with the weights as the
-// policy rounds them -> BatchNorm folding -> quantization with calibrated ranges. The search measures the physically pruned network with
-// FakeQuantize (equal to masks, and faster); delivery is the same network lowered to QuantizeLinear/DequantizeLinear.
+// A policy made real on calibration data: prune -> reconstruction of the consumers -> zeros in sparse weights -> BatchNorm recalibration
+// with the weights as the policy rounds them -> BatchNorm folding -> quantization with calibrated ranges. The search measures the
+// physically pruned network with FakeQuantize (equal to masks, and faster); delivery is the same network lowered to
+// QuantizeLinear/DequantizeLinear.
 #pragma once
 
 #include <cstdint>
 #include <string>
 
 #include "evaluators/dataset.h"
+#include "evaluators/weight_sparsification.h"
 #include "models/network.h"
 #include "policies/coupling_groups.h"
 #include "policies/policy.h"
@@ -25,6 +27,7 @@ struct CompressionOptions {
   policies::RangeMethod activation_method = policies::RangeMethod::kMse;
   policies::RangeMethod weight_method = policies::RangeMethod::kMse;
   WeightRounding weight_rounding = WeightRounding::kNearest;
+  Sparsification sparsification = Sparsification::kMagnitude;
   // Borrowed: with_calibration_statistics() of the network that is compressed; null = worked out anew for each policy.
   const models::Network* batch_norm_reference = nullptr;
   bool recalibrate_batch_norm = true;  // only where something was pruned or weights are rounded to less than 8 bits
@@ -39,7 +42,13 @@ models::Network with_calibration_statistics(const models::Network& network, cons
                                             const CompressionOptions& options = {});
 
 // `analysis` must be of `network`. Throws UserError where the policy names what the network lacks.
-// The pruned float network, BatchNormalization recalibrated and still there.
+// The network without the channels that the policy prunes, BatchNormalization recalibrated and still there.
+models::Network cut_channels(const models::Network& network, const policies::CouplingAnalysis& analysis, const policies::Policy& policy,
+                             const Rows& calibration, const CompressionOptions& options = {});
+// A network (whose channels are cut) with zeros in the weights of the policy's sparse layers, BatchNormalization recalibrated.
+models::Network sparsify(const models::Network& network, const policies::Policy& policy, const Rows& calibration,
+                         const CompressionOptions& options = {});
+// Both in a row: the pruned float network.
 models::Network compress_float(const models::Network& network, const policies::CouplingAnalysis& analysis, const policies::Policy& policy,
                                const Rows& calibration, const CompressionOptions& options = {});
 // The same with statistics that also fit the weights as the policy rounds them (to nearest): what quantize_simulated() takes with

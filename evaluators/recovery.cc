@@ -6,11 +6,13 @@
 #include "evaluators/internal/training_loop.h"
 #include "evaluators/internal/weight_scales.h"
 #include "models/base/error.h"
+#include "models/base/rng.h"
 #include "models/fold_batch_norm.h"
 #include "models/operators.h"
 #include "policies/bias_alignment.h"
 #include "policies/quantize_network.h"
 #include "policies/weight_formats.h"
+#include "policies/weight_sparsity.h"
 
 namespace lathe::evaluators {
 namespace {
@@ -37,8 +39,81 @@ TrainCallback staged(const std::string& stage, const std::function<bool(const Re
   return [stage, &progress](const TrainProgress& inner) { return progress({.stage = stage, .progress = inner}); };
 }
 
-// The second stage: what it is given, and its two ways.
+// Stages before the widths: the float network as it becomes smaller and is trained.
+class FloatTraining {
+ public:
+  struct Given {
+    const models::Network& network;
+    const policies::CouplingAnalysis& analysis;
+    const policies::Policy& policy;
+    const Dataset& dataset;
+    const RecoveryOptions& options;
+    const models::Network* teacher;
+    const std::function<bool(const RecoveryProgress&)>& progress;
+    const RecoveryCheckpoints& checkpoints;
+  };
+  explicit FloatTraining(const Given& given) : given_(given), floating_(given.network) {}
+
+  void run(const RecoveryStage& stage) {
+    if (stage.part == PolicyPart::kChannels) {
+      become(cut_channels(floating_, given_.analysis, given_.policy, given_.dataset.calibration, given_.options.compression));
+      train(stage, 1);
+      return;
+    }
+    for (int step = 1; step <= stage.steps; ++step) {
+      const policies::Policy policy = policies::at_sparsity_step(given_.policy, step, stage.steps);
+      become(sparsify(floating_, policy, given_.dataset.calibration, given_.options.compression));
+      train(stage, step);
+    }
+  }
+
+  const models::Network& network() const { return floating_; }
+  bool is_stopped() const { return is_stopped_; }
+
+ private:
+  void become(models::Network network) {
+    is_untrained_ = is_untrained_ || !(network == floating_);
+    floating_ = std::move(network);
+  }
+
+  // Where something has changed since the last training.
+  void train(const RecoveryStage& stage, int step) {
+    if (stage.epochs <= 0 || !is_untrained_ || is_stopped_) return;
+    is_untrained_ = false;
+    const std::string key = std::string(to_string(stage.part)) + " " + std::to_string(step) + " of " + std::to_string(stage.steps);
+    if (given_.checkpoints.load) {
+      if (std::optional<models::Network> reached = given_.checkpoints.load(key)) {
+        floating_ = *std::move(reached);
+        return;
+      }
+    }
+    const std::string name = stage.steps == 1 ? "fine-tuning" : "fine-tuning at " + key;
+    auto trained = internal::run_training(floating_, given_.dataset.train, training_options(stage, key), staged(name, given_.progress),
+                                          given_.teacher, {});
+    is_stopped_ = trained.summary.is_stopped;
+    floating_ = std::move(trained.network);
+    if (given_.checkpoints.save && !is_stopped_) given_.checkpoints.save(key, floating_);
+  }
+
+  TrainOptions training_options(const RecoveryStage& stage, const std::string& key) const {
+    TrainOptions training = given_.options.training;
+    training.distillation_weight = given_.options.distillation_weight;
+    training.epochs = stage.epochs / stage.steps;
+    training.warmup_epochs /= stage.steps;
+    training.learning_rate = stage.learning_rate;
+    training.keeps_zeros = policies::is_sparse(given_.policy);
+    if (stage.steps > 1) training.seed = Rng(training.seed, key)();  // each step its own order and augmentation
+    return training;
+  }
+
+  Given given_;
+  models::Network floating_;
+  bool is_untrained_ = false, is_stopped_ = false;
+};
+
+// The last stage: what it is given, and its two ways.
 struct QuantizedTraining {
+  const RecoveryStage& stage;
   const policies::Policy& policy;
   const Dataset& dataset;
   const RecoveryOptions& options;
@@ -68,8 +143,9 @@ struct QuantizedTraining {
   TrainOptions training_options() const {
     TrainOptions training = options.training;
     training.distillation_weight = options.distillation_weight;
-    training.epochs = options.qat_epochs;
-    training.learning_rate = options.qat_learning_rate;
+    training.epochs = stage.epochs;
+    training.learning_rate = stage.learning_rate;
+    training.keeps_zeros = policies::is_sparse(policy);
     return training;
   }
 
@@ -89,6 +165,46 @@ struct QuantizedTraining {
 
 }  // namespace
 
+PolicyPart parse_policy_part(const std::string& name) {
+  for (const PolicyPart part : {PolicyPart::kChannels, PolicyPart::kSparsity, PolicyPart::kWidths}) {
+    if (name == to_string(part)) return part;
+  }
+  throw UserError(Fault{.expected = "expected channels, sparsity or widths", .got = name});
+}
+
+const char* to_string(PolicyPart part) {
+  return part == PolicyPart::kChannels ? "channels" : part == PolicyPart::kSparsity ? "sparsity" : "widths";
+}
+
+std::vector<RecoveryStage> stages_of(const RecoveryOptions& options) {
+  if (options.stages.empty()) {
+    return {{.part = PolicyPart::kChannels},
+            {.part = PolicyPart::kSparsity, .epochs = options.fine_tune_epochs, .learning_rate = options.fine_tune_learning_rate},
+            {.part = PolicyPart::kWidths, .epochs = options.qat_epochs, .learning_rate = options.qat_learning_rate}};
+  }
+  std::vector<RecoveryStage> stages{{.part = PolicyPart::kChannels}, {.part = PolicyPart::kSparsity}, {.part = PolicyPart::kWidths}};
+  for (const RecoveryStage& stage : options.stages) stages[static_cast<std::size_t>(stage.part)] = stage;
+  return stages;
+}
+
+std::vector<Fault> faults_of(const std::vector<RecoveryStage>& stages) {
+  std::vector<Fault> faults;
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    const RecoveryStage& stage = stages[i];
+    const auto require = [&](bool is_right, const std::string& field, const std::string& expected, const std::string& got) {
+      if (!is_right)
+        faults.push_back({.key = "stages[" + std::to_string(i) + "]." + field, .expected = "expected " + expected, .got = got});
+    };
+    require(stage.epochs >= 0, "epochs", "a number not below 0", std::to_string(stage.epochs));
+    require(stage.learning_rate > 0, "learning_rate", "a number above 0", std::to_string(stage.learning_rate));
+    require(stage.steps == 1 || (stage.steps > 1 && stage.part == PolicyPart::kSparsity), "steps",
+            "1, or more for sparsity, which alone is reached in steps", std::to_string(stage.steps));
+    require(i == 0 || stage.part > stages[i - 1].part, "part", "channels, sparsity, widths in that order, each at most once",
+            to_string(stage.part));
+  }
+  return faults;
+}
+
 void RecoveryOptions::validate() const {
   std::vector<Fault> faults;
   const auto require = [&](bool is_right, const std::string& key, const std::string& expected, double got) {
@@ -102,34 +218,37 @@ void RecoveryOptions::validate() const {
   if (qat_method != "ste" && qat_method != "lsq" && qat_method != "pact")
     faults.push_back({.key = "qat_method", .expected = "expected ste, lsq or pact", .got = qat_method});
   require(scale_updates >= 1, "scale_updates", "at least 1", scale_updates);
+  for (Fault& fault : faults_of(stages)) faults.push_back(std::move(fault));
   if (!faults.empty()) throw UserError(faults);
 }
 
 RecoveryResult recover(const models::Network& network, const policies::CouplingAnalysis& analysis, const policies::Policy& policy,
-                       const Dataset& dataset, const RecoveryOptions& options,
-                       const std::function<bool(const RecoveryProgress&)>& progress) {
+                       const Dataset& dataset, const RecoveryOptions& options, const std::function<bool(const RecoveryProgress&)>& progress,
+                       const RecoveryCheckpoints& checkpoints) {
   options.validate();
-  if (dataset.train.size() == 0 && (options.fine_tune_epochs > 0 || options.qat_epochs > 0)) {
+  const std::vector<RecoveryStage> stages = stages_of(options);
+  const bool trains = std::any_of(stages.begin(), stages.end(), [](const RecoveryStage& stage) { return stage.epochs > 0; });
+  if (dataset.train.size() == 0 && trains) {
     throw UserError("recovery needs labelled training rows, but data set '" + dataset.name +
                     "' has none; set its epochs to 0 or add training data");
   }
-  TrainOptions training = options.training;
-  training.distillation_weight = options.distillation_weight;
   const models::Network* teacher = options.distillation_weight > 0 ? &network : nullptr;
-
-  models::Network floating = compress_float(network, analysis, policy, dataset.calibration, options.compression);
-  bool goes_on = true;
-  if (options.fine_tune_epochs > 0 && !(floating == network)) {
-    training.epochs = options.fine_tune_epochs;
-    training.learning_rate = options.fine_tune_learning_rate;
-    auto tuned = internal::run_training(floating, dataset.train, training, staged("fine-tuning", progress), teacher, {});
-    goes_on = !tuned.summary.is_stopped;
-    floating = std::move(tuned.network);
-  }
-  const QuantizedTraining qat{.policy = policy, .dataset = dataset, .options = options, .teacher = teacher, .progress = progress};
-  models::Network simulated = quantize_simulated(floating, policy, dataset.calibration, options.compression);
-  if (goes_on && options.qat_epochs > 0 && is_quantized(simulated)) {
-    models::Network trained = options.qat_method == "ste" ? qat.with_calibrated_scales(simulated) : qat.with_learned_scales(floating);
+  FloatTraining floating({.network = network,
+                          .analysis = analysis,
+                          .policy = policy,
+                          .dataset = dataset,
+                          .options = options,
+                          .teacher = teacher,
+                          .progress = progress,
+                          .checkpoints = checkpoints});
+  floating.run(stages[0]);
+  floating.run(stages[1]);
+  const QuantizedTraining qat{
+      .stage = stages[2], .policy = policy, .dataset = dataset, .options = options, .teacher = teacher, .progress = progress};
+  models::Network simulated = quantize_simulated(floating.network(), policy, dataset.calibration, options.compression);
+  if (!floating.is_stopped() && stages[2].epochs > 0 && is_quantized(simulated)) {
+    models::Network trained =
+        options.qat_method == "ste" ? qat.with_calibrated_scales(simulated) : qat.with_learned_scales(floating.network());
     // Training moved biases off the multiples of s_input * s_weight that integer arithmetic can add.
     simulated = policies::align_biases(with_rounded_float_weights(std::move(trained), policy));
   }

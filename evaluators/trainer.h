@@ -29,6 +29,7 @@ struct TrainOptions {
   double gradient_norm = 0;      // 0 = no clipping; else gradients are scaled down to this Euclidean norm
   bool batch_statistics = true;  // BatchNormalization in training mode; false = running statistics stay as they are
   double batch_norm_momentum = 0.1;
+  bool keeps_zeros = false;  // weights (of two or more dimensions) that are zero at the start stay zero: a pruned network stays pruned
   double distillation_weight = 0;  // share of the loss that comes from the teacher, in [0, 1]
   double distillation_temperature = 4;
   int shards = 1;  // parts of a batch that run in parallel (CPU); part of the result, unlike the thread count

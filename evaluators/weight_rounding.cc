@@ -3,11 +3,6 @@
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/argsort.h>
-#include <ATen/ops/cholesky_inverse.h>
-#include <ATen/ops/empty_like.h>
-#include <ATen/ops/eye.h>
-#include <ATen/ops/isfinite.h>
-#include <ATen/ops/linalg_cholesky_ex.h>
 #include <ATen/ops/mv.h>
 #include <ATen/ops/outer.h>
 #include <ATen/ops/tensor.h>
@@ -20,6 +15,7 @@
 #include "evaluators/internal/input_moments.h"
 #include "evaluators/internal/layer_inputs.h"
 #include "evaluators/internal/mean_outlet.h"
+#include "evaluators/internal/settle_inputs.h"
 #include "models/base/check.h"
 #include "policies/quantize_network.h"
 
@@ -29,15 +25,6 @@ namespace {
 using internal::LinearLayer;
 using models::Network;
 using models::Node;
-
-// U with U^T U = (H + lambda I)^-1, or undefined.
-at::Tensor inverse_factor(const at::Tensor& moments, double damping) {
-  const double lambda = damping * moments.diagonal().mean().item<double>();
-  const auto [lower, info] = at::linalg_cholesky_ex(moments + at::eye(moments.size(0), at::kDouble) * lambda);
-  if (info.item<std::int64_t>() != 0) return {};
-  const auto [upper, inverse_info] = at::linalg_cholesky_ex(at::cholesky_inverse(lower), /*upper=*/true);
-  return inverse_info.item<std::int64_t>() == 0 && at::isfinite(upper).all().item<bool>() ? upper : at::Tensor();
-}
 
 // The FakeQuantize node through which the layer of that name reads its weight; null where there is none that serves it alone.
 const Node* weight_quantizer(const Network& quantized, const Node& layer) {
@@ -102,20 +89,11 @@ class Rounding {
 at::Tensor gptq(const at::Tensor& weight, const at::Tensor& scale, const at::Tensor& moments, int quant_min, int quant_max,
                 double damping) {
   const at::Tensor order = at::argsort(moments.diagonal(), /*dim=*/0, /*descending=*/true);
-  const at::Tensor factor = inverse_factor(moments.index_select(0, order).index_select(1, order), damping);
-  if (!factor.defined()) return {};
-  at::Tensor left = weight.index_select(1, order);  // what each input has to be, given those already rounded
-  const std::int64_t inputs = weight.size(1);
-  for (std::int64_t i = 0; i < inputs; ++i) {
-    at::Tensor column = left.narrow(1, i, 1);
-    const at::Tensor rounded = (column / scale).round_().clamp_(quant_min, quant_max).mul_(scale);
-    const at::Tensor error = (column - rounded).div_(factor[i][i].item<double>());
-    column.copy_(rounded);
-    if (i + 1 < inputs) left.narrow(1, i + 1, inputs - i - 1).addr_(error.view({-1}), factor[i].narrow(0, i + 1, inputs - i - 1), 1, -1);
-  }
-  at::Tensor result = at::empty_like(weight);
-  result.index_copy_(1, order, left);
-  return result;
+  return internal::settle_inputs(weight, moments, order, damping, [&](const internal::UnsettledInputs& inputs) {
+    const at::Tensor column = inputs.weight.narrow(1, inputs.next, 1);
+    const at::Tensor is_pruned = weight.index_select(1, order.narrow(0, inputs.next, 1)) == 0;
+    return (column / scale).round_().clamp_(quant_min, quant_max).mul_(scale).masked_fill_(is_pruned, 0);
+  });
 }
 
 Network round_weights_by_gptq(const Network& quantized, const Network& floating, const Rows& calibration, const GptqOptions& options) {

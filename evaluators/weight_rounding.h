@@ -3,11 +3,7 @@
 // Alistarh, Optimal Brain Compression, NeurIPS 2022).
 //
 // A layer y = W x is rounded one input at a time; what rounding input i changes of the output, the inputs not yet rounded make up for by
-// least squares. With H = E[x x^T] + lambda I and U the upper Cholesky factor of H^-1 (H^-1 = U^T U):
-//
-//   e = (w_i - quantize(w_i)) / U_ii        w_j -= e U_ij for j > i
-//
-// for all outputs at once. Inputs are taken by falling H_ii ("act-order"), so that those that matter most have the most others to lean on.
+// least squares (internal/settle_inputs.h), for all outputs at once. Inputs are taken by falling H_ii ("act-order"), so that those that matter most have the most others to lean on.
 // Departures from the paper: x is what the float network gives, so that all layers are measured in one pass, and where the layer has a
 // bias or BatchNormalization that can take a shift of the mean, H is the covariance of x and the shift goes there (bias correction, M.
 // Nagel et al., Data-Free Quantization, ICCV 2019, section 4.2).
@@ -35,7 +31,7 @@ struct GptqOptions {
 models::Network round_weights_by_gptq(const models::Network& quantized, const models::Network& floating, const Rows& calibration,
                                       const GptqOptions& options = {});
 
-// The same for one layer. weight: [outputs, inputs], double. scale: [outputs, 1] or [1, 1], double. moments: H without lambda, [inputs,
+// The same for one layer; weights that are zero (pruned) stay so. weight: [outputs, inputs], double. scale: [outputs, 1] or [1, 1], double. moments: H without lambda, [inputs,
 // inputs], double. Undefined where H + lambda I cannot be factorized (inputs that are not finite).
 at::Tensor gptq(const at::Tensor& weight, const at::Tensor& scale, const at::Tensor& moments, int quant_min, int quant_max, double damping);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <sstream>
 
 #include "experiments/text_table.h"
 #include "models/base/error.h"
@@ -11,6 +12,7 @@ namespace lathe::experiments {
 namespace {
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+constexpr double kMedian = 0.5;
 
 // The limit on the predicted latency that keeps the configured quantile of the true one below the user's.
 double latency_limit_ms(const ConstraintsConfig& limits, const Target& target) {
@@ -79,6 +81,31 @@ double lowest_value(const search::Problem& problem, int metric) {
   return lowest;
 }
 
+// A quantile other than the median says nothing of a device that nobody has calibrated.
+void check_quantile(const Experiment& experiment, std::vector<Fault>& faults) {
+  const ConstraintsConfig& limits = experiment.config.constraints;
+  for (const Target& target : experiment.targets) {
+    const bool is_needed = limits.latency_quantile != kMedian && limits.latency_ms.of(target.name()).has_value();
+    if (!is_needed || target.hardware->device().latency_log_deviation > 0) continue;
+    faults.push_back({.file = experiment.config.file,
+                      .key = "constraints.latency_quantile",
+                      .expected = target.name() + " is not calibrated, so that its latencies have no quantiles; `lathe calibrate` gives it "
+                                                  "an error bar"});
+  }
+}
+
+// " on DEVICE", and where the limit on a quantile was turned into one on the prediction, the user's own number.
+std::string whose_limit(const Experiment& experiment, const std::string& metric) {
+  const std::size_t at = metric.find('@');
+  if (at == std::string::npos) return "";
+  const std::string device = metric.substr(at + 1);
+  const ConstraintsConfig& limits = experiment.config.constraints;
+  if (metric != metric_name("latency_ms", device) || limits.latency_quantile == kMedian) return " on " + device;
+  std::ostringstream text;
+  text << " on " << device << " (" << *limits.latency_ms.of(device) << " at the quantile " << limits.latency_quantile << ")";
+  return text.str();
+}
+
 }  // namespace
 
 search::Problem make_problem(const Experiment& experiment, const DeviceMetrics& metrics, const evaluators::Evaluation& float_accuracy) {
@@ -96,17 +123,17 @@ std::vector<double> exact_metrics(const search::Problem& problem, const policies
 
 void check_constraints(const Experiment& experiment, const search::Problem& problem) {
   std::vector<Fault> faults;
+  check_quantile(experiment, faults);
   for (std::size_t i = 0; i < problem.metrics.size(); ++i) {
     const search::Metric& metric = problem.metrics[i];
     if (metric.is_measured || std::isnan(metric.limit)) continue;
     const double lowest = lowest_value(problem, static_cast<int>(i));
     if (lowest <= metric.limit) continue;
-    const std::size_t at = metric.name.find('@');
-    const std::string whose = at == std::string::npos ? "" : " on " + metric.name.substr(at + 1);
     faults.push_back({.file = experiment.config.file,
-                      .key = "constraints." + metric.name.substr(0, at),
-                      .expected = "no policy of this search space meets " + format_significant(metric.limit, 4) + whose +
-                                  "; the best that one can reach is " + format_significant(lowest, 4)});
+                      .key = "constraints." + metric.name.substr(0, metric.name.find('@')),
+                      .expected = "no policy of this search space meets " + format_significant(metric.limit, 4) +
+                                  whose_limit(experiment, metric.name) + "; the best that one can reach is " +
+                                  format_significant(lowest, 4)});
   }
   if (!faults.empty()) throw UserError(faults);
 }

@@ -19,7 +19,8 @@ search::Problem make_problem(const Experiment& experiment, const DeviceMetrics& 
 // The exact metrics of a candidate in the problem's order, NaN for measured ones.
 std::vector<double> exact_metrics(const search::Problem& problem, const policies::Candidate& candidate);
 
-// Throws UserError naming each constraint that no policy of the space meets, with the best value that one can reach.
+// Throws UserError naming each constraint that no policy of the space meets, with the best value that one can reach, and each device that
+// has no error bar where a quantile is asked for.
 void check_constraints(const Experiment& experiment, const search::Problem& problem);
 
 }  // namespace lathe::experiments

@@ -4,8 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "hwmodels/additive_prediction.h"
-#include "hwmodels/memory_use.h"
+#include "hwmodels/additive_model.h"
 #include "hwmodels/op_demand.h"
 
 namespace lathe::hwmodels {
@@ -27,8 +26,7 @@ struct McuParameters {
         flash_bytes_per_cycle(d.at("flash_bytes_per_cycle")),
         active_pj_per_cycle(d.at("active_pj_per_cycle")),
         pj_per_mac(d.at("pj_per_mac")),
-        flash_pj_per_byte(d.at("flash_pj_per_byte")),
-        static_power_w(d.at("static_power_w")) {
+        flash_pj_per_byte(d.at("flash_pj_per_byte")) {
     for (const auto& [bits, key] : {std::pair{8, "int8_cycles_per_mac"}, {16, "int16_cycles_per_mac"}, {32, "fp32_cycles_per_mac"}}) {
       types.push_back({.bits = bits, .macs_per_cycle = 1 / d.at(key), .pj_per_mac = pj_per_mac});
     }
@@ -36,25 +34,15 @@ struct McuParameters {
 
   double clock_hz, depthwise_factor, dense_factor, reduction_granule, channel_tile;
   double im2col_cycles, output_cycles, vector_cycles, overhead_cycles, flash_bytes_per_cycle;
-  double active_pj_per_cycle, pj_per_mac, flash_pj_per_byte, static_power_w;
+  double active_pj_per_cycle, pj_per_mac, flash_pj_per_byte;
   std::vector<ComputeType> types;  // ascending in bits
 };
 
-class ArmMcuModel final : public HardwareModel {
+class ArmMcuEstimator final : public OpEstimator {
  public:
-  explicit ArmMcuModel(DeviceSpec device) : device_(std::move(device)), p_(device_) {}
+  explicit ArmMcuEstimator(const DeviceSpec& device) : capabilities_(device.capabilities), p_(device) {}
 
-  const DeviceSpec& device() const override { return device_; }
-  bool is_additive() const override { return true; }
-  OpCost op_cost(const OpWorkload& op) const override { return op.is_fused ? OpCost{} : op_cost_of(estimate(op), p_.static_power_w); }
-  Prediction predict(const policies::Workload& workload) const override {
-    return predict_additive(device_, workload, p_.static_power_w, memory_limits(device_),
-                            [this](const OpWorkload& op) { return estimate(op); });
-  }
-
- private:
-  OpEstimate estimate(const OpWorkload& policy_op) const {
-    const OpWorkload op = at_device_widths(policy_op, device_.capabilities);
+  OpEstimate estimate(const OpWorkload& op) const override {
     const OpDemand demand = op_demand(op);
     const double macs = padded_macs(demand);
     double cycles = 0;
@@ -64,9 +52,10 @@ class ArmMcuModel final : public HardwareModel {
       cycles = macs * cycles_per_mac(demand, required_bits(op)) + im2col_elements(op, demand) * p_.im2col_cycles +
                static_cast<double>(op.output_elements) * p_.output_cycles;
     }
-    return finish(cycles, macs, op_bytes(op, device_.capabilities).weights);
+    return finish(cycles, macs, op_bytes(op, capabilities_).weights);
   }
 
+ private:
   // The inner loop takes reduction_granule values at a time, the outer one channel_tile channels.
   double padded_macs(const OpDemand& demand) const {
     if (demand.kernel == KernelClass::kVector) return 0;
@@ -102,14 +91,15 @@ class ArmMcuModel final : public HardwareModel {
     return estimate;
   }
 
-  DeviceSpec device_;
+  policies::DeviceCapabilities capabilities_;
   McuParameters p_;
 };
 
 }  // namespace
 
 std::unique_ptr<HardwareModel> make_arm_mcu_model(DeviceSpec device) {
-  return std::make_unique<ArmMcuModel>(std::move(device));
+  auto estimator = std::make_unique<ArmMcuEstimator>(device);
+  return make_additive_model(std::move(device), std::move(estimator));
 }
 
 }  // namespace lathe::hwmodels

@@ -5,8 +5,9 @@
 #include <utility>
 #include <vector>
 
-#include "hwmodels/additive_prediction.h"
+#include "hwmodels/additive_model.h"
 #include "hwmodels/op_demand.h"
+#include "hwmodels/roofline.h"
 
 namespace lathe::hwmodels {
 namespace {
@@ -39,14 +40,12 @@ struct ArmParameters {
         tile_overhead_k(d.at("tile_overhead_k")),
         unpack_per_s(d.at("unpack_weights_per_cycle") * clock_hz * threads),
         cache_bytes(d.at("last_level_cache_bytes") * kActivationShare),
-        cache_bytes_per_s(std::min(d.at("cache_bytes_per_cycle"), d.at("core_cache_bytes_per_cycle") * threads) * clock_hz),
-        dram_bytes_per_s(std::min(d.at("dram_bytes_per_s"), d.at("core_dram_bytes_per_s") * threads)),
+        memory{.cache_bytes_per_s = std::min(d.at("cache_bytes_per_cycle"), d.at("core_cache_bytes_per_cycle") * threads) * clock_hz,
+               .dram_bytes_per_s = std::min(d.at("dram_bytes_per_s"), d.at("core_dram_bytes_per_s") * threads),
+               .cache_pj_per_byte = d.at("cache_pj_per_byte"),
+               .dram_pj_per_byte = d.at("dram_pj_per_byte")},
         memory_overlap(d.at("memory_overlap")),
         overhead_s(d.at("op_overhead_s") + d.at("thread_overhead_s") * std::log2(threads)),
-        cache_pj_per_byte(d.at("cache_pj_per_byte")),
-        dram_pj_per_byte(d.at("dram_pj_per_byte")),
-        static_power_w(d.at("static_power_w")),
-        memory_bytes(d.at("memory_bytes")),
         int16_macs_per_cycle(d.value_or("int16_macs_per_cycle", 0)) {
     types.push_back({8, d.at("int8_macs_per_cycle"), d.at("int8_pj_per_mac")});
     if (d.parameters.contains("fp16_macs_per_cycle")) {
@@ -58,36 +57,20 @@ struct ArmParameters {
   double clock_hz, threads;
   double gemm_efficiency, depthwise_efficiency, winograd_efficiency;
   double int8_reduction_granule, vector_bytes, tile_channels, tile_pixels, tile_overhead_k, unpack_per_s;
-  double cache_bytes, cache_bytes_per_s, dram_bytes_per_s, memory_overlap, overhead_s;
-  double cache_pj_per_byte, dram_pj_per_byte, static_power_w, memory_bytes;
+  double cache_bytes;
+  MemoryLevels memory;
+  double memory_overlap, overhead_s;
   double int16_macs_per_cycle;
   std::vector<ComputeType> types;  // ascending in bits
 };
 
-// What a kernel does to the machine.
-struct KernelWork {
-  double compute_s = 0;
-  double macs = 0;          // really executed, padding included, for energy
-  double cache_bytes = 0;   // to and from the shared cache
-  double weight_bytes = 0;  // from memory
-};
-
-class ArmModel final : public HardwareModel {
+class ArmEstimator final : public OpEstimator {
  public:
-  explicit ArmModel(DeviceSpec device) : device_(std::move(device)), p_(device_) {}
+  explicit ArmEstimator(const DeviceSpec& device) : capabilities_(device.capabilities), p_(device) {}
 
-  const DeviceSpec& device() const override { return device_; }
-  bool is_additive() const override { return true; }
-  OpCost op_cost(const OpWorkload& op) const override { return op.is_fused ? OpCost{} : op_cost_of(estimate(op), p_.static_power_w); }
-  Prediction predict(const policies::Workload& workload) const override {
-    return predict_additive(device_, workload, p_.static_power_w, p_.memory_bytes, [this](const OpWorkload& op) { return estimate(op); });
-  }
-
- private:
-  OpEstimate estimate(const OpWorkload& policy_op) const {
-    const OpWorkload op = at_device_widths(policy_op, device_.capabilities);
+  OpEstimate estimate(const OpWorkload& op) const override {
     const OpDemand demand = op_demand(op);
-    const OpBytes bytes = op_bytes(op, device_.capabilities);
+    const OpBytes bytes = op_bytes(op, capabilities_);
     if (demand.kernel == KernelClass::kVector) return finish(vector_kernel(op, demand, bytes), bytes, p_.types.back());
     const int bits = required_bits(op);
     OpEstimate best{.latency_s = -1};
@@ -114,6 +97,7 @@ class ArmModel final : public HardwareModel {
     return best;
   }
 
+ private:
   // Work in equal parts for the threads, of which the last round may be incomplete.
   double share_of_threads(double parts) const { return ceil_div(parts, p_.threads) / parts; }
 
@@ -176,7 +160,7 @@ class ArmModel final : public HardwareModel {
   }
 
   KernelWork vector_kernel(const OpWorkload& op, const OpDemand& demand, const OpBytes& bytes) const {
-    const double lanes = p_.vector_bytes * 8 / width_on_device(op.input_bits, device_.capabilities.activation_bits);
+    const double lanes = p_.vector_bytes * 8 / width_on_device(op.input_bits, capabilities_.activation_bits);
     KernelWork work;
     work.compute_s = demand.vector_ops / (lanes * p_.depthwise_efficiency * p_.clock_hz * p_.threads);
     work.macs = demand.vector_ops;
@@ -187,24 +171,22 @@ class ArmModel final : public HardwareModel {
 
   OpEstimate finish(const KernelWork& work, const OpBytes& bytes, const ComputeType& type) const {
     const double dram_bytes = work.weight_bytes + std::max(0.0, bytes.input + bytes.output - p_.cache_bytes);
-    OpEstimate estimate;
-    estimate.compute_s = work.compute_s;
-    estimate.memory_s = std::max(work.cache_bytes / p_.cache_bytes_per_s, dram_bytes / p_.dram_bytes_per_s);
+    OpEstimate estimate = roofline(work, type, p_.memory, dram_bytes);
     estimate.overhead_s = p_.overhead_s;
     const auto [shorter, longer] = std::minmax(estimate.compute_s, estimate.memory_s);
     estimate.latency_s = longer + (1 - p_.memory_overlap) * shorter + p_.overhead_s;
-    estimate.dynamic_j = (work.macs * type.pj_per_mac + work.cache_bytes * p_.cache_pj_per_byte + dram_bytes * p_.dram_pj_per_byte) * 1e-12;
     return estimate;
   }
 
-  DeviceSpec device_;
+  policies::DeviceCapabilities capabilities_;
   ArmParameters p_;
 };
 
 }  // namespace
 
 std::unique_ptr<HardwareModel> make_arm_model(DeviceSpec device) {
-  return std::make_unique<ArmModel>(std::move(device));
+  auto estimator = std::make_unique<ArmEstimator>(device);
+  return make_additive_model(std::move(device), std::move(estimator));
 }
 
 }  // namespace lathe::hwmodels

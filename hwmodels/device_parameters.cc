@@ -83,6 +83,7 @@ constexpr DeviceParameter kGpu[] = {
     {"step_latency_s", true, "shortest time of a step of the main loop on tensor cores: loads on their way"},
     {"simt_step_latency_s", true, "the same outside of tensor cores"},
     {"channel_alignment_bytes", true, "channels are padded to this many bytes for tensor cores"},
+    {"warpgroup_columns", false, "granule of columns of a tensor-core product, where it is finer than the tiles (Hopper: 8)"},
     {"tile_step_bytes", true, "bytes of the reduction axis that a step of the main loop takes"},
     {"shared_bytes_per_cycle", true, "bandwidth of one multiprocessor's shared memory"},
     {"tile_overhead_s", true, "prologue and epilogue of a tile"},

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "hwmodels/additive_prediction.h"
+#include "hwmodels/additive_model.h"
 #include "hwmodels/fpga_model.h"
 #include "hwmodels/op_demand.h"
 
@@ -23,33 +23,22 @@ struct BitSerialParameters {
         host_elements_per_s(d.at("host_elements_per_s")),
         binary_pj_per_mac(d.at("binary_pj_per_mac")),
         on_chip_pj_per_byte(d.at("on_chip_pj_per_byte")),
-        dram_pj_per_byte(d.at("dram_pj_per_byte")),
-        static_power_w(d.at("static_power_w")),
-        memory_bytes(d.at("memory_bytes")) {}
+        dram_pj_per_byte(d.at("dram_pj_per_byte")) {}
 
   double clock_hz, rows, columns, depth, array_efficiency, on_chip_bytes, dram_bytes_per_s, overhead_s, host_elements_per_s;
-  double binary_pj_per_mac, on_chip_pj_per_byte, dram_pj_per_byte, static_power_w, memory_bytes;
+  double binary_pj_per_mac, on_chip_pj_per_byte, dram_pj_per_byte;
 };
 
-class FpgaBitSerialModel final : public HardwareModel {
+class BitSerialEstimator final : public OpEstimator {
  public:
-  explicit FpgaBitSerialModel(DeviceSpec device) : device_(std::move(device)), p_(device_) {}
+  explicit BitSerialEstimator(const DeviceSpec& device) : capabilities_(device.capabilities), p_(device) {}
 
-  const DeviceSpec& device() const override { return device_; }
-  bool is_additive() const override { return true; }
-  OpCost op_cost(const OpWorkload& op) const override { return op.is_fused ? OpCost{} : op_cost_of(estimate(op), p_.static_power_w); }
-  Prediction predict(const policies::Workload& workload) const override {
-    return predict_additive(device_, workload, p_.static_power_w, p_.memory_bytes, [this](const OpWorkload& op) { return estimate(op); });
-  }
-
- private:
-  OpEstimate estimate(const OpWorkload& policy_op) const {
-    const OpWorkload op = at_device_widths(policy_op, device_.capabilities);
+  OpEstimate estimate(const OpWorkload& op) const override {
     const OpDemand demand = op_demand(op);
-    const OpBytes bytes = op_bytes(op, device_.capabilities);
+    const OpBytes bytes = op_bytes(op, capabilities_);
     // A product of two activations has the second one in the place of weights.
-    const int activation_bits = width_on_device(op.input_bits, device_.capabilities.activation_bits);
-    const int weight_bits = op.weight_elements > 0 ? width_on_device(op.weight_bits, device_.capabilities.weight_bits) : activation_bits;
+    const int activation_bits = width_on_device(op.input_bits, capabilities_.activation_bits);
+    const int weight_bits = op.weight_elements > 0 ? width_on_device(op.weight_bits, capabilities_.weight_bits) : activation_bits;
     const double bit_products = static_cast<double>(weight_bits) * activation_bits;
     const double host_s = std::max(demand.macs, demand.vector_ops) / p_.host_elements_per_s;
     const double array_s = bit_products * demand.groups * ceil_div(demand.m, p_.rows) * ceil_div(demand.n, p_.columns) *
@@ -78,14 +67,16 @@ class FpgaBitSerialModel final : public HardwareModel {
     return estimate;
   }
 
-  DeviceSpec device_;
+ private:
+  policies::DeviceCapabilities capabilities_;
   BitSerialParameters p_;
 };
 
 }  // namespace
 
 std::unique_ptr<HardwareModel> make_fpga_bit_serial_model(DeviceSpec device) {
-  return std::make_unique<FpgaBitSerialModel>(std::move(device));
+  auto estimator = std::make_unique<BitSerialEstimator>(device);
+  return make_additive_model(std::move(device), std::move(estimator));
 }
 
 }  // namespace lathe::hwmodels

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "hwmodels/additive_prediction.h"
+#include "hwmodels/additive_model.h"
 #include "hwmodels/fpga_model.h"
 #include "hwmodels/memory_use.h"
 #include "hwmodels/op_demand.h"

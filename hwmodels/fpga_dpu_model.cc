@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "hwmodels/additive_prediction.h"
+#include "hwmodels/additive_model.h"
 #include "hwmodels/fpga_model.h"
 #include "hwmodels/op_demand.h"
 
@@ -26,45 +26,20 @@ struct DpuParameters {
         overhead_s(d.at("op_overhead_s")),
         pj_per_mac(d.at("int8_pj_per_mac")),
         on_chip_pj_per_byte(d.at("on_chip_pj_per_byte")),
-        dram_pj_per_byte(d.at("dram_pj_per_byte")),
-        static_power_w(d.at("static_power_w")),
-        memory_bytes(d.at("memory_bytes")) {}
+        dram_pj_per_byte(d.at("dram_pj_per_byte")) {}
 
   double clock_hz, cores, pixel_parallel, input_parallel, output_parallel, depthwise_macs_per_cycle, elementwise_per_cycle;
   double array_efficiency, on_chip_bytes, dram_bytes_per_s, overhead_s;
-  double pj_per_mac, on_chip_pj_per_byte, dram_pj_per_byte, static_power_w, memory_bytes;
+  double pj_per_mac, on_chip_pj_per_byte, dram_pj_per_byte;
 };
 
-class FpgaDpuModel final : public HardwareModel {
+class DpuEstimator final : public OpEstimator {
  public:
-  explicit FpgaDpuModel(DeviceSpec device) : device_(std::move(device)), p_(device_) {}
+  explicit DpuEstimator(const DeviceSpec& device) : capabilities_(device.capabilities), p_(device) {}
 
-  const DeviceSpec& device() const override { return device_; }
-  bool is_additive() const override { return true; }
-  OpCost op_cost(const OpWorkload& op) const override { return op.is_fused ? OpCost{} : op_cost_of(estimate(op), p_.static_power_w); }
-  Prediction predict(const policies::Workload& workload) const override {
-    return predict_additive(device_, workload, p_.static_power_w, p_.memory_bytes, [this](const OpWorkload& op) { return estimate(op); });
-  }
-
- private:
-  // Cycles of one engine for one image.
-  double convolution_cycles(const OpWorkload& op, const OpDemand& demand, double images) const {
-    // A row of outputs is cut into groups of PP pixels; a transposed convolution scatters input pixels instead, and a product of matrices
-    // has one row.
-    const bool is_transposed = op.kind == OpKind::kConvTranspose;
-    const double width = static_cast<double>(is_transposed ? op.in_width : op.out_width);
-    const double pixel_groups = op.kind == OpKind::kConv || is_transposed
-                                    ? ceil_div(width, p_.pixel_parallel) * demand.m / std::max(1.0, width * images)
-                                    : ceil_div(demand.m / images, p_.pixel_parallel);
-    const double taps = is_transposed ? 1 : demand.window;
-    return demand.groups * pixel_groups * ceil_div(demand.k / taps, p_.input_parallel) * ceil_div(demand.n, p_.output_parallel) * taps /
-           p_.array_efficiency;
-  }
-
-  OpEstimate estimate(const OpWorkload& policy_op) const {
-    const OpWorkload op = at_device_widths(policy_op, device_.capabilities);
+  OpEstimate estimate(const OpWorkload& op) const override {
     const OpDemand demand = op_demand(op);
-    const OpBytes bytes = op_bytes(op, device_.capabilities);
+    const OpBytes bytes = op_bytes(op, capabilities_);
     const double images = static_cast<double>(std::max<std::int64_t>(op.batch, 1));
     double cycles = 0;
     switch (demand.kernel) {
@@ -83,6 +58,21 @@ class FpgaDpuModel final : public HardwareModel {
     return finish(cycles, std::max(demand.macs, demand.vector_ops), bytes, images);
   }
 
+ private:
+  // Cycles of one engine for one image.
+  double convolution_cycles(const OpWorkload& op, const OpDemand& demand, double images) const {
+    // A row of outputs is cut into groups of PP pixels; a transposed convolution scatters input pixels instead, and a product of matrices
+    // has one row.
+    const bool is_transposed = op.kind == OpKind::kConvTranspose;
+    const double width = static_cast<double>(is_transposed ? op.in_width : op.out_width);
+    const double pixel_groups = op.kind == OpKind::kConv || is_transposed
+                                    ? ceil_div(width, p_.pixel_parallel) * demand.m / std::max(1.0, width * images)
+                                    : ceil_div(demand.m / images, p_.pixel_parallel);
+    const double taps = is_transposed ? 1 : demand.window;
+    return demand.groups * pixel_groups * ceil_div(demand.k / taps, p_.input_parallel) * ceil_div(demand.n, p_.output_parallel) * taps /
+           p_.array_efficiency;
+  }
+
   OpEstimate finish(double cycles, double operations, const OpBytes& bytes, double images) const {
     const double image_bytes = (bytes.input + bytes.output) / images;
     const double image_dram_bytes = bytes.weights + std::max(0.0, image_bytes - p_.on_chip_bytes);
@@ -98,14 +88,15 @@ class FpgaDpuModel final : public HardwareModel {
     return estimate;
   }
 
-  DeviceSpec device_;
+  policies::DeviceCapabilities capabilities_;
   DpuParameters p_;
 };
 
 }  // namespace
 
 std::unique_ptr<HardwareModel> make_fpga_dpu_model(DeviceSpec device) {
-  return std::make_unique<FpgaDpuModel>(std::move(device));
+  auto estimator = std::make_unique<DpuEstimator>(device);
+  return make_additive_model(std::move(device), std::move(estimator));
 }
 
 }  // namespace lathe::hwmodels

@@ -9,7 +9,7 @@
 //   cycles = w * a * ceil(M / D_m) * ceil(N / D_n) * ceil(K / D_k) / array_efficiency
 // The host processor pools, adds and moves; it also takes depthwise layers where it is the quicker one.
 //
-// Dataflow pipeline: see folding.h.
+// Dataflow pipeline: see fpga_dataflow_model.h.
 //
 // All three compute integers only. A layer wider than the widest integer (8 bits) is charged as that width, since the tool chains of
 // these devices quantize the whole network before they compile it; Prediction::notes says so.

@@ -1,11 +1,13 @@
 #include "hwmodels/gpu_model.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 #include <vector>
 
-#include "hwmodels/additive_prediction.h"
+#include "hwmodels/additive_model.h"
 #include "hwmodels/op_demand.h"
+#include "hwmodels/roofline.h"
 
 namespace lathe::hwmodels {
 namespace {
@@ -18,6 +20,10 @@ struct Tile {
 };
 // Thread-block tiles of cuBLAS and CUTLASS (NVIDIA, Matrix Multiplication Background, section 4.1, lists 256x128 down to 64x64).
 constexpr Tile kTiles[] = {{256, 128}, {128, 256}, {128, 128}, {256, 64}, {64, 256}, {128, 64}, {64, 128}, {64, 64}};
+// Hopper's tensor cores take products of any multiple of 8 columns (wgmma: NVIDIA, PTX ISA, asynchronous warpgroup-level matrix
+// instructions), so that its kernels have tiles of 192 as well: a convolution takes longer by a step at every 64 output channels.
+constexpr Tile kWarpgroupTiles[] = {{256, 128}, {128, 256}, {192, 128}, {128, 192}, {128, 128},
+                                    {256, 64},  {64, 256},  {128, 64},  {64, 128},  {64, 64}};
 // Ways to split the reduction over thread blocks (split-K); each part writes fp32 sums that are then added. Products only: cuDNN's
 // convolutions of small batches take as long as their reduction (bench/hardware_truth, section h200).
 constexpr double kSplits[] = {1, 2, 4, 8, 16};
@@ -52,14 +58,13 @@ struct GpuParameters {
         shared_bytes_per_s(d.at("shared_bytes_per_cycle") * clock_hz),
         tile_overhead_s(d.at("tile_overhead_s")),
         l2_bytes(d.at("l2_bytes")),
-        l2_bytes_per_s(d.at("l2_bytes_per_s")),
-        dram_bytes_per_s(d.at("dram_bytes_per_s")),
+        memory{.cache_bytes_per_s = d.at("l2_bytes_per_s"),
+               .dram_bytes_per_s = d.at("dram_bytes_per_s"),
+               .cache_pj_per_byte = d.at("l2_pj_per_byte"),
+               .dram_pj_per_byte = d.at("dram_pj_per_byte")},
         overhead_s(d.at("kernel_overhead_s")),
         convolution_overhead_s(d.at("convolution_overhead_s")),
-        l2_pj_per_byte(d.at("l2_pj_per_byte")),
-        dram_pj_per_byte(d.at("dram_pj_per_byte")),
-        static_power_w(d.at("static_power_w")),
-        memory_bytes(d.at("memory_bytes")),
+        tensor_core_tiles(d.parameters.contains("warpgroup_columns") ? std::span<const Tile>(kWarpgroupTiles) : kTiles),
         simt({32, d.at("fp32_macs_per_cycle"), d.at("fp32_pj_per_mac")}) {
     const auto add = [&](int bits, const char* rate, const char* energy, const char* energy_otherwise) {
       if (!d.parameters.contains(rate)) return;
@@ -77,17 +82,12 @@ struct GpuParameters {
   double product_simt_efficiency, copied_elements_per_s, pooled_elements_per_s, reduced_rows_per_s;
   double step_latency_s, simt_step_latency_s;
   double alignment_bytes, step_bytes, shared_bytes_per_s, tile_overhead_s;
-  double l2_bytes, l2_bytes_per_s, dram_bytes_per_s, overhead_s, convolution_overhead_s;
-  double l2_pj_per_byte, dram_pj_per_byte, static_power_w, memory_bytes;
+  double l2_bytes;
+  MemoryLevels memory;
+  double overhead_s, convolution_overhead_s;
+  std::span<const Tile> tensor_core_tiles;
   ComputeType simt;
   std::vector<GpuType> types;  // ascending in bits
-};
-
-struct KernelWork {
-  double compute_s = 0;
-  double macs = 0;      // really executed, padding included, for energy
-  double l2_bytes = 0;  // through the second-level cache
-  double overhead_s = 0;
 };
 
 // One way to compute a product: arithmetic type, share of its peak, shortest time of a step of the main loop.
@@ -96,24 +96,16 @@ struct MatrixKernel {
   double efficiency, step_latency_s, step_k, alignment;
   double overhead_s;
   bool may_split = false;  // the reduction, over thread blocks; a second kernel adds the parts up
+  std::span<const Tile> tiles = kTiles;
 };
 
-class GpuModel final : public HardwareModel {
+class GpuEstimator final : public OpEstimator {
  public:
-  explicit GpuModel(DeviceSpec device) : device_(std::move(device)), p_(device_) {}
+  explicit GpuEstimator(const DeviceSpec& device) : capabilities_(device.capabilities), p_(device) {}
 
-  const DeviceSpec& device() const override { return device_; }
-  bool is_additive() const override { return true; }
-  OpCost op_cost(const OpWorkload& op) const override { return op.is_fused ? OpCost{} : op_cost_of(estimate(op), p_.static_power_w); }
-  Prediction predict(const policies::Workload& workload) const override {
-    return predict_additive(device_, workload, p_.static_power_w, p_.memory_bytes, [this](const OpWorkload& op) { return estimate(op); });
-  }
-
- private:
-  OpEstimate estimate(const OpWorkload& policy_op) const {
-    const OpWorkload op = at_device_widths(policy_op, device_.capabilities);
+  OpEstimate estimate(const OpWorkload& op) const override {
     const OpDemand demand = op_demand(op);
-    const OpBytes bytes = op_bytes(op, device_.capabilities);
+    const OpBytes bytes = op_bytes(op, capabilities_);
     if (demand.kernel == KernelClass::kVector) return finish(vector_kernel(op, demand, bytes), bytes, p_.simt);
     const OpEstimate direct = finish(direct_kernel(op, demand, bytes), bytes, p_.simt);
     if (demand.kernel == KernelClass::kDepthwise) return direct;
@@ -123,6 +115,7 @@ class GpuModel final : public HardwareModel {
     return best;
   }
 
+ private:
   static void take_quicker(const OpEstimate& candidate, OpEstimate& best) {
     if (best.latency_s < 0 || candidate.latency_s < best.latency_s) best = candidate;
   }
@@ -156,6 +149,7 @@ class GpuModel final : public HardwareModel {
     kernel.step_latency_s = p_.step_latency_s;
     kernel.step_k = p_.step_bytes / element_bytes;
     kernel.alignment = p_.alignment_bytes / element_bytes;
+    kernel.tiles = p_.tensor_core_tiles;
     return kernel;
   }
 
@@ -178,7 +172,7 @@ class GpuModel final : public HardwareModel {
 
   OpEstimate quickest_tile(const OpDemand& demand, const OpBytes& bytes, const MatrixKernel& kernel) const {
     OpEstimate best{.latency_s = -1};
-    for (const Tile& tile : kTiles) {
+    for (const Tile& tile : kernel.tiles) {
       const double tiles = demand.groups * ceil_div(demand.m, tile.m) * ceil_div(demand.n, tile.n);
       for (const double split : kSplits) {
         // Where no multiprocessor is idle there is none to give a part to.
@@ -201,8 +195,8 @@ class GpuModel final : public HardwareModel {
     work.compute_s = ceil_div(tiles * split, p_.multiprocessors) * (steps * step_s + p_.tile_overhead_s);
     work.overhead_s = kernel.overhead_s + (split > 1 ? p_.overhead_s : 0);
     work.macs = tiles * tile.m * tile.n * split * steps * kernel.step_k;
-    work.l2_bytes = tiles * (tile.m + tile.n) * split * steps * step_bytes + bytes.output +
-                    (split > 1 ? 2 * split * demand.groups * demand.m * demand.n * kPartialSumBytes : 0);
+    work.cache_bytes = tiles * (tile.m + tile.n) * split * steps * step_bytes + bytes.output +
+                       (split > 1 ? 2 * split * demand.groups * demand.m * demand.n * kPartialSumBytes : 0);
     return work;
   }
 
@@ -212,13 +206,13 @@ class GpuModel final : public HardwareModel {
     const double macs_per_cycle = p_.simt.macs_per_cycle * (required_bits(op) <= 16 ? 2 : 1);
     return {.compute_s = demand.macs / (macs_per_cycle * p_.direct_efficiency * p_.clock_hz * p_.multiprocessors),
             .macs = demand.macs,
-            .l2_bytes = bytes.input + bytes.output + bytes.weights,
+            .cache_bytes = bytes.input + bytes.output + bytes.weights,
             .overhead_s = p_.overhead_s};
   }
 
   // Bound by memory, or where every element needs its indices (copies, a number for each channel) or every row a reduction, by those.
   KernelWork vector_kernel(const OpWorkload& op, const OpDemand& demand, const OpBytes& bytes) const {
-    KernelWork work{.macs = demand.vector_ops, .l2_bytes = bytes.input + bytes.output + bytes.weights, .overhead_s = p_.overhead_s};
+    KernelWork work{.macs = demand.vector_ops, .cache_bytes = bytes.input + bytes.output + bytes.weights, .overhead_s = p_.overhead_s};
     const auto elements = static_cast<double>(std::max(op.input_elements, op.output_elements));
     const bool has_channel_values = op.kind == OpKind::kElementwise && op.table_elements > 0;
     if (op.kind == OpKind::kDataMovement || has_channel_values) work.compute_s = elements / p_.copied_elements_per_s;
@@ -231,23 +225,20 @@ class GpuModel final : public HardwareModel {
 
   OpEstimate finish(const KernelWork& work, const OpBytes& bytes, const ComputeType& type) const {
     const double dram_bytes = bytes.weights + std::max(0.0, bytes.input + bytes.output - p_.l2_bytes);
-    OpEstimate estimate;
-    estimate.compute_s = work.compute_s;
-    estimate.memory_s = std::max(work.l2_bytes / p_.l2_bytes_per_s, dram_bytes / p_.dram_bytes_per_s);
-    estimate.overhead_s = work.overhead_s;
+    OpEstimate estimate = roofline(work, type, p_.memory, dram_bytes);
     estimate.latency_s = std::max(estimate.compute_s, estimate.memory_s) + estimate.overhead_s;
-    estimate.dynamic_j = (work.macs * type.pj_per_mac + work.l2_bytes * p_.l2_pj_per_byte + dram_bytes * p_.dram_pj_per_byte) * 1e-12;
     return estimate;
   }
 
-  DeviceSpec device_;
+  policies::DeviceCapabilities capabilities_;
   GpuParameters p_;
 };
 
 }  // namespace
 
 std::unique_ptr<HardwareModel> make_gpu_model(DeviceSpec device) {
-  return std::make_unique<GpuModel>(std::move(device));
+  auto estimator = std::make_unique<GpuEstimator>(device);
+  return make_additive_model(std::move(device), std::move(estimator));
 }
 
 }  // namespace lathe::hwmodels

@@ -1,11 +1,11 @@
 #include "hwmodels/lookup_table_model.h"
 
-#include <limits>
+#include <algorithm>
+#include <optional>
 #include <utility>
 
-#include "hwmodels/additive_prediction.h"
+#include "hwmodels/additive_model.h"
 #include "hwmodels/latency_table.h"
-#include "hwmodels/op_demand.h"
 #include "models/base/error.h"
 
 namespace lathe::hwmodels {
@@ -13,52 +13,40 @@ namespace {
 
 using policies::OpWorkload;
 
-class LookupTableModel final : public HardwareModel {
+class TableEstimator final : public OpEstimator {
  public:
-  explicit LookupTableModel(DeviceSpec device)
-      : device_(std::move(device)),
-        table_(read_latency_table(device_.table_file)),
-        seconds_per_unit_(device_.at("table_unit_s")),
-        static_power_w_(device_.value_or("static_power_w", 0)) {}
+  explicit TableEstimator(const DeviceSpec& device)
+      : file_(device.table_file), table_(read_latency_table(file_)), seconds_per_unit_(device.at("table_unit_s")) {}
 
-  const DeviceSpec& device() const override { return device_; }
-  bool is_additive() const override { return true; }
-  OpCost op_cost(const OpWorkload& op) const override { return op.is_fused ? OpCost{} : op_cost_of(estimate(op), static_power_w_); }
-
-  Prediction predict(const policies::Workload& workload) const override {
-    Prediction prediction =
-        predict_additive(device_, workload, static_power_w_, device_.value_or("memory_bytes", std::numeric_limits<double>::infinity()),
-                         [this](const OpWorkload& op) { return estimate(op); });
-    int unlisted = 0;
-    for (const OpWorkload& op : workload.ops) unlisted += !op.is_fused && op.weight_elements == 0;
-    if (unlisted > 0)
-      prediction.notes.push_back(std::to_string(unlisted) + " operators without weights are not in the table and count nothing");
-    return prediction;
-  }
-
- private:
-  OpEstimate estimate(const OpWorkload& policy_op) const {
-    const OpWorkload op = at_device_widths(policy_op, device_.capabilities);
+  OpEstimate estimate(const OpWorkload& op) const override {
     const std::optional<TableShape> shape = table_shape(op);
     if (!shape) return {};
     const std::optional<double> latency = table_.latency(*shape, op.weight_bits, op.input_bits);
     if (!latency) {
-      throw UserError(
-          Fault{.file = device_.table_file, .key = op.name, .expected = "the table has no layer near this one: " + to_string(*shape)});
+      throw UserError(Fault{.file = file_, .key = op.name, .expected = "the table has no layer near this one: " + to_string(*shape)});
     }
     const double latency_s = *latency * seconds_per_unit_ * static_cast<double>(op.batch);
     return {.compute_s = latency_s, .latency_s = latency_s};
   }
 
-  DeviceSpec device_;
+  std::vector<std::string> notes(const policies::Workload& workload) const override {
+    const auto is_unlisted = [](const OpWorkload& op) { return !op.is_fused && op.weight_elements == 0; };
+    const auto unlisted = std::ranges::count_if(workload.ops, is_unlisted);
+    if (unlisted == 0) return {};
+    return {std::to_string(unlisted) + " operators without weights are not in the table and count nothing"};
+  }
+
+ private:
+  std::string file_;
   LatencyTable table_;
-  double seconds_per_unit_, static_power_w_;
+  double seconds_per_unit_;
 };
 
 }  // namespace
 
 std::unique_ptr<HardwareModel> make_lookup_table_model(DeviceSpec device) {
-  return std::make_unique<LookupTableModel>(std::move(device));
+  auto estimator = std::make_unique<TableEstimator>(device);
+  return make_additive_model(std::move(device), std::move(estimator));
 }
 
 }  // namespace lathe::hwmodels

@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "hwmodels/additive_prediction.h"
+#include "hwmodels/additive_model.h"
 #include "hwmodels/op_demand.h"
+#include "hwmodels/roofline.h"
 
 namespace lathe::hwmodels {
 namespace {
@@ -26,13 +27,11 @@ struct X86Parameters {
         channel_block(d.at("channel_block")),
         tile_overhead_k(d.at("tile_overhead_k")),
         last_level_cache_bytes(d.at("last_level_cache_bytes")),
-        cache_bytes_per_s(d.at("cache_bytes_per_s")),
-        dram_bytes_per_s(d.at("dram_bytes_per_s")),
+        memory{.cache_bytes_per_s = d.at("cache_bytes_per_s"),
+               .dram_bytes_per_s = d.at("dram_bytes_per_s"),
+               .cache_pj_per_byte = d.at("cache_pj_per_byte"),
+               .dram_pj_per_byte = d.at("dram_pj_per_byte")},
         thread_overhead_s(d.at("thread_overhead_s")),
-        cache_pj_per_byte(d.at("cache_pj_per_byte")),
-        dram_pj_per_byte(d.at("dram_pj_per_byte")),
-        static_power_w(d.at("static_power_w")),
-        memory_bytes(d.at("memory_bytes")),
         int8{.type = {8, d.at("int8_macs_per_cycle"), d.at("int8_pj_per_mac")},
              .reduction_granule = d.at("int8_reduction_granule"),
              .product_efficiency = d.at("int8_efficiency"),
@@ -47,38 +46,25 @@ struct X86Parameters {
              .op_overhead_s = d.at("op_overhead_s")} {}
 
   double clock_hz, threads, channel_block, tile_overhead_k;
-  double last_level_cache_bytes, cache_bytes_per_s, dram_bytes_per_s, thread_overhead_s;
-  double cache_pj_per_byte, dram_pj_per_byte, static_power_w, memory_bytes;
+  double last_level_cache_bytes;
+  MemoryLevels memory;
+  double thread_overhead_s;
   X86Type int8, fp32;
 };
 
-struct KernelWork {
-  double compute_s = 0;
-  double macs = 0;  // really executed, padding included, for energy
-  double cache_bytes = 0;
-};
-
-class X86CpuModel final : public HardwareModel {
+class X86CpuEstimator final : public OpEstimator {
  public:
-  explicit X86CpuModel(DeviceSpec device) : device_(std::move(device)), p_(device_) {}
+  explicit X86CpuEstimator(const DeviceSpec& device) : capabilities_(device.capabilities), p_(device) {}
 
-  const DeviceSpec& device() const override { return device_; }
-  bool is_additive() const override { return true; }
-  OpCost op_cost(const OpWorkload& op) const override { return op.is_fused ? OpCost{} : op_cost_of(estimate(op), p_.static_power_w); }
-  Prediction predict(const policies::Workload& workload) const override {
-    return predict_additive(device_, workload, p_.static_power_w, p_.memory_bytes, [this](const OpWorkload& op) { return estimate(op); });
-  }
-
- private:
-  OpEstimate estimate(const OpWorkload& policy_op) const {
-    const OpWorkload op = at_device_widths(policy_op, device_.capabilities);
+  OpEstimate estimate(const OpWorkload& op) const override {
     const OpDemand demand = op_demand(op);
-    const OpBytes bytes = op_bytes(op, device_.capabilities);
+    const OpBytes bytes = op_bytes(op, capabilities_);
     const X86Type& type = required_bits(op) <= p_.int8.type.bits ? p_.int8 : p_.fp32;
     if (demand.kernel == KernelClass::kVector) return finish(vector_kernel(demand, bytes, type), bytes, type);
     return finish(product_kernel(demand, bytes, type), bytes, type);
   }
 
+ private:
   KernelWork product_kernel(const OpDemand& demand, const OpBytes& bytes, const X86Type& type) const {
     const bool is_depthwise = demand.kernel == KernelClass::kDepthwise;
     // Vector lanes hold output channels; a depthwise convolution has one in each group.
@@ -100,26 +86,23 @@ class X86CpuModel final : public HardwareModel {
 
   OpEstimate finish(const KernelWork& work, const OpBytes& bytes, const X86Type& type) const {
     const double dram_bytes = std::max(0.0, bytes.weights + bytes.input + bytes.output - p_.last_level_cache_bytes);
-    OpEstimate estimate;
-    estimate.compute_s = work.compute_s;
-    estimate.memory_s = std::max(work.cache_bytes / p_.cache_bytes_per_s, dram_bytes / p_.dram_bytes_per_s);
+    OpEstimate estimate = roofline(work, type.type, p_.memory, dram_bytes);
     estimate.overhead_s = type.op_overhead_s + (p_.threads > 1 ? p_.thread_overhead_s : 0);
     // int8 operators copy and requantize in passes of their own.
     estimate.latency_s = (type.type.bits == 8 ? estimate.compute_s + estimate.memory_s : std::max(estimate.compute_s, estimate.memory_s)) +
                          estimate.overhead_s;
-    estimate.dynamic_j =
-        (work.macs * type.type.pj_per_mac + work.cache_bytes * p_.cache_pj_per_byte + dram_bytes * p_.dram_pj_per_byte) * 1e-12;
     return estimate;
   }
 
-  DeviceSpec device_;
+  policies::DeviceCapabilities capabilities_;
   X86Parameters p_;
 };
 
 }  // namespace
 
 std::unique_ptr<HardwareModel> make_x86_cpu_model(DeviceSpec device) {
-  return std::make_unique<X86CpuModel>(std::move(device));
+  auto estimator = std::make_unique<X86CpuEstimator>(device);
+  return make_additive_model(std::move(device), std::move(estimator));
 }
 
 }  // namespace lathe::hwmodels

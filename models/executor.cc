@@ -86,10 +86,12 @@ Tensor from_torch(const at::Tensor& tensor) {
 struct Executor::State {
   Network network;
   at::Device device = at::kCPU;
+  at::ScalarType float_type = at::kFloat;
   std::vector<at::Tensor> constants;            // by ValueId; undefined for computed values
   std::vector<kernels::Kernel> kernels;         // by node; empty for a node that was computed at construction
   std::vector<std::vector<ValueId>> last_uses;  // by node: computed values that nothing reads after it
 
+  at::ScalarType execution_type(DataType type) const;
   void prepare_constants();
   void prepare_kernels();
   void find_last_uses();
@@ -98,10 +100,15 @@ struct Executor::State {
   void observe(const Node& node, const std::vector<at::Tensor>& values, const RunOptions& options) const;
 };
 
+at::ScalarType Executor::State::execution_type(DataType type) const {
+  const at::ScalarType executed = internal::execution_type(type);
+  return executed == at::kFloat ? float_type : executed;
+}
+
 void Executor::State::prepare_constants() {
   constants.resize(network.values.size());
   for (const auto& [id, tensor] : network.constants) {
-    const at::Tensor value = to_torch(tensor).to(internal::execution_type(tensor.type())).to(device);
+    const at::Tensor value = to_torch(tensor).to(execution_type(tensor.type())).to(device);
     constants[static_cast<std::size_t>(id)] = with_fast_layout(value);
   }
 }
@@ -177,10 +184,11 @@ void Executor::State::observe(const Node& node, const std::vector<at::Tensor>& v
   }
 }
 
-Executor::Executor(Network network, const std::string& device) : state_(std::make_unique<State>()) {
+Executor::Executor(Network network, const std::string& device, at::ScalarType float_type) : state_(std::make_unique<State>()) {
   internal::keep_freed_memory();
   state_->network = std::move(network);
   state_->device = at::Device(device);
+  state_->float_type = float_type;
   state_->prepare_constants();
   state_->prepare_kernels();
   state_->find_last_uses();
@@ -200,7 +208,7 @@ std::vector<at::Tensor> Executor::run(std::span<const at::Tensor> inputs, const 
   std::vector<at::Tensor> values = s.constants;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const ValueId id = s.network.inputs[i];
-    const at::ScalarType type = internal::execution_type(s.network.value(id).type);
+    const at::ScalarType type = s.execution_type(s.network.value(id).type);
     values[static_cast<std::size_t>(id)] = with_fast_layout(inputs[i].to(s.device, type));
     if (options.observer && std::find(options.observed.begin(), options.observed.end(), id) != options.observed.end()) {
       options.observer(id, values[static_cast<std::size_t>(id)]);

@@ -28,9 +28,9 @@ struct RunOptions {
 // Gradients flow when the caller has grad mode on and parameters require them (`trainable` below).
 class Executor {
  public:
-  // device: "cpu" or "cuda". Constants are converted once. The first executor of a process has glibc keep freed memory for reuse (see
-  // internal/allocator.h).
-  explicit Executor(Network network, const std::string& device = "cpu");
+  // device: "cpu" or "cuda". float_type: what floats are computed in, at::kHalf for inference on GPUs. Constants are converted once. The
+  // first executor of a process has glibc keep freed memory for reuse (see internal/allocator.h).
+  explicit Executor(Network network, const std::string& device = "cpu", at::ScalarType float_type = at::kFloat);
   ~Executor();
   Executor(Executor&&) noexcept;
   Executor& operator=(Executor&&) noexcept;

@@ -1,5 +1,6 @@
 #include "policies/layer_policies.h"
 
+#include <algorithm>
 #include <map>
 
 #include "models/base/error.h"
@@ -14,10 +15,6 @@ void check_formats(const LayerPolicy& layer, const std::string& key, std::vector
     faults.push_back(
         {.key = key + ".dynamic", .expected = "expected false: ranges of activations are fixed by calibration", .got = "true"});
   }
-  if (layer.sparsity > 0) {
-    faults.push_back(
-        {.key = key + ".sparsity", .expected = "expected 0: weights are pruned by channel only", .got = std::to_string(layer.sparsity)});
-  }
   const bool is_narrow_float = layer.activation_format == "float" && layer.activation_bits < 16;
   if (is_narrow_float || layer.activation_format == "pow2") {
     faults.push_back({.key = key + ".activation_format",
@@ -26,7 +23,23 @@ void check_formats(const LayerPolicy& layer, const std::string& key, std::vector
   }
 }
 
+// Zeros are put into the constant itself, so no other layer may read it.
+void check_own_weight(const models::Network& network, const LayerInfo& layer, const std::string& key, std::vector<Fault>& faults) {
+  const std::string reason = layer.quantizable ? sharing_of_weight(network, layer) : layer.reason;
+  if (!reason.empty()) faults.push_back({.key = key + ".sparsity", .expected = "layer '" + layer.name + "' cannot be sparse: " + reason});
+}
+
 }  // namespace
+
+std::string sharing_of_weight(const models::Network& network, const LayerInfo& layer) {
+  const models::Node& own = network.nodes[static_cast<std::size_t>(layer.node)];
+  const models::ValueId weight = own.inputs[static_cast<std::size_t>(models::weight_input(network, own))];
+  for (const models::Node& node : network.nodes) {
+    if (&node != &own && std::find(node.inputs.begin(), node.inputs.end(), weight) != node.inputs.end())
+      return "'" + node.name + "' reads the same weight";
+  }
+  return "";
+}
 
 std::vector<const LayerPolicy*> layer_policies(const models::Network& network, const Policy& policy) {
   std::vector<std::string> names;
@@ -53,6 +66,7 @@ std::vector<const LayerPolicy*> layer_policies(const models::Network& network, c
     if (!layer.quantizable && (entry.weight_bits != 32 || entry.activation_bits != 32)) {
       faults.push_back({.key = key, .expected = "layer '" + entry.name + "' cannot be quantized: " + layer.reason});
     }
+    if (entry.sparsity > 0) check_own_weight(network, layer, key, faults);
     check_formats(entry, key, faults);
     entries[static_cast<std::size_t>(layer.node)] = &entry;
   }

@@ -8,10 +8,15 @@
 
 namespace lathe::policies {
 
+struct LayerInfo;
+
 // For each node its entry, or null. Throws UserError, all faults at once: layers that the network lacks or that cannot be quantized,
-// formats of activations other than int up to 16 bits and float from 16, dynamic ranges, sparsity (Lathe builds none of these). The
-// pointers go into `policy`.
+// formats of activations other than int up to 16 bits and float from 16, dynamic ranges (Lathe builds none of these), sparsity of a weight
+// that is not the layer's own. The pointers go into `policy`.
 std::vector<const LayerPolicy*> layer_policies(const models::Network& network, const Policy& policy);
+
+// Who else reads the weight of a quantizable layer, as a reason for not putting zeros into it; "" where nobody does.
+std::string sharing_of_weight(const models::Network& network, const LayerInfo& layer);
 
 // The axis of the layer's weight along which each index has a scale of its own, or -1 where one scale serves all: by the policy's
 // granularity, but for MatMul by a stack of matrices, whose integer product ONNX Runtime takes with one scale alone.

@@ -4,6 +4,8 @@
 #include "models/operators.h"
 #include "policies/layer_policies.h"
 #include "policies/quantize_network.h"
+#include "policies/sparse_storage.h"
+#include "policies/weight_sparsity.h"
 
 namespace lathe::policies {
 namespace {
@@ -14,9 +16,12 @@ using models::ValueId;
 
 constexpr std::int64_t kFloatBytes = 4;
 
-// The weight at its width, in whole bytes, and a float32 scale a channel or tensor where its format has one.
+// The weight at its width and without its zeros, in whole bytes, and a float32 scale a channel or tensor where its format has one.
 std::int64_t weight_bytes(const Network& network, const Node& node, const LayerPolicy& layer, ValueId weight) {
-  const std::int64_t bytes = (network.constants.at(weight).size() * layer.weight_bits + 7) / 8;
+  const models::Shape& shape = network.constants.at(weight).shape();
+  const std::int64_t channels = shape[static_cast<std::size_t>(input_channel_axis(network, node))];
+  const std::int64_t elements = models::element_count(shape);
+  const std::int64_t bytes = stored_bytes(elements, kept_weights(elements, channels, layer), layer.weight_bits);
   if (layer.weight_format == "int") {
     const int axis = weight_scale_axis(network, node, layer);
     return bytes + kFloatBytes * (axis >= 0 ? network.value(weight).shape[static_cast<std::size_t>(axis)] : 1);

@@ -211,6 +211,8 @@ LayerPolicy parse_layer(ObjectReader reader) {
   reader.word("pattern", sparsity_patterns(), layer.pattern);
   if (layer.sparsity > 0 && layer.pattern == "dense")
     reader.fault("pattern", "expected a sparse pattern where `sparsity` is above 0", "dense");
+  if (layer.pattern == "2:4" && layer.sparsity != 0.5)
+    reader.fault("sparsity", "expected 0.5, the sparsity of pattern 2:4", excerpt(json(layer.sparsity)));
   reader.reject_unknown();
   return layer;
 }

@@ -47,7 +47,8 @@ models::Network bake_weight_quantization(const models::Network& network);
 // What remains float runs as float. At least opset 13. Differs from the simulation by rounding only.
 models::Network lower_to_qdq(const models::Network& network);
 
-// Weight bytes when each weight is stored at its width (scales as float32, biases and all other parameters as float32 or int32).
+// Weight bytes when each weight is stored at its width, sparse ones without their zeros (sparse_storage.h); scales as float32, biases and
+// all other parameters as float32 or int32.
 std::int64_t packed_bytes(const models::Network& network, const Policy& policy);
 
 }  // namespace lathe::policies

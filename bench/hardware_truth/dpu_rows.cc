@@ -155,7 +155,8 @@ double mismatch(const DpuTable& table, int pruned, int whole) {
 }  // namespace
 
 DpuTable dpu_table(const DataFolder& data) {
-  return DpuReader().table(data.rows("vitis_dpu/dpu_perf_dev.csv"));
+  return DpuReader().table(data.rows("vitis_dpu/dpu_perf_dev.csv", {"board", "dpu", "dpu_cores", "clock_mhz", "config", "model", "family",
+                                                                    "pruned_ratio", "gops", "fps_single_thread", "fps_multi_thread"}));
 }
 
 std::vector<PrunedPair> pruned_pairs(const DpuTable& table) {

@@ -85,11 +85,13 @@ Eigen::MatrixXd block_features(const std::vector<CsvRow>& rows, const std::vecto
 }  // namespace
 
 SectionResult fbnet(const DataFolder& data) {
-  const std::vector<CsvRow> rows = data.rows("help_fbnet/fbnet_latency_dev.csv");
+  const std::vector<CsvRow> rows = data.rows("help_fbnet/fbnet_latency_dev.csv", {"arch", "macs"});
   MeasuredSpace space;
-  space.runtimes = {{"as written", 1, block_features(rows, read_places(data.rows("help_fbnet/fbnet_macro_blocks.csv")))}};
+  space.runtimes = {
+      {"as written", 1,
+       block_features(rows, read_places(data.rows("help_fbnet/fbnet_macro_blocks.csv", {"kind", "c_in", "c_out", "h_in", "h_out"})))}};
   for (const std::string& name : device_columns(rows, {"index", "arch", "macs", "params"}))
-    space.devices.push_back(measured_device(rows, name, [](const CsvRow&) { return true; }));
+    add_device(measured_device(rows, name, [](const CsvRow&) { return true; }), space);
   std::vector<double> macs;
   for (const CsvRow& row : rows) macs.push_back(measurements::number(row, "macs"));
   const Eigen::MatrixXd linear_features = space.runtimes.front().features.rightCols(8);

@@ -168,8 +168,8 @@ void add_protocol(const GpuMeasurements& data, const Start& start, SectionResult
     result.rows.push_back(
         {.dataset = "H200", .device = model, .protocol = start.protocol, .metrics = {{"median error %", errors.median()}}});
   }
-  networks = of_networks.all.empty() ? 0 : of_networks.median();
-  convolutions = of_convolutions.all.empty() ? 0 : of_convolutions.median();
+  networks = of_networks.median();
+  convolutions = of_convolutions.median();
   result.rows.push_back(
       {.dataset = "H200", .device = "all networks", .protocol = start.protocol, .metrics = {{"median error %", networks}}});
   result.rows.push_back(
@@ -179,7 +179,7 @@ void add_protocol(const GpuMeasurements& data, const Start& start, SectionResult
 }  // namespace
 
 SectionResult h200(const DataFolder& folder) {
-  const GpuMeasurements data = read_h200(folder.rows("h200/h200_dev.csv"));
+  const GpuMeasurements data = read_h200(folder.rows("h200/h200_dev.csv", {"kind", "model", "width", "batch", "dtype", "median_ms"}));
   if (data.rows.empty()) throw MissingData("no row of a known network");
   const DeviceSpec file = hwmodels::load_device("nvidia-h200");
   SectionResult result;

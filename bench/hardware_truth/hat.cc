@@ -29,6 +29,11 @@ constexpr Hardware kHardware[] = {{"cpu_raspberrypi", 8}, {"cpu_xeon", 0}, {"gpu
 constexpr double kFlaggedRatio = 2;
 constexpr double kAttentionWidth = 512;  // of queries, keys and values in every layer
 
+const std::vector<std::string> kColumns = {
+    "encoder_layer_num",   "encoder_embed_dim",         "encoder_ffn_embed_dim_avg",       "decoder_layer_num",
+    "decoder_embed_dim",   "decoder_ffn_embed_dim_avg", "decoder_arbitrary_ende_attn_avg", "latency_mean_encoder",
+    "latency_mean_decoder"};
+
 struct Task {
   std::string name;
   std::string hardware;
@@ -74,6 +79,7 @@ Task read_task(const std::vector<CsvRow>& rows, const std::string& name, const s
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (encoder_ms[i] <= limit_ms) kept.push_back(rows[i]);
   }
+  if (kept.size() < kFewestRows) throw MissingData("fewer than " + std::to_string(kFewestRows) + " rows of " + name);
   Task task{.name = name, .hardware = hardware, .flagged_rows = static_cast<int>(rows.size() - kept.size())};
   task.encoder = latency_rows(kept, "latency_mean_encoder", encoder_features);
   task.decoder = latency_rows(kept, "latency_mean_decoder", decoder_features);
@@ -87,7 +93,7 @@ std::vector<Task> read_tasks(const DataFolder& data) {
     for (const Hardware& hardware : kHardware) {
       try {
         tasks.push_back(
-            read_task(data.rows("hat_transformer/" + std::string(name) + "_" + hardware.name + "_dev.csv"), name, hardware.name));
+            read_task(data.rows("hat_transformer/" + std::string(name) + "_" + hardware.name + "_dev.csv", kColumns), name, hardware.name));
       } catch (const MissingData&) {
         continue;  // not every task was measured on every device
       }

@@ -37,7 +37,8 @@ std::vector<double> left_out_errors(const std::vector<GpuMeasurement>& rows, con
 }  // namespace
 
 SectionResult jetson(const DataFolder& folder) {
-  const std::vector<measurements::CsvRow> rows = folder.rows("torch2trt_jetson/jetson_tensorrt_dev.csv");
+  const std::vector<measurements::CsvRow> rows =
+      folder.rows("torch2trt_jetson/jetson_tensorrt_dev.csv", {"device", "model", "tensorrt_latency_ms"});
   SectionResult result;
   std::vector<double> all;
   for (const Board& board : kBoards) {

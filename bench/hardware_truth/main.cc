@@ -13,8 +13,12 @@ namespace {
 
 using lathe::bench::Section;
 
+constexpr int kDone = 0, kUserFault = 2;
+
+// A section whose data are missing or wrong is said to be so, and the others go on.
 int run(const std::string& data, const std::vector<std::string>& wanted) {
   std::vector<lathe::bench::NamedResult> results;
+  int status = kDone;
   for (const Section& section : lathe::bench::sections()) {
     if (!wanted.empty() && std::find(wanted.begin(), wanted.end(), section.name) == wanted.end()) continue;
     try {
@@ -22,10 +26,14 @@ int run(const std::string& data, const std::vector<std::string>& wanted) {
       std::cout << lathe::bench::section_text(section, results.back().result) << std::flush;
     } catch (const lathe::bench::MissingData& missing) {
       std::cout << "## " << section.title << "\n\nSkipped: " << missing.what() << ".\n\n";
+    } catch (const lathe::UserError& error) {
+      std::cout << "## " << section.title << "\n\nWrong data: " << error.what() << ".\n\n";
+      std::cerr << "error: section " << section.name << ": " << error.what() << '\n';
+      status = kUserFault;
     }
   }
   std::cout << lathe::bench::claims_text(results) << lathe::bench::means_line(results);
-  return 0;
+  return status;
 }
 
 }  // namespace
@@ -41,12 +49,7 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   if (data.empty()) {
     std::cerr << "error: no measurements; give --data DIR or set LATHE_DATA\n";
-    return 2;
+    return kUserFault;
   }
-  try {
-    return run(data, wanted);
-  } catch (const lathe::UserError& error) {
-    std::cerr << "error: " << error.what() << '\n';
-    return 2;
-  }
+  return run(data, wanted);
 }

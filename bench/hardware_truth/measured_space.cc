@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <charconv>
+#include <utility>
 
 namespace lathe::bench {
 namespace {
@@ -35,6 +36,10 @@ MeasuredDevice measured_device(const std::vector<measurements::CsvRow>& rows, co
   }
   device.latency_ms = Eigen::Map<Eigen::VectorXd>(latencies.data(), static_cast<Eigen::Index>(latencies.size()));
   return device;
+}
+
+void add_device(MeasuredDevice device, MeasuredSpace& space) {
+  if (device.rows.size() >= kFewestRows) space.devices.push_back(std::move(device));
 }
 
 Eigen::MatrixXd rows_of(const Eigen::MatrixXd& m, const std::vector<int>& rows) {

@@ -41,6 +41,11 @@ DeviceColumn parse_device_column(const std::string& name);
 MeasuredDevice measured_device(const std::vector<measurements::CsvRow>& rows, const std::string& name,
                                const std::function<bool(const measurements::CsvRow&)>& is_used);
 
+// With fewer latencies there is nothing to rank after some were measured.
+inline constexpr std::size_t kFewestRows = 4;
+// Adds the device unless it has fewer than that.
+void add_device(MeasuredDevice device, MeasuredSpace& space);
+
 // Rows of `m`.
 Eigen::MatrixXd rows_of(const Eigen::MatrixXd& m, const std::vector<int>& rows);
 

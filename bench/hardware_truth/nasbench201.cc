@@ -48,7 +48,7 @@ MeasuredSpace read_space(const std::vector<CsvRow>& rows) {
     const bool compiles = is_compiled(parse_device_column(name).chip);
     MeasuredDevice device = measured_device(rows, name, [&](const CsvRow& row) { return !compiles || row.at("connected") == "1"; });
     if (compiles) device.runtime = kPruned;
-    if (!device.rows.empty()) space.devices.push_back(std::move(device));
+    add_device(std::move(device), space);
   }
   return space;
 }
@@ -98,7 +98,8 @@ void add_data_sheet_rows(const MeasuredSpace& space, SectionResult& result) {
 }  // namespace
 
 SectionResult nasbench201(const DataFolder& data) {
-  const std::vector<CsvRow> rows = data.rows("help_nasbench201/nb201_latency_dev.csv");
+  const std::vector<CsvRow> rows =
+      data.rows("help_nasbench201/nb201_latency_dev.csv", {"e01", "e02", "e12", "e03", "e13", "e23", "connected", "macs"});
   const MeasuredSpace space = read_space(rows);
   std::vector<double> macs;
   for (const CsvRow& row : rows) macs.push_back(measurements::number(row, "macs"));

@@ -122,7 +122,8 @@ class NcnnReader {
   explicit NcnnReader(const DataFolder& data) {
     const std::string layers = data.find("ncnn_bench/networks_ncnn.csv.gz").string();
     for (const int bits : {16, 32}) networks_[bits] = measurements::ncnn_networks(layers, bits);
-    for (CsvRow& row : data.rows("ncnn_bench/ncnn_latency_dev.csv")) {
+    for (CsvRow& row : data.rows("ncnn_bench/ncnn_latency_dev.csv",
+                                 {"device", "title", "arch", "soc_group", "run", "threads", "network", "precision", "min_ms"})) {
       const bool is_arm_cpu = row.at("arch") == "arm" && number(row, "gpu") == 0 && number(row, "min_ms") > 0;
       if (is_arm_cpu && networks_.at(32).contains(row.at("network"))) rows_.push_back(std::move(row));
     }

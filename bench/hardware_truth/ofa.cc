@@ -68,7 +68,7 @@ Work work_of(const CsvRow& row) {
 }  // namespace
 
 SectionResult ofa(const DataFolder& data) {
-  const std::vector<CsvRow> rows = data.rows("help_ofa/ofa_latency_dev.csv");
+  const std::vector<CsvRow> rows = data.rows("help_ofa/ofa_latency_dev.csv", {"ks", "e", "d", "r"});
   Eigen::MatrixXd features(static_cast<Eigen::Index>(rows.size()), 6);
   std::vector<double> macs;
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -80,7 +80,7 @@ SectionResult ofa(const DataFolder& data) {
   MeasuredSpace space;
   space.runtimes = {{"as written", 1, features}};
   for (const std::string& name : device_columns(rows, {"index", "ks", "e", "d", "r"}))
-    space.devices.push_back(measured_device(rows, name, [](const CsvRow&) { return true; }));
+    add_device(measured_device(rows, name, [](const CsvRow&) { return true; }), space);
   const Eigen::MatrixXd linear_features = features.rightCols(5);
   SectionResult result;
   add_chip_left_out({.dataset = "Once-for-All", .space = &space, .macs = &macs, .linear_features = &linear_features}, result);

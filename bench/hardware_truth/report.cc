@@ -58,6 +58,7 @@ std::string claims_text(const std::vector<NamedResult>& results) {
   std::string text = "## Targets\n\n" + table_head({"section", "what", "measured", "target", "met"});
   for (const auto& [section, result] : results) {
     for (const Claim& claim : result.claims) {
+      if (std::isnan(claim.measured)) continue;  // nothing was there to compare
       const char* sign = claim.bound == Claim::Bound::kAtLeast ? ">= " : "<= ";
       text += table_row({section, claim.text, format(claim.measured), sign + format(claim.limit), claim.is_met() ? "yes" : "no"});
     }

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <set>
 
+#include "models/base/error.h"
+
 namespace lathe::bench {
 
 namespace fs = std::filesystem;
@@ -34,10 +36,17 @@ fs::path DataFolder::find(const std::string& file) const {
   return *matches.begin();
 }
 
-std::vector<measurements::CsvRow> DataFolder::rows(const std::string& file) const {
+std::vector<measurements::CsvRow> DataFolder::rows(const std::string& file, const std::vector<std::string>& columns) const {
   const fs::path path = find(file);
   std::vector<measurements::CsvRow> rows = measurements::read_csv(path.string());
   if (rows.empty()) throw MissingData("no rows in " + path.string());
+  for (std::size_t line = 2; const measurements::CsvRow& row : rows) {
+    for (const std::string& column : columns) {
+      if (row.contains(column)) continue;
+      throw UserError(Fault{.file = path.string(), .line = static_cast<int>(line), .key = column, .expected = "this column is missing"});
+    }
+    ++line;
+  }
   return rows;
 }
 

@@ -53,8 +53,8 @@ class DataFolder {
   explicit DataFolder(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
   // Rows of the file, say "h200/h200_dev.csv"; where it is not there, of the file beside it whose name differs after the last '_' alone
-  // (other parts of a set end otherwise). Throws MissingData.
-  std::vector<measurements::CsvRow> rows(const std::string& file) const;
+  // (other parts of a set end otherwise). Throws MissingData, and UserError where it lacks some of the `columns`.
+  std::vector<measurements::CsvRow> rows(const std::string& file, const std::vector<std::string>& columns) const;
   // Path of that file. Throws MissingData.
   std::filesystem::path find(const std::string& file) const;
 

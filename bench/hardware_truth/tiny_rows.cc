@@ -102,8 +102,10 @@ std::string engine_of(const std::string& release) {
 class TinyReader {
  public:
   explicit TinyReader(const DataFolder& data) {
-    for (const CsvRow& row : data.rows("mlperf_tiny/networks_tiny.csv")) networks_[row.at("network")].ops.push_back(tiny_op(row));
-    rows_ = data.rows("mlperf_tiny/mlperf_tiny_dev.csv");
+    for (const CsvRow& row : data.rows("mlperf_tiny/networks_tiny.csv", {"network", "layer", "type"}))
+      networks_[row.at("network")].ops.push_back(tiny_op(row));
+    rows_ = data.rows("mlperf_tiny/mlperf_tiny_dev.csv", {"kind", "division", "task", "processor", "processor_freq", "group", "system",
+                                                          "framework", "latency_ms", "energy_uj"});
   }
 
   TinyTable table(int& left_out) {

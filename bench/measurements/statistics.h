@@ -5,7 +5,7 @@
 
 namespace lathe::measurements {
 
-// 0 where there are no values.
+// Not a number where there are no values.
 double mean(const std::vector<double>& values);
 double median(std::vector<double> values);
 

@@ -33,16 +33,27 @@ struct Replica {
   models::Executor executor;
   std::vector<at::Tensor> parameters;
   std::vector<at::Tensor> statistics;  // BatchNormalization's running ones
+  // Parameters with zeros that stay, and what they are multiplied by after each step.
+  std::vector<at::Tensor> sparse_parameters, masks;
 
   Replica(const models::Network& network, const TrainOptions& options) : executor(network, options.device) {
     for (auto& [id, parameter] : executor.trainable()) {
       parameter.requires_grad_(true);
       parameters.push_back(parameter);
+      if (options.keeps_zeros && parameter.dim() >= 2) add_mask(parameter);
     }
     for (const auto& node : network.nodes) {
       if (node.op != "BatchNormalization") continue;
       for (const int input : {3, 4}) statistics.push_back(executor.constant(node.inputs[static_cast<std::size_t>(input)]));
     }
+  }
+
+ private:
+  void add_mask(const at::Tensor& parameter) {
+    const at::Tensor mask = parameter.detach().ne(0);
+    if (mask.all().item().toBool()) return;
+    sparse_parameters.push_back(parameter);
+    masks.push_back(mask.to(parameter.scalar_type()));
   }
 };
 
@@ -207,6 +218,7 @@ class TrainingLoop {
     }
     if (options_.gradient_norm > 0) clip_gradients(gradients, options_.gradient_norm);
     optimizer_->step(gradients, rate);
+    if (const Replica& stepped = *replicas_[0]; !stepped.masks.empty()) at::_foreach_mul_(stepped.sparse_parameters, stepped.masks);
     for (std::size_t s = 0; s < replicas_.size(); ++s) {
       for (std::size_t p = 0; p < gradients.size(); ++p) {
         replicas_[s]->parameters[p].mutable_grad().reset();

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "hwmodels/additive_prediction.h"
+#include "hwmodels/additive_model.h"
 
 namespace npu {
 namespace {
@@ -12,26 +12,12 @@ using lathe::hwmodels::DeviceSpec;
 using lathe::hwmodels::OpEstimate;
 using lathe::policies::OpWorkload;
 
-class NpuModel final : public lathe::hwmodels::HardwareModel {
+class NpuEstimator final : public lathe::hwmodels::OpEstimator {
  public:
-  explicit NpuModel(DeviceSpec device) : device_(std::move(device)) {}
+  explicit NpuEstimator(const DeviceSpec& device) : device_(device) {}
 
-  const DeviceSpec& device() const override { return device_; }
-  bool is_additive() const override { return true; }
-
-  lathe::hwmodels::Prediction predict(const lathe::policies::Workload& workload) const override {
-    return predict_additive(device_, workload, device_.at("static_power_w"), device_.at("memory_bytes"),
-                            [this](const OpWorkload& op) { return estimate(op); });
-  }
-
-  lathe::hwmodels::OpCost op_cost(const OpWorkload& op) const override {
-    if (op.is_fused) return {};
-    return op_cost_of(estimate(op), device_.at("static_power_w"));
-  }
-
- private:
   // Roofline: the longer of arithmetic and memory, and a start. A product of w x a bits takes w * a / 64 of an 8-bit one.
-  OpEstimate estimate(const OpWorkload& op) const {
+  OpEstimate estimate(const OpWorkload& op) const override {
     constexpr double kByteProduct = 64, kBitsPerByte = 8, kJoulePerPicojoule = 1e-12;
     const auto bits = [](int width) { return static_cast<double>(std::clamp(width, 4, 16)); };
     const double products = static_cast<double>(op.macs) * bits(op.weight_bits) * bits(op.input_bits) / kByteProduct;
@@ -48,8 +34,14 @@ class NpuModel final : public lathe::hwmodels::HardwareModel {
     return estimate;
   }
 
+ private:
   DeviceSpec device_;
 };
+
+std::unique_ptr<lathe::hwmodels::HardwareModel> make_npu_model(DeviceSpec device) {
+  auto estimator = std::make_unique<NpuEstimator>(device);
+  return make_additive_model(std::move(device), std::move(estimator));
+}
 
 }  // namespace
 
@@ -63,7 +55,7 @@ lathe::hwmodels::RegisteredDeviceClass npu_device_class() {
                          {"dram_pj_per_byte", true, "energy of a byte from memory"},
                          {"static_power_w", true, "idle power"},
                          {"memory_bytes", true, "memory that a network may fill"}},
-          .make = [](DeviceSpec device) { return std::make_unique<NpuModel>(std::move(device)); }};
+          .make = make_npu_model};
 }
 
 }  // namespace npu

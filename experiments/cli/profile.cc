@@ -41,7 +41,9 @@ void add_profile(CLI::App& app, Action& action) {
   command->add_option("--out", options->output, "CSV file to write; - is standard output")->capture_default_str();
   command->add_option("--policy", options->profile.policies, "Policy file to measure beside the network; may be repeated");
   command->add_option("--runtime", options->profile.runtime, "onnxruntime or libtorch")->transform(CLI::CheckedTransformer(runtimes));
-  command->add_flag("--layers", options->profile.measures_layers, "Also each layer shape, in fp32 and int8");
+  command->add_flag("--layers", options->profile.measures_layers, "Also each layer shape, in fp32 and int8 (libtorch: fp32)");
+  command->add_flag("--fp16", options->profile.measures_half, "Also everything in fp16; libtorch only");
+  command->add_flag("--cuda-graph", options->profile.uses_graph, "Replay a recorded CUDA graph in place of launching each kernel");
   command->add_option("--list", options->list, "Measure nothing; write the layer shapes to this file, for lathe-profile on a board");
   command->add_option("--threads", options->profile.threads, "Threads")->check(CLI::Range(1, 1024))->capture_default_str();
   command->add_option("--batch", options->profile.batch, "Batch size")->check(CLI::Range(1, 65536))->capture_default_str();

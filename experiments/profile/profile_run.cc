@@ -8,6 +8,7 @@
 #include "experiments/profile/timed_networks.h"
 #include "experiments/profile/torch_job.h"
 #include "hwmodels/profiling/machine_state.h"
+#include "hwmodels/profiling/nvml_device.h"
 #include "hwmodels/profiling/onnx_runtime.h"
 #include "hwmodels/profiling/power_meter.h"
 #include "models/base/error.h"
@@ -38,31 +39,44 @@ std::vector<NamedPolicy> read_policies(const ProfileOptions& options) {
   return policies;
 }
 
+void check(const ProfileOptions& options) {
+  const bool is_cuda = options.device == ProfiledDevice::kCuda;
+  if (is_cuda && options.runtime != ProfilingRuntime::kLibTorch) {
+    throw UserError("--device cuda is measured through LibTorch; add --runtime libtorch");
+  }
+  if (is_cuda && !has_cuda()) throw UserError("no CUDA device here, or LibTorch was built without CUDA");
+  if (options.measures_half && options.runtime != ProfilingRuntime::kLibTorch) throw UserError("--fp16 is for --runtime libtorch");
+  if (options.uses_graph && !is_cuda) throw UserError("--cuda-graph is for --device cuda");
+}
+
 class JobMaker {
  public:
   explicit JobMaker(const ProfileOptions& options)
       : options_(options), network_(policies::prepare_for_pruning(models::read_onnx(options.model))), policies_(read_policies(options)) {
-    if (options.device == ProfiledDevice::kCuda && options.runtime != ProfilingRuntime::kLibTorch) {
-      throw UserError("--device cuda is measured through LibTorch; add --runtime libtorch");
-    }
-    if (options.device == ProfiledDevice::kCuda && !has_cuda()) throw UserError("no CUDA device here, or LibTorch was built without CUDA");
+    check(options);
     if (options.runtime == ProfilingRuntime::kOnnxRuntime) onnx_runtime_.emplace();
   }
 
   void add_networks() {
     for (const NamedPolicy& entry : policies_) {
-      const bool is_simulated = options_.runtime == ProfilingRuntime::kLibTorch;  // which has no integer kernels for these graphs
-      Measurement row{.policy = entry.file, .precision = is_simulated ? "fp32" : precision_name(network_, entry.policy)};
-      add(is_simulated ? timed_float_network(network_, entry.policy) : timed_network(network_, entry.policy), std::move(row));
+      const Measurement row{.policy = entry.file};
+      if (onnx_runtime_) {
+        add_onnx(timed_network(network_, entry.policy), precision_name(network_, entry.policy), row);
+      } else {
+        add_torch(timed_float_network(network_, entry.policy), row);  // LibTorch has no integer kernels for these graphs
+      }
     }
   }
 
   void add_layers() {
     for (const LayerShape& shape : shapes()) {
-      for (const int bits : {32, 8}) {
-        if (bits == 8 && options_.runtime == ProfilingRuntime::kLibTorch) continue;
-        add(layer_network(shape, bits), {.precision = bits == 8 ? "int8" : "fp32", .layer = shape.name});
+      const Measurement row{.layer = shape.name};
+      if (!onnx_runtime_) {
+        add_torch(layer_network(shape, 32), row);
+        continue;
       }
+      add_onnx(layer_network(shape, 32), "fp32", row);
+      add_onnx(layer_network(shape, 8), "int8", row);
     }
   }
 
@@ -84,20 +98,34 @@ class JobMaker {
   Jobs take_jobs() { return std::move(jobs_); }
 
  private:
-  void add(const Network& network, Measurement row) {
+  void add(std::function<void()> work, Measurement row) {
     row.model = options_.model;
     row.batch = options_.batch;
     row.threads = options_.threads;
-    if (onnx_runtime_) {
-      row.runtime = "onnxruntime " + onnx_runtime_->version();
-      jobs_.work.push_back(onnx_runtime_->make_job(models::serialize_onnx(network),
-                                                   {.label = options_.model, .threads = options_.threads, .batch = options_.batch}));
-    } else {
-      row.runtime = "libtorch";
-      jobs_.work.push_back(
-          make_torch_job(network, options_.device == ProfiledDevice::kCuda ? "cuda" : "cpu", options_.threads, options_.batch));
-    }
+    jobs_.work.push_back(std::move(work));
     jobs_.rows.push_back(std::move(row));
+  }
+
+  void add_onnx(const Network& network, const std::string& precision, Measurement row) {
+    row.runtime = "onnxruntime " + onnx_runtime_->version();
+    row.precision = precision;
+    add(onnx_runtime_->make_job(models::serialize_onnx(network),
+                                {.label = options_.model, .threads = options_.threads, .batch = options_.batch}),
+        std::move(row));
+  }
+
+  void add_torch(const Network& network, Measurement row) {
+    row.runtime = options_.uses_graph ? "libtorch in a CUDA graph" : "libtorch";
+    TorchJobOptions job{.device = options_.device == ProfiledDevice::kCuda ? "cuda" : "cpu",
+                        .threads = options_.threads,
+                        .batch = options_.batch,
+                        .is_graph = options_.uses_graph};
+    row.precision = "fp32";
+    add(make_torch_job(network, job), row);
+    if (!options_.measures_half) return;
+    job.is_half = true;
+    row.precision = "fp16";
+    add(make_torch_job(network, job), row);
   }
 
   const ProfileOptions& options_;
@@ -107,10 +135,22 @@ class JobMaker {
   Jobs jobs_;
 };
 
-void add_power(const ProfileOptions& options, Jobs& jobs) {
-  if (options.device != ProfiledDevice::kCuda) return;
-  const hwmodels::PowerMeter meter;
-  for (std::size_t i = 0; i < jobs.work.size(); ++i) jobs.rows[i].power_w = meter.average_power_w(jobs.work[i], options.seconds);
+// On the host what the rows say of the processor, on CUDA of the GPU, whose power is measured too where the driver counts energy.
+void describe_host(int pinned_processors, Jobs& jobs) {
+  for (Measurement& row : jobs.rows) {
+    row.device = hwmodels::processor_name();
+    row.notes = hwmodels::machine_notes(pinned_processors);
+  }
+}
+void describe_gpu(double seconds, Jobs& jobs) {
+  const std::optional<hwmodels::NvmlDevice> gpu = hwmodels::NvmlDevice::open();
+  for (std::size_t i = 0; i < jobs.rows.size(); ++i) {
+    Measurement& row = jobs.rows[i];
+    row.device = gpu ? gpu->name() : "cuda";
+    if (!gpu) continue;
+    row.power_w = hwmodels::average_power_w([&gpu] { return gpu->energy_j(); }, jobs.work[i], seconds);
+    if (const std::optional<unsigned> mhz = gpu->clock_mhz()) row.notes = "clock " + std::to_string(*mhz) + " MHz";
+  }
 }
 
 }  // namespace
@@ -124,13 +164,11 @@ std::vector<Measurement> profile(const ProfileOptions& options) {
   hwmodels::TimingOptions timing;
   timing.burst_s = options.seconds / timing.rounds;
   const std::vector<hwmodels::Timing> timings = hwmodels::time_jobs(jobs.work, timing);
-  add_power(options, jobs);
-  const std::string notes = hwmodels::machine_notes(pinned);
-  const std::string device = options.device == ProfiledDevice::kCuda ? "cuda" : hwmodels::processor_name();
-  for (std::size_t i = 0; i < timings.size(); ++i) {
-    jobs.rows[i].timing = timings[i];
-    jobs.rows[i].notes = notes;
-    jobs.rows[i].device = device;
+  for (std::size_t i = 0; i < timings.size(); ++i) jobs.rows[i].timing = timings[i];
+  if (options.device == ProfiledDevice::kCuda) {
+    describe_gpu(options.seconds, jobs);
+  } else {
+    describe_host(pinned, jobs);
   }
   return std::move(jobs.rows);
 }

@@ -17,9 +17,11 @@ struct ProfileOptions {
   std::vector<std::string> policies;  // files, each measured beside the network itself
   ProfiledDevice device = ProfiledDevice::kHost;
   ProfilingRuntime runtime = ProfilingRuntime::kOnnxRuntime;
-  bool measures_layers = false;  // also every layer shape of the network and of the policies, in fp32 and int8
+  bool measures_layers = false;  // also every layer shape of the network and of the policies, in each type
+  bool measures_half = false;    // also everything in fp16 (LibTorch)
+  bool uses_graph = false;       // CUDA: replay a recorded graph in place of launching each kernel
   int threads = 1, batch = 1;
-  double seconds = 0.5;  // spent on each network or layer
+  double seconds = 0.5;  // spent on each network or layer; on CUDA as long again for its power
 };
 
 // Jobs are interleaved, see hwmodels/profiling/timing.h. Throws UserError where the model, a policy, the runtime or the device is missing

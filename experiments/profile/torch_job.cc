@@ -8,25 +8,43 @@
 #include <memory>
 #include <vector>
 
+#include "experiments/profile/cuda_graph.h"
 #include "models/executor.h"
 #include "models/internal/torch_types.h"
 
 namespace lathe::experiments {
 
-std::function<void()> make_torch_job(const models::Network& network, const std::string& device, int threads, int batch) {
-  auto executor = std::make_shared<models::Executor>(network, device);
+namespace {
+
+std::vector<at::Tensor> inputs_of_ones(const models::Network& network, const TorchJobOptions& options) {
   std::vector<at::Tensor> inputs;
   for (const models::ValueId id : network.inputs) {
     const models::Value& value = network.value(id);
     models::Shape shape = value.shape;
-    for (std::int64_t& extent : shape) extent = extent == models::kDynamic ? batch : extent;
-    inputs.push_back(at::ones(shape, at::TensorOptions().dtype(models::internal::execution_type(value.type)).device(device)));
+    for (std::int64_t& extent : shape) extent = extent == models::kDynamic ? options.batch : extent;
+    // In the executor's own type, so that a run does not begin with a conversion.
+    const at::ScalarType type = models::internal::execution_type(value.type);
+    inputs.push_back(
+        at::ones(shape, at::TensorOptions().dtype(options.is_half && type == at::kFloat ? at::kHalf : type).device(options.device)));
   }
-  return [executor, inputs, threads] {
+  return inputs;
+}
+
+}  // namespace
+
+std::function<void()> make_torch_job(const models::Network& network, const TorchJobOptions& options) {
+  // cuDNN times its kernels in the first run of each shape and keeps the quickest, as for a network that is deployed.
+  at::globalContext().setBenchmarkCuDNN(true);
+  const auto executor = std::make_shared<models::Executor>(network, options.device, options.is_half ? at::kHalf : at::kFloat);
+  const auto run = [executor, inputs = inputs_of_ones(network, options), threads = options.threads] {
     const c10::InferenceMode inference;
     at::set_num_threads(threads);
+    return executor->run(inputs);
+  };
+  if (options.is_graph) return [graph = CudaGraph(run), run] { graph.replay(); };
+  return [run] {
     // Copying a result to the host waits for the device.
-    for (const at::Tensor& output : executor->run(inputs)) output.cpu();
+    for (const at::Tensor& output : run()) output.cpu();
   };
 }
 

@@ -8,8 +8,16 @@
 
 namespace lathe::experiments {
 
-// device: "cpu" or "cuda". A call runs the network once on a batch of small numbers and waits for the result.
-std::function<void()> make_torch_job(const models::Network& network, const std::string& device, int threads, int batch);
+struct TorchJobOptions {
+  std::string device = "cpu";  // or "cuda"
+  int threads = 1, batch = 1;
+  bool is_half = false;   // weights and activations in fp16
+  bool is_graph = false;  // a CUDA graph, recorded once, in place of a launch for each kernel; "cuda" only
+};
+
+// A call runs the network once on a batch of ones and waits for the result. Throws std::runtime_error where LibTorch cannot compute or
+// record it.
+std::function<void()> make_torch_job(const models::Network& network, const TorchJobOptions& options);
 
 bool has_cuda();
 

@@ -1,53 +1,55 @@
 #include "hwmodels/profiling/power_meter.h"
 
-#include <dlfcn.h>
-
 #include <chrono>
 
 namespace lathe::hwmodels {
 namespace {
 
-constexpr int kSuccess = 0;  // NVML_SUCCESS
+using Clock = std::chrono::steady_clock;
 
-template <typename Function>
-Function symbol(void* library, const char* name) {
-  return reinterpret_cast<Function>(dlsym(library, name));
+// Between two looks at the counter, which take a millisecond in which the device is idle.
+constexpr double kBurst_s = 0.02;
+constexpr double kLongestStep_s = 1;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+void run_for(const std::function<void()>& job, double seconds) {
+  const Clock::time_point start = Clock::now();
+  do job();
+  while (seconds_since(start) < seconds);
+}
+
+struct Reading {
+  Clock::time_point time;
+  double energy_j;
+};
+
+// Runs the job until the counter moves.
+std::optional<Reading> next_step(const EnergyCounter& counter, const std::function<void()>& job) {
+  const std::optional<double> before_j = counter();
+  if (!before_j) return std::nullopt;
+  const Clock::time_point start = Clock::now();
+  while (seconds_since(start) < kLongestStep_s) {
+    run_for(job, kBurst_s);
+    const std::optional<double> now_j = counter();
+    if (!now_j) return std::nullopt;
+    if (*now_j > *before_j) return Reading{Clock::now(), *now_j};
+  }
+  return std::nullopt;
 }
 
 }  // namespace
 
-struct PowerMeter::Nvml {
-  void* device = nullptr;
-  int (*get_power_mw)(void* device, unsigned* milliwatts) = nullptr;
-};
-
-// nvmlInit_v2, nvmlDeviceGetHandleByIndex_v2 and nvmlDeviceGetPowerUsage of the NVML reference.
-PowerMeter::PowerMeter() {
-  void* library = dlopen("libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) return;
-  const auto init = symbol<int (*)()>(library, "nvmlInit_v2");
-  const auto get_device = symbol<int (*)(unsigned, void**)>(library, "nvmlDeviceGetHandleByIndex_v2");
-  auto nvml = std::make_shared<Nvml>();
-  nvml->get_power_mw = symbol<int (*)(void*, unsigned*)>(library, "nvmlDeviceGetPowerUsage");
-  if (init == nullptr || get_device == nullptr || nvml->get_power_mw == nullptr) return;
-  if (init() == kSuccess && get_device(0, &nvml->device) == kSuccess) nvml_ = std::move(nvml);
-}
-
-std::optional<double> PowerMeter::average_power_w(const std::function<void()>& job, double seconds) const {
-  if (!nvml_) return std::nullopt;
-  using Clock = std::chrono::steady_clock;
-  const Clock::time_point start = Clock::now();
-  double sum_w = 0;
-  int readings = 0;
-  for (double at = 0; at < seconds; at = std::chrono::duration<double>(Clock::now() - start).count()) {
-    job();
-    unsigned milliwatts = 0;
-    if (at < seconds / 2 || nvml_->get_power_mw(nvml_->device, &milliwatts) != kSuccess) continue;
-    sum_w += milliwatts / 1e3;
-    ++readings;
-  }
-  if (readings == 0) return std::nullopt;
-  return sum_w / readings;
+std::optional<double> average_power_w(const EnergyCounter& counter, const std::function<void()>& job, double seconds) {
+  run_for(job, seconds / 2);
+  const std::optional<Reading> first = next_step(counter, job);
+  if (!first) return std::nullopt;
+  run_for(job, seconds / 2);
+  const std::optional<Reading> last = next_step(counter, job);
+  if (!last) return std::nullopt;
+  return (last->energy_j - first->energy_j) / std::chrono::duration<double>(last->time - first->time).count();
 }
 
 }  // namespace lathe::hwmodels

@@ -1,23 +1,19 @@
-// Power of an NVIDIA GPU through NVML, loaded while the program runs.
+// Power that a job draws, by a counter of energy such as NVML's.
+//
+// Not by averaging readings of power: on Ampere and later GPUs nvmlDeviceGetPowerUsage is itself an average over the last second (NVML
+// API reference), which a job of half a second never reaches.
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <optional>
 
 namespace lathe::hwmodels {
 
-class PowerMeter {
- public:
-  PowerMeter();  // of the first GPU; measures nothing where the driver's library is missing
+// Joules since some moment; nullopt where nothing can be read. May advance in steps.
+using EnergyCounter = std::function<std::optional<double>()>;
 
-  // Average power while `job` runs over and over for `seconds`; the first half is left out, since the reading trails the load by some
-  // 100 ms. nullopt where nothing can be read.
-  std::optional<double> average_power_w(const std::function<void()>& job, double seconds) const;
-
- private:
-  struct Nvml;
-  std::shared_ptr<const Nvml> nvml_;  // null where there is none
-};
+// Average power while `job` runs over and over. For half of `seconds` the device warms up; the other half is measured, from one step of
+// the counter to another. nullopt where nothing can be read, or where the counter stands still for a second.
+std::optional<double> average_power_w(const EnergyCounter& counter, const std::function<void()>& job, double seconds);
 
 }  // namespace lathe::hwmodels

@@ -245,11 +245,20 @@ Ints padded_indices(const std::string& mode, std::int64_t extent, std::int64_t b
   return indices;
 }
 
+// What a Pad fills in, where it is known before the network runs: reading it from a GPU would wait for all work before it.
+std::optional<at::Scalar> constant_fill(const Network& network, const Node& node) {
+  constexpr std::size_t kInput = 2;
+  if (node.inputs.size() <= kInput || node.inputs[kInput] == kNoValue) return at::Scalar(0);
+  const auto found = network.constants.find(node.inputs[kInput]);
+  if (found == network.constants.end()) return std::nullopt;
+  return to_torch(found->second).item();
+}
+
 Kernel pad(const Network& network, const Node& node) {
   const std::string mode = string_attribute(node, "mode", "constant");
   if (mode != "constant" && mode != "reflect" && mode != "edge") throw_unsupported(node, "mode '" + mode + "'");
   const IntegerOperand amounts(network, node, 1);
-  return [=](const Tensors& inputs, const RunOptions&) {
+  return [=, fill = constant_fill(network, node)](const Tensors& inputs, const RunOptions&) {
     const Ints pads = amounts.values(inputs);
     at::Tensor x = inputs[0];
     const auto rank = static_cast<std::size_t>(x.dim());
@@ -270,8 +279,7 @@ Kernel pad(const Network& network, const Node& node) {
     while (!from_last.empty() && from_last[from_last.size() - 1] == 0 && from_last[from_last.size() - 2] == 0)
       from_last.resize(from_last.size() - 2);
     if (from_last.empty()) return Tensors{x};
-    const at::Scalar value = has_input(inputs, 2) ? inputs[2].item() : at::Scalar(0);
-    return Tensors{at::constant_pad_nd(x, from_last, value)};
+    return Tensors{at::constant_pad_nd(x, from_last, fill ? *fill : inputs[2].item())};
   };
 }
 

@@ -5,12 +5,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <optional>
 
 #include "evaluators/accuracy.h"
 #include "evaluators/internal/learned_scales.h"
 #include "models/base/error.h"
 #include "models/executor.h"
 #include "models/learned_scales.h"
+#include "models/onnx_reader.h"
+#include "models/onnx_writer.h"
 #include "policies/quantize_network.h"
 #include "tests/evaluators/trained_network.h"
 
@@ -111,6 +115,87 @@ TEST(LearnedScales, StartAsThePapersSay) {
   EXPECT_FALSE(models::learns_scale(pact.nodes[0]));
   EXPECT_FLOAT_EQ(models::float_attribute(pact.nodes[1], "gradient_scale", 0), 1 / 9.0F);
   EXPECT_EQ(internal::with_fixed_scales(pact), network);
+}
+
+policies::Policy sparse_and_narrow() {
+  policies::Policy policy = uniform(0.75, 4);
+  for (auto& layer : policy.layers) {
+    layer.sparsity = 0.7;
+    layer.pattern = "unstructured";
+  }
+  return policy;
+}
+
+RecoveryOptions staged_options() {
+  RecoveryOptions options = recovery_options();
+  options.stages = {{.part = PolicyPart::kChannels, .epochs = 0.3},
+                    {.part = PolicyPart::kSparsity, .epochs = 0.9, .steps = 3},
+                    {.part = PolicyPart::kWidths, .epochs = 0.3, .learning_rate = 0.01}};
+  options.qat_method = "lsq";
+  return options;
+}
+
+std::int64_t zero_weights(const models::Network& network) {
+  std::int64_t zeros = 0;
+  for (const auto& node : network.nodes) {
+    const int input = models::weight_input(network, node);
+    if (input < 0) continue;
+    const auto values = network.constants.at(node.inputs[static_cast<std::size_t>(input)]).to_floats();
+    zeros += std::count(values.begin(), values.end(), 0.0F);
+  }
+  return zeros;
+}
+
+// Channels, then three steps of sparsity, then widths, each with its training; zeros only become more.
+TEST(Recover, GoesThroughItsStages) {
+  const auto& [data, network, analysis] = trained();
+  std::vector<std::string> names;
+  std::map<std::string, models::Network> reached;
+  const RecoveryCheckpoints checkpoints{.save = [&](const std::string& key, const models::Network& now) { reached[key] = now; }};
+  const auto progress = [&](const RecoveryProgress& p) {
+    if (names.empty() || names.back() != p.stage) names.push_back(p.stage);
+    return true;
+  };
+  const auto result = recover(network, analysis, sparse_and_narrow(), data, staged_options(), progress, checkpoints);
+  EXPECT_THAT(names, testing::ElementsAre("fine-tuning", "fine-tuning at sparsity 1 of 3", "fine-tuning at sparsity 2 of 3",
+                                          "fine-tuning at sparsity 3 of 3", "quantization-aware training"));
+  EXPECT_EQ(zero_weights(reached.at("channels 1 of 1")), 0);
+  const std::int64_t first = zero_weights(reached.at("sparsity 1 of 3")), second = zero_weights(reached.at("sparsity 2 of 3")),
+                     third = zero_weights(reached.at("sparsity 3 of 3"));
+  EXPECT_LT(first, second);
+  EXPECT_LT(second, third);
+  EXPECT_GE(zero_weights(policies::bake_weight_quantization(result.simulated)), third) << "zeros stay through the last stage";
+  EXPECT_GT(accuracy(result.simulated, data.test), 0.7);
+}
+
+// A recovery that was cut short goes on from its last checkpoint, kept as an ONNX file, to the same network.
+TEST(Recover, ResumesFromCheckpoints) {
+  const auto& [data, network, analysis] = trained();
+  std::map<std::string, std::string> kept;
+  const auto save = [&](const std::string& key, const models::Network& now) { kept[key] = models::serialize_onnx(now); };
+  const auto whole = recover(network, analysis, sparse_and_narrow(), data, staged_options(), {}, {.load = {}, .save = save});
+  kept.erase("sparsity 3 of 3");
+  std::vector<std::string> trained_again;
+  const RecoveryCheckpoints checkpoints{
+      .load =
+          [&](const std::string& key) { return kept.contains(key) ? std::optional(models::parse_onnx(kept.at(key), key)) : std::nullopt; },
+      .save = [&](const std::string& key, const models::Network&) { trained_again.push_back(key); }};
+  const auto resumed = recover(network, analysis, sparse_and_narrow(), data, staged_options(), {}, checkpoints);
+  EXPECT_THAT(trained_again, testing::ElementsAre("sparsity 3 of 3"));
+  EXPECT_EQ(models::serialize_onnx(resumed.delivered), models::serialize_onnx(whole.delivered));
+}
+
+TEST(Recover, RefusesStagesOutOfOrder) {
+  RecoveryOptions options = staged_options();
+  std::swap(options.stages[0], options.stages[1]);
+  options.stages[2].steps = 2;
+  try {
+    options.validate();
+    FAIL();
+  } catch (const UserError& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("stages[1].part: expected channels, sparsity, widths in that order"));
+    EXPECT_THAT(error.what(), testing::HasSubstr("stages[2].steps: expected 1"));
+  }
 }
 
 class RecoverByLearnedScales : public testing::TestWithParam<const char*> {};

@@ -1,6 +1,7 @@
 """lathe calibrate: a board that differs from its data sheet is found from a few networks; wrong inputs end in one line and status 2."""
 import csv
 import json
+import math
 import pathlib
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import unittest
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+from cheap_world import CheapWorld, trials
 
 PROGRAM = pathlib.Path(sys.argv.pop()).resolve()
 # A made-up board whose matrix kernels reach half of what the data sheet's estimate says.
@@ -118,6 +121,27 @@ class Calibrate(unittest.TestCase):
         self.assertEqual(len(report["proposals"]), 2)
         self.assertGreaterEqual(report["proposals"][0]["information_nats"], report["proposals"][1]["information_nats"])
         self.assertTrue(all(proposal["line"] > 5 for proposal in report["proposals"]))
+
+    def latencies_of_a_search(self, board, limit_ms, quantile):
+        """Predicted latencies of all trials of a search that keeps this quantile of the latency below the limit."""
+        world, out = CheapWorld(PROGRAM, self.folder / "world"), self.folder / f"quantile{quantile}"
+        done = world.run("search", world.config, "--set", f"devices=[{board}]", "--set", f"constraints.latency_ms={limit_ms}",
+                         "--set", f"constraints.latency_quantile={quantile}", "--out", out)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return [json.loads(metrics)[1] for _, _, _, _, _, metrics, _ in trials(out)]
+
+    def test_search_keeps_a_quantile_of_the_latency(self):
+        # A board whose latency is work, not starts of operators, and uncertain by a factor of e^0.2.
+        text = self.board.read_text().replace("value: 1e-05", "value: 1e-07").replace("value: 1.5e-05", "value: 1e-07")
+        board = self.folder / "uncertain.yaml"
+        board.write_text(text.replace("calibrated: false", "calibrated: true\ncalibration: {source: made up, latency_log_deviation: 0.2}"))
+        world = CheapWorld(PROGRAM, self.folder / "world")
+        limit = 0.9 * json.loads(world.run("latency", "net.onnx", "--device", board, "--json").stdout)["latency_ms"]
+        above = math.exp(0.2 * 1.2815515655)  # the normal distribution's 90 % quantile is at 1.2816 deviations
+        medians, quantiles = self.latencies_of_a_search(board, limit, 0.5), self.latencies_of_a_search(board, limit, 0.9)
+        self.assertLessEqual(max(medians), limit)
+        self.assertGreater(above * max(medians), limit)
+        self.assertLessEqual(above * max(quantiles), limit)
 
     def test_wrong_files_are_the_users_fault(self):
         first = self.networks[0]

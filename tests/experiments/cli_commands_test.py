@@ -297,7 +297,7 @@ class WrongInput(unittest.TestCase):
         path.write_text(json.dumps({"format": "lathe.policy", "version": 1, "groups": [{"name": "nowhere", "keep_ratio": 0.5}], "layers": []}))
         self.refuse(["apply", bench.model, "--policy", path, "--out", bench.folder / "x.onnx"], "strange.json", "groups[0].name", "nowhere")
         layer = json.loads(bench.run("inspect", bench.model, "--json").stdout)["layers"][0]["name"]
-        sparse = {"format": "lathe.policy", "version": 1, "layers": [{"name": layer, "sparsity": 0.5, "pattern": "2:4"}]}
+        sparse = {"format": "lathe.policy", "version": 1, "layers": [{"name": layer, "sparsity": 0.6, "pattern": "2:4"}]}
         path.write_text(json.dumps(sparse))
         self.refuse(["evaluate", bench.config, "--policy", path], "strange.json", "layers[0].sparsity")
         path.write_text("{")

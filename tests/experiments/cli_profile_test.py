@@ -89,6 +89,8 @@ class Profile(unittest.TestCase):
         self.refuse(lathe, ["profile", "nowhere.onnx", "--device", "host"], "nowhere.onnx")
         self.refuse(lathe, ["profile", MODEL, "--device", "cuda"], "--runtime libtorch")
         self.refuse(lathe, ["profile", MODEL, "--device", "board"], "--device")
+        self.refuse(lathe, ["profile", MODEL, "--device", "host", "--fp16"], "--fp16", "libtorch")
+        self.refuse(lathe, ["profile", MODEL, "--device", "host", "--runtime", "libtorch", "--cuda-graph"], "--cuda-graph", "--device cuda")
         self.refuse(lathe_profile, [], "--layers")
         self.refuse(lathe_profile, ["--threads", "none", MODEL], "--threads", "none")
         self.refuse(lathe_profile, ["nowhere.onnx"], "nowhere.onnx")

@@ -2,14 +2,17 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <sstream>
 
 #include "hwmodels/profiling/layer_shape.h"
 #include "hwmodels/profiling/measurement_table.h"
 #include "hwmodels/profiling/onnx_runtime.h"
+#include "hwmodels/profiling/power_meter.h"
 #include "hwmodels/profiling/reference_kernels.h"
 #include "hwmodels/profiling/timing.h"
 #include "models/base/error.h"
@@ -99,6 +102,29 @@ TEST(MeasurementTable, WritesEnergyWherePowerIsKnown) {
   std::stringstream text;
   write_measurements({row}, text);
   EXPECT_THAT(text.str(), HasSubstr("\"a,b.onnx\",,GPU,libtorch,fp32,1,1,2,1,3,7,,100,200,\n"));
+}
+
+TEST(PowerMeter, WithoutACounterThereIsNoPower) {
+  EXPECT_EQ(average_power_w([] { return std::nullopt; }, [] {}, /*seconds=*/0), std::nullopt);
+}
+
+// A counter that has moved by a joule at every look: two looks find the first step, two more the last. What the device drew before the
+// first step, while it warmed up, is left out.
+TEST(PowerMeter, CountsFromOneStepToAnother) {
+  int runs = 0, looks = 0, runs_before_first_look = -1;
+  const auto counter = [&]() -> std::optional<double> {
+    if (looks == 0) runs_before_first_look = runs;
+    return ++looks;
+  };
+  const auto start = std::chrono::steady_clock::now();
+  const std::optional<double> power_w = average_power_w(
+      counter, [&] { ++runs; }, /*seconds=*/0);
+  const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
+  ASSERT_TRUE(power_w);
+  EXPECT_GE(runs_before_first_look, 1);
+  EXPECT_EQ(looks, 4);
+  // Two joules, in no more than the time that the whole call took.
+  EXPECT_GT(*power_w, 2 / spent.count());
 }
 
 TEST(OnnxRuntime, SaysWhatToDoWhereItIsMissing) {

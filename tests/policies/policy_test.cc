@@ -111,6 +111,7 @@ TEST(Policy, FaultsNameTheKeyAndWhatWasExpected) {
       {with_layer(R"({"name":"a","dynamic":1})"), "layers[0].dynamic: expected true or false, got '1'"},
       {with_layer(R"({"name":"a","sparsity":1})"), "layers[0].sparsity: expected a number of at least 0 and below 1"},
       {with_layer(R"({"name":"a","sparsity":0.5})"), "layers[0].pattern: expected a sparse pattern"},
+      {with_layer(R"({"name":"a","sparsity":0.6,"pattern":"2:4"})"), "layers[0].sparsity: expected 0.5"},
       {with_layer(R"({"name":"a","pattern":"3:4"})"), "layers[0].pattern: expected one of dense, unstructured, 2:4"},
       {"[]", "p.json: expected a policy object {...}, got '[]'"},
       {"{}", "format: missing; expected \"lathe.policy\""},

@@ -119,7 +119,6 @@ TEST(ActivationPlan, UnknownLayersAndUnbuildableFormatsAreTheUsersError) {
   };
   EXPECT_THAT(message({.name = "conv3"}), HasSubstr("layers[0].name: the network has no such layer (did you mean 'conv1'?), got 'conv3'"));
   EXPECT_THAT(message({.name = "conv1", .dynamic = true}), HasSubstr("layers[0].dynamic: expected false"));
-  EXPECT_THAT(message({.name = "conv1", .sparsity = 0.5, .pattern = "2:4"}), HasSubstr("layers[0].sparsity: expected 0"));
   EXPECT_THAT(message({.name = "conv1", .activation_bits = 4, .activation_format = "pow2"}),
               HasSubstr("layers[0].activation_format: expected int"));
 }
