@@ -6,6 +6,7 @@
 
 #include "experiments/best_so_far.h"
 #include "experiments/interruption.h"
+#include "experiments/text_table.h"
 
 namespace lathe::experiments {
 namespace {
@@ -44,6 +45,8 @@ class TrialSearch {
                             .is_asynchronous = config.asynchronous},
                            callbacks());
     progress_.finish();
+    if (recalled_ == 0 && !found.is_stopped)
+      progress_.say("evaluators were idle " + format_points(std::max(0.0, found.idle_share)) + " of the search's time");
     if (found.is_exhausted) progress_.say("the agents know no further policies: " + std::to_string(found.trials.size()) + " trials");
     return found;
   }

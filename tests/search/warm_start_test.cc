@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <span>
 
 #include "search/constraints.h"
 #include "search/standard_problems.h"
@@ -15,6 +16,14 @@ using policies::DecisionKind;
 using policies::SearchSpace;
 
 constexpr std::size_t kAccuracy = 0;
+
+class OneMillisecond final : public ExactMetrics {
+ public:
+  bool compute(const Candidate& /*candidate*/, std::span<double> values) const override {
+    values[1] = 1;
+    return true;
+  }
+};
 
 Trial measured(const Candidate& candidate, double accuracy) {
   return {.candidate = candidate, .metrics = {accuracy, 1.0}, .stddev = 0.01};
@@ -55,7 +64,8 @@ TEST(WarmStart, LeavesFailuresAndRepeatsOut) {
 TEST(WarmStart, MatchesPoliciesByNameAndValue) {
   StandardProblem made = make_network_problem({.layers = 3});
   const SearchSpace earlier_space = made.problem.space;
-  made.problem.exact = nullptr;  // which knows the space as it was
+  const OneMillisecond latency;  // the network's own knows the space as it was
+  made.problem.exact = &latency;
   policies::SearchSpace& space = made.problem.space;
   const std::size_t weight_bits = decision(space, "conv1/weight_bits");
   space.decisions[weight_bits].values = {2, 8};
@@ -88,7 +98,8 @@ TEST(WarmStart, SparseWeightsAreNoDenseOnes) {
 TEST(WarmStart, WidthsThatAreFixedMustAgree) {
   StandardProblem made = make_network_problem({.layers = 3});
   const SearchSpace earlier_space = made.problem.space;
-  made.problem.exact = nullptr;  // which knows the space as it was
+  const OneMillisecond latency;  // the network's own knows the space as it was
+  made.problem.exact = &latency;
   policies::SearchSpace& space = made.problem.space;
   const std::size_t activation_bits = decision(space, "conv3/activation_bits");
   ASSERT_EQ(space.decisions[activation_bits].kind, DecisionKind::kActivationBits);

@@ -9,6 +9,7 @@
 #include "models/base/error.h"
 #include "policies/candidate_index.h"
 #include "search/constraints.h"
+#include "search/pareto.h"
 
 namespace lathe::search {
 namespace {
@@ -86,6 +87,23 @@ TEST(TableProblem, SensitivitiesAreDropsOfSingleDecisions) {
   EXPECT_NEAR(made.problem.sensitivity[1][0], 0.6, 1e-12);  // index 1
   EXPECT_NEAR(made.problem.sensitivity[1][1], 0.2, 1e-12);  // index 3
   EXPECT_EQ(sensitivity_evaluations(made.problem.space), 4);
+}
+
+// The committed table. Reference values by numpy and pymoo 0.6.2 (indicators.hv) from the same file.
+TEST(TableProblem, TheWholePublicTableHasThisHypervolume) {
+  const PolicyTable table = read_policy_table(std::string(LATHE_SOURCE_DIR) + "/bench/policy_table/resnet20.table");
+  ASSERT_EQ(table.search_correct.size(), 26244U);
+  EXPECT_EQ(table.search_correct.back(), 2735);  // of 3000: 8 bits, nothing pruned
+  const StandardProblem made = make_table_problem(table, {});
+  std::vector<Trial> trials;
+  for (std::uint64_t index = 0; index < table.search_correct.size(); ++index) {
+    Trial trial{.id = static_cast<std::int64_t>(index), .candidate = policies::candidate_at(table.space, index)};
+    trial.metrics = score_exactly(made.problem, trial.candidate).metrics;
+    trial.metrics[0] = made.measured(trial.candidate);
+    trials.push_back(std::move(trial));
+  }
+  EXPECT_NEAR(front_hypervolume(made.problem, made.problem.fronts[0], trials), 0.3554487075, 1e-9);
+  EXPECT_EQ(pareto_set(made.problem, made.problem.fronts[0], trials).size(), 13U);
 }
 
 TEST(TableProblem, AMetricThatTheTableLacksIsAnError) {
