@@ -143,7 +143,8 @@ std::string Experiment::evaluation_context() const {
          "\nmetric " + (uses_agreement() ? "agreement" : "accuracy") + "\ncalibration " + config.evaluator.calibration +
          "\nweight ranges " + config.evaluator.weight_ranges + "\nreconstruction " + config.evaluator.reconstruction + "\nequalization " +
          config.evaluator.equalization + "\nweight rounding " + config.evaluator.weight_rounding + "\nbias correction " +
-         (config.evaluator.bias_correction ? "yes" : "no") + "\nsparsification " + config.evaluator.sparsification + "\nevaluator " + config.evaluator.kind + " " + config.evaluator.command;
+         (config.evaluator.bias_correction ? "yes" : "no") + "\nsparsification " + config.evaluator.sparsification + "\nevaluator " +
+         config.evaluator.kind + " " + config.evaluator.command;
 }
 
 evaluators::Evaluation Experiment::float_accuracy(evaluators::Split split) const {
