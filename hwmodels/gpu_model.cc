@@ -134,15 +134,21 @@ class GpuEstimator final : public OpEstimator {
     for (const GpuType& gpu_type : p_.types) {
       // The last type is 32 bits wide, so there is always one that is wide enough. Attention kernels have no TF32 path.
       if (gpu_type.type.bits < bits || (op.kind == OpKind::kMatMul && gpu_type.is_tensor_core && gpu_type.type.bits == 32)) continue;
-      MatrixKernel kernel = matrix_kernel(gpu_type, op.kind);
-      take_quicker(quickest_tile(demand, bytes, kernel), best);
-      if (!op.sparsity.is_two_of_four || gpu_type.sparse_speedup <= 1) continue;
-      // Small products are quicker by dense kernels, which run the same weights. The energy of a product is taken as that of a dense one.
-      kernel.type.macs_per_cycle *= gpu_type.sparse_speedup;
-      kernel.overhead_s += p_.sparse_overhead_s;
-      take_quicker(quickest_tile(demand, op_bytes(op, capabilities_), kernel), best);
+      const OpEstimate product = quickest_tile(demand, bytes, matrix_kernel(gpu_type, op.kind));
+      take_quicker(product, best);
+      if (op.sparsity.is_two_of_four) take_quicker(by_sparse_weights(product, gpu_type.sparse_speedup), best);
     }
     return best;
+  }
+
+  // Speed-ups were measured of whole products, so they hold for arithmetic and memory alike; what a product takes longer to start makes
+  // small ones quicker by dense kernels, which run the same weights. Energy is taken as that of the dense product.
+  OpEstimate by_sparse_weights(OpEstimate product, double speedup) const {
+    product.compute_s /= speedup;
+    product.memory_s /= speedup;
+    product.overhead_s += p_.sparse_overhead_s;
+    product.latency_s = std::max(product.compute_s, product.memory_s) + product.overhead_s;
+    return product;
   }
 
   MatrixKernel matrix_kernel(const GpuType& gpu_type, OpKind kind) const {
