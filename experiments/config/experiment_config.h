@@ -35,7 +35,7 @@ struct SearchConfig {
   int threads = 0;                    // 0 = as many as the machine has
   int round = 0;                      // proposals a round; 0 = 4 for each agent
   std::string allocation = "credit";  // of a round: equal, credit (to agents whose trials make the fronts grow)
-  std::vector<search::AgentOptions> agents{{"ddpg", "ddpg", {}}, {"bayes", "bayes", {}}, {"nsga2", "nsga2", {}}};
+  std::vector<search::AgentOptions> agents{{"bayes", "bayes", {}}};
   bool asynchronous = false;  // no rounds: nobody waits, and the trials depend on the measurements' times
   bool sensitivity = true;    // measure each decision alone first, as a prior for the agents
   std::int64_t sensitivity_rows = 256;
