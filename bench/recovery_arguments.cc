@@ -43,17 +43,18 @@ void add_training_options(CLI::App& app, evaluators::RecoveryOptions& recovery) 
 
 void add_compression_options(CLI::App& app, RecoveryArguments& arguments) {
   evaluators::CompressionOptions& compression = arguments.recovery.compression;
-  const auto add_ranges = [&](const std::string& name, policies::RangeMethod& method) {
-    app.add_option_function<std::string>(name, [&method](const std::string& given) { method = policies::parse_range_method(given); });
+  const auto add_ranges = [&](const std::string& name, policies::RangeMethod& method, const std::vector<std::string>& methods) {
+    app.add_option_function<std::string>(name, [&method](const std::string& given) { method = policies::parse_range_method(given); })
+        ->check(CLI::IsMember(methods));
   };
-  add_ranges("--activation-ranges", compression.activation_method);
-  add_ranges("--weight-ranges", compression.weight_method);
-  app.add_option("--weight-rounding", arguments.rounding);
+  add_ranges("--activation-ranges", compression.activation_method, {"min_max", "percentile", "mse", "kl"});
+  add_ranges("--weight-ranges", compression.weight_method, {"min_max", "mse"});
+  app.add_option("--weight-rounding", arguments.rounding)->check(CLI::IsMember({"nearest", "gptq", "adaround"}));
   app.add_flag("--equalize", compression.equalizes_across_layers);
   app.add_flag("--correct-biases", compression.corrects_biases);
   app.add_flag("!--keep-statistics", compression.recalibrate_batch_norm, "of BatchNormalization, as they were trained");
   app.add_option("--global-sparsity", arguments.global_sparsity, "Of all layers together, shared out by LAMP scores");
-  app.add_option("--sparsification", arguments.sparsification);
+  app.add_option("--sparsification", arguments.sparsification)->check(CLI::IsMember({"magnitude", "sparsegpt"}));
   app.add_option("--reconstruction", arguments.reconstruction, "of pruned networks")
       ->check(CLI::IsMember({"none", "least_squares", "sequential"}));
   app.add_option("--reconstruction-ridge", compression.sequential.ridge);

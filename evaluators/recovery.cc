@@ -60,10 +60,13 @@ class FloatTraining {
       train(stage, 1);
       return;
     }
-    for (int step = 1; step <= stage.steps; ++step) {
-      const policies::Policy policy = policies::at_sparsity_step(given_.policy, step, stage.steps);
+    RecoveryStage used = stage;
+    // Where nothing is reached in steps, as with 2:4, the first one has all epochs.
+    if (policies::at_sparsity_step(given_.policy, 1, stage.steps) == given_.policy) used.steps = 1;
+    for (int step = 1; step <= used.steps; ++step) {
+      const policies::Policy policy = policies::at_sparsity_step(given_.policy, step, used.steps);
       become(sparsify(floating_, policy, given_.dataset.calibration, given_.options.compression));
-      train(stage, step);
+      train(used, step);
     }
   }
 

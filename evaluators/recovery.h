@@ -25,7 +25,7 @@ const char* to_string(PolicyPart part);
 
 struct RecoveryStage {
   PolicyPart part = PolicyPart::kChannels;
-  double epochs = 0;  // of training once that is done; none where the policy has nothing of it
+  double epochs = 0;  // of training once that is done; none where nothing has changed since the last training
   double learning_rate = 0.02;
   int steps = 1;  // kSparsity: in how many the sparsity is reached
   bool operator==(const RecoveryStage&) const = default;

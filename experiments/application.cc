@@ -27,7 +27,8 @@ Application apply_policy(const std::string& model, const std::string& policy_fil
   const models::Network result = pruning == Pruning::kMask
                                      ? policies::mask(network, analysis, kept)
                                      : policies::sparsify_by_magnitude(policies::prune(network, analysis, kept), policy);
-  models::write_onnx(result, output, policies::sparse_initializers_for(policy));
+  models::write_onnx(result, output,
+                     pruning == Pruning::kMask ? models::SparseInitializers::kNever : policies::sparse_initializers_for(policy));
 
   const auto count = [](std::int64_t number) { return format_count(static_cast<double>(number)); };
   Application done{.summary = count(models::total_parameters(network)) + " -> " + count(models::total_parameters(result)) +
@@ -36,6 +37,8 @@ Application apply_policy(const std::string& model, const std::string& policy_fil
   const bool has_widths = std::any_of(policy.layers.begin(), policy.layers.end(), [](const policies::LayerPolicy& layer) {
     return layer.weight_bits < 32 || layer.activation_bits < 32;
   });
+  if (pruning == Pruning::kMask && policies::is_sparse(policy) && done.note.empty())
+    done.note = "note: --masked zeroes channels only; sparse weights stay whole";
   if (has_widths && done.note.empty()) done.note = "note: channels and sparsity only; widths need data, see `lathe compress`";
   return done;
 }

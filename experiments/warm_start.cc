@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <stdexcept>
 
 #include "experiments/problem_record.h"
 #include "experiments/setting_differences.h"
@@ -25,15 +26,11 @@ UserError unusable(const std::string& earlier, const std::string& why) {
 std::vector<std::string> accuracy_settings(const std::vector<std::string>& settings) {
   std::vector<std::string> lines;
   std::copy_if(settings.begin(), settings.end(), std::back_inserter(lines), [](const std::string& line) {
+    if (line.starts_with("evaluator.timeout_seconds")) return false;
     return line.starts_with("model: ") || line.starts_with("data.") || line.starts_with("evaluator.") ||
            line.starts_with("space.criterion");
   });
   return lines;
-}
-
-std::size_t measured_metric(const search::Problem& problem) {
-  const auto metric = std::find_if(problem.metrics.begin(), problem.metrics.end(), [](const search::Metric& m) { return m.is_measured; });
-  return static_cast<std::size_t>(metric - problem.metrics.begin());
 }
 
 std::vector<search::Trial> trials_of(const std::string& earlier, const std::vector<std::string>& settings, const search::Problem& problem) {
@@ -44,7 +41,14 @@ std::vector<search::Trial> trials_of(const std::string& earlier, const std::vect
   if (!differences.empty()) throw unusable(earlier, "its accuracies are not comparable: " + differences);
   const std::optional<nlohmann::json> space = store.known_fact(kSpaceFact), record = store.known_fact("problem");
   if (!space || !record) throw unusable(earlier, "a run of an older version, which does not say what its trials mean");
-  return search::warm_start_trials(problem, policies::space_of(*space), store.trials(), measured_metric(problem_of(*record)));
+  constexpr const char* kUnreadable = "a run of another version, whose space cannot be read";
+  try {
+    return search::warm_start_trials(problem, policies::space_of(*space), store.trials(), search::measured_metric(problem_of(*record)));
+  } catch (const nlohmann::json::exception&) {
+    throw unusable(earlier, kUnreadable);
+  } catch (const std::out_of_range&) {
+    throw unusable(earlier, kUnreadable);
+  }
 }
 
 }  // namespace

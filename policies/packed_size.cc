@@ -19,9 +19,11 @@ constexpr std::int64_t kFloatBytes = 4;
 // The weight at its width and without its zeros, in whole bytes, and a float32 scale a channel or tensor where its format has one.
 std::int64_t weight_bytes(const Network& network, const Node& node, const LayerPolicy& layer, ValueId weight) {
   const models::Shape& shape = network.constants.at(weight).shape();
-  const std::int64_t channels = shape[static_cast<std::size_t>(input_channel_axis(network, node))];
   const std::int64_t elements = models::element_count(shape);
-  const std::int64_t bytes = stored_bytes(elements, kept_weights(elements, channels, layer), layer.weight_bits);
+  // Tables of embeddings, which are never sparse, have no axis of input channels.
+  const std::int64_t kept =
+      is_sparse(layer) ? kept_weights(elements, shape[static_cast<std::size_t>(input_channel_axis(network, node))], layer) : elements;
+  const std::int64_t bytes = stored_bytes(elements, kept, layer.weight_bits);
   if (layer.weight_format == "int") {
     const int axis = weight_scale_axis(network, node, layer);
     return bytes + kFloatBytes * (axis >= 0 ? network.value(weight).shape[static_cast<std::size_t>(axis)] : 1);

@@ -16,7 +16,8 @@ using nlohmann::json;
 
 const std::map<std::string, DecisionKind> kKinds{{"kept_channels", DecisionKind::kKeptChannels},
                                                  {"weight_bits", DecisionKind::kWeightBits},
-                                                 {"activation_bits", DecisionKind::kActivationBits}};
+                                                 {"activation_bits", DecisionKind::kActivationBits},
+                                                 {"kept_weights", DecisionKind::kKeptWeights}};
 
 const std::string& name_of(DecisionKind kind) {
   for (const auto& [name, known] : kKinds) {
@@ -43,7 +44,11 @@ const std::vector<std::pair<const char*, int LayerInfo::*>> kLayerBits{{"weight_
 }  // namespace
 
 json space_json(const SearchSpace& space) {
-  json document{{"decisions", json::array()}, {"groups", json::array()}, {"layers", json::array()}, {"tie_bits", space.tie_bits}};
+  json document{{"decisions", json::array()},
+                {"groups", json::array()},
+                {"layers", json::array()},
+                {"tie_bits", space.tie_bits},
+                {"sparsity_pattern", space.sparsity_pattern}};
   for (const auto& decision : space.decisions)
     document["decisions"].push_back(
         {{"name", decision.name}, {"kind", name_of(decision.kind)}, {"subject", decision.subject}, {"values", decision.values}});
@@ -77,6 +82,7 @@ SearchSpace space_of(const json& document) {
     space.layers.push_back(layer);
   }
   space.tie_bits = document.at("tie_bits").get<bool>();
+  space.sparsity_pattern = document.value("sparsity_pattern", space.sparsity_pattern);  // spaces written before there was sparsity lack it
   return space;
 }
 

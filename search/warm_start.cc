@@ -20,7 +20,7 @@ using policies::SearchSpace;
 constexpr const char* kKeep = "/keep";
 constexpr const char* kWeightBits = "/weight_bits";
 constexpr const char* kActivationBits = "/activation_bits";
-constexpr const char* kKeptWeights = "/kept_weights";
+constexpr const char* kKeptWeights = "/kept_weights/";  // and the pattern
 
 // What a candidate says for each group and layer, by the names of decisions; groups that keep all channels and layers that keep all weights
 // are left out.
@@ -44,7 +44,7 @@ Settings settings_of(const SearchSpace& space, const Candidate& candidate) {
     const std::string& layer = space.layers[subject].name;
     if (decision.kind == DecisionKind::kWeightBits) settings[layer + kWeightBits] = value;
     if (decision.kind == DecisionKind::kKeptWeights) {
-      if (value < policies::kAllWeights) settings[layer + kKeptWeights] = value;
+      if (value < policies::kAllWeights) settings[layer + kKeptWeights + space.sparsity_pattern] = value;
       continue;
     }
     if (decision.kind == DecisionKind::kActivationBits || space.tie_bits) settings[layer + kActivationBits] = value;
@@ -57,7 +57,7 @@ std::string setting_of(const SearchSpace& space, const Decision& decision) {
   const auto subject = static_cast<std::size_t>(decision.subject);
   if (decision.kind == DecisionKind::kKeptChannels) return space.groups[subject].name + kKeep;
   const std::string& layer = space.layers[subject].name;
-  if (decision.kind == DecisionKind::kKeptWeights) return layer + kKeptWeights;
+  if (decision.kind == DecisionKind::kKeptWeights) return layer + kKeptWeights + space.sparsity_pattern;
   return layer + (decision.kind == DecisionKind::kWeightBits ? kWeightBits : kActivationBits);
 }
 
@@ -75,13 +75,13 @@ std::optional<Candidate> candidate_of(const SearchSpace& space, const Settings& 
   return candidate;
 }
 
+}  // namespace
+
 std::size_t measured_metric(const Problem& problem) {
   const auto metric = std::find_if(problem.metrics.begin(), problem.metrics.end(), [](const Metric& m) { return m.is_measured; });
   LATHE_CHECK(metric != problem.metrics.end()) << "nothing is measured";
   return static_cast<std::size_t>(metric - problem.metrics.begin());
 }
-
-}  // namespace
 
 std::vector<Trial> warm_start_trials(const Problem& problem, const SearchSpace& space, std::span<const Trial> earlier,
                                      std::size_t measured) {

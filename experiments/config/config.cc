@@ -228,11 +228,21 @@ std::string to_yaml(const ExperimentConfig& config, ConfigPurpose purpose) {
   return std::string(emitter.c_str()) + "\n";
 }
 
+namespace {
+
+// Older stores do not know these keys; what they did:
+void without_later_keys(std::vector<std::string>& lines) {
+  for (const char* line : {"search.asynchronous: false", "search.allocation: equal", "space.sparsity: []",
+                           "space.sparsity_pattern: unstructured", "evaluator.weight_ranges: mse", "evaluator.equalization: none",
+                           "evaluator.sparsification: magnitude", "evaluator.bias_correction: false"})
+    std::erase(lines, line);
+}
+
+}  // namespace
+
 std::vector<std::string> trial_settings(const ExperimentConfig& config, const std::string& model_sha256) {
   std::vector<std::string> lines = settings_lines(config, steers_trials);
-  // Older stores do not know these keys; what they did:
-  if (!config.search.asynchronous) std::erase(lines, "search.asynchronous: false");
-  std::erase(lines, "search.allocation: equal");
+  without_later_keys(lines);
   if (config.search.warm_start.empty())
     std::erase_if(lines, [](const std::string& line) { return line.starts_with("search.warm_start: "); });
   lines.insert(lines.begin(), "model: sha256 " + model_sha256);
@@ -241,6 +251,7 @@ std::vector<std::string> trial_settings(const ExperimentConfig& config, const st
 
 std::vector<std::string> study_settings(const ExperimentConfig& config, const std::string& model_sha256) {
   std::vector<std::string> lines = settings_lines(config, is_common_to_study);
+  without_later_keys(lines);
   lines.insert(lines.begin(), "model: sha256 " + model_sha256);
   return lines;
 }

@@ -1,7 +1,9 @@
 #include "models/internal/sparse_proto.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
+#include <span>
 #include <vector>
 
 #include "models/base/error.h"
@@ -25,16 +27,27 @@ Shape checked_shape(const onnx::SparseTensorProto& proto) {
   return shape;
 }
 
+bool has_sign_bit(DataType type) {
+  return type == DataType::kFloat32 || type == DataType::kFloat16 || type == DataType::kBFloat16 || type == DataType::kFloat64;
+}
+
+// Little endian, so that the last byte holds the sign: -0.0 is a zero too, which folding a negative scale into a pruned weight gives.
+bool is_zero(std::span<const std::byte> element, bool has_sign) {
+  const std::byte last = has_sign ? element.back() & std::byte{0x7f} : element.back();
+  return last == std::byte{0} && std::all_of(element.begin(), element.end() - 1, [](std::byte byte) { return byte == std::byte{0}; });
+}
+
 }  // namespace
 
 NonZeros non_zeros_of(const Tensor& tensor) {
   const auto bytes = tensor.bytes();
   const std::size_t width = size_of(tensor.type());
+  const bool has_sign = has_sign_bit(tensor.type());
   std::vector<std::byte> values;
   std::vector<std::int64_t> positions;
   for (std::size_t i = 0; i * width < bytes.size(); ++i) {
     const auto element = bytes.subspan(i * width, width);
-    if (std::all_of(element.begin(), element.end(), [](std::byte byte) { return byte == std::byte{0}; })) continue;
+    if (is_zero(element, has_sign)) continue;
     values.insert(values.end(), element.begin(), element.end());
     positions.push_back(static_cast<std::int64_t>(i));
   }

@@ -13,7 +13,7 @@ struct NonZeros {
   Tensor values;     // [K], the type of the tensor
   Tensor positions;  // [K], int64, ascending
 };
-// Elements whose bytes are not all zero.
+// Elements that are not zero; -0.0 is.
 NonZeros non_zeros_of(const Tensor& tensor);
 onnx::SparseTensorProto proto_of(const NonZeros& kept, const Shape& shape, const std::string& name);
 

@@ -168,6 +168,14 @@ class FinishedRun(unittest.TestCase):
         self.assertEqual(bench.search("finished", "--resume").returncode, 0)
         self.assertEqual(bench.results("finished"), self.results)
 
+    def test_zeros_in_weights_are_searched(self):
+        done = bench.search("sparse", "--set", "space.sparsity=[0.75]", "--set", "search.trials=24", "--set", "recover.policies=0")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        results = bench.results("sparse")
+        sparsity = [d for d, decision in enumerate(results["decisions"]) if decision["kind"] == "kept_weights"]
+        self.assertEqual(len(sparsity), 7)
+        self.assertTrue(any(trial["choices"][d] == 0 for trial in results["trials"] for d in sparsity))
+
     def test_turning_an_agent_off_is_one_line(self):
         done = bench.search("single", "--set", "search.agents=[nsga2]", "--set", "search.trials=6", "--set", "recover.policies=0")
         self.assertEqual(done.returncode, 0, done.stderr)

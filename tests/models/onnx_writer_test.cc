@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -27,6 +28,7 @@ Network small_network() {
 // 8 bytes a position: sparse only where fewer than a third of the floats are left.
 TEST(OnnxWriter, LeavesOutZerosWhereThatIsSmaller) {
   std::vector<float> values(200, 0.0F);
+  for (std::size_t i = 0; i < values.size(); i += 2) values[i] = -0.0F;  // as folding a negative scale leaves it
   for (std::size_t i = 3; i < values.size(); i += 10) values[i] = 0.5F;
   Network network{.name = "sparse"};
   const ValueId x = network.add_value({"x", DataType::kFloat32, {kDynamic, 20}});
@@ -37,7 +39,10 @@ TEST(OnnxWriter, LeavesOutZerosWhereThatIsSmaller) {
   network.outputs = {y};
   const std::string dense = serialize_onnx(network), sparse = serialize_onnx(network, SparseInitializers::kWhereSmaller);
   EXPECT_LT(sparse.size(), dense.size());
-  EXPECT_EQ(parse_onnx(sparse, "again").constants, parse_onnx(dense, "again").constants);
+  const Network again = parse_onnx(sparse, "again"), whole = parse_onnx(dense, "again");
+  ASSERT_EQ(again.constants.size(), whole.constants.size());
+  for (const auto& [id, tensor] : whole.constants)
+    EXPECT_TRUE(std::ranges::equal(again.constants.at(id).values<float>(), tensor.values<float>()));
   EXPECT_EQ(serialize_onnx(small_network(), SparseInitializers::kWhereSmaller), serialize_onnx(small_network())) << "nothing to leave out";
 }
 

@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "models/base/error.h"
 #include "network_sketch.h"
+#include "policies/search_space_json.h"
 
 namespace lathe::policies {
 namespace {
@@ -47,6 +50,16 @@ std::string message_of(const SpaceOptions& options) {
     return error.what();
   }
   return "accepted";
+}
+
+// What a run stores of its space, and what is read again to start another from it.
+TEST(SearchSpaceJson, GivesTheSameSpaceBack) {
+  const SearchSpace space = space_of(Example(), {.runs_two_of_four = true}, {.sparsity = {0.5}, .sparsity_pattern = "2:4"});
+  EXPECT_THAT(decision_names(space), testing::Contains("conv2/kept_weights"));
+  EXPECT_EQ(policies::space_of(space_json(space)), space);
+  nlohmann::json older = space_json(space);
+  older.erase("sparsity_pattern");
+  EXPECT_EQ(policies::space_of(older).sparsity_pattern, "unstructured");
 }
 
 TEST(SearchSpace, DecisionsComeInNetworkOrderWithTheDevicesWidths) {

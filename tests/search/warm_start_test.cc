@@ -83,8 +83,9 @@ TEST(WarmStart, MatchesPoliciesByNameAndValue) {
 // The earlier space decided how many weights conv1 keeps, this one does not: only what kept all of them is known here.
 TEST(WarmStart, SparseWeightsAreNoDenseOnes) {
   StandardProblem made = make_network_problem({.layers = 3});
-  made.problem.exact = nullptr;
   SearchSpace earlier_space = made.problem.space;
+  const OneMillisecond latency;  // the network's own knows the space as it was
+  made.problem.exact = &latency;
   earlier_space.decisions.push_back({DecisionKind::kKeptWeights, 0, "conv1/kept_weights", {250, policies::kAllWeights}});
   Candidate dense = policies::least_compressed(earlier_space), sparse = dense;
   sparse.choices.back() = 0;

@@ -194,6 +194,11 @@ TEST(Config, TrialSettingsLeaveOutWhatAResumedRunMayChange) {
   EXPECT_NE(settings(""), settings("seed: 1\n"));
   EXPECT_NE(settings(""), settings("space: {prune: false}\n"));
   EXPECT_THAT(settings(""), testing::Contains("model: sha256 abc"));
+  // Keys that came later say nothing at their defaults, so that older runs can be resumed.
+  for (const char* key :
+       {"space.sparsity", "evaluator.weight_ranges", "evaluator.equalization", "evaluator.sparsification", "evaluator.bias_correction"})
+    EXPECT_THAT(settings(""), testing::Not(testing::Contains(testing::StartsWith(key))));
+  EXPECT_THAT(settings("space: {sparsity: [0.5]}\n"), testing::Contains("space.sparsity: [0.5]"));
 }
 
 TEST(Config, SchemaHasEveryKeyOnce) {
