@@ -35,3 +35,10 @@ function(lathe_precompile target)
     target_precompile_headers(${target} PRIVATE ${ARGN})
   endif()
 endfunction()
+
+# For code that waits for files and people: a fifth less to compile, and nothing to notice. Not in developer mode, whose builds ccache keeps.
+function(lathe_compile_quickly target)
+  if(NOT LATHE_DEVELOPER_MODE)
+    target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
+  endif()
+endfunction()
