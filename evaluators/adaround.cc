@@ -82,9 +82,8 @@ class Rounding {
   Network run(const Rows& calibration) && {
     const std::int64_t rows = std::min(options_.rows, calibration.size());
     const auto inputs = internal::as_network_inputs(floating_, calibration.batch(0, rows));
-    std::map<std::string, int> nodes;
     const Network& quantized = executor_.network();
-    for (int n = 0; n < static_cast<int>(quantized.nodes.size()); ++n) nodes[quantized.nodes[static_cast<std::size_t>(n)].name] = n;
+    const std::map<std::string, int> nodes = models::node_indices(quantized);
     for (int n = 0; n < static_cast<int>(floating_.nodes.size()); ++n) {
       internal::LinearTarget target;
       if (!internal::as_linear_layer(floating_, n, target.layer)) continue;
@@ -129,8 +128,7 @@ class Rounding {
                                   .quant_max = parameters.quant_max};
     const at::Tensor rounded = adaround(problem, options_);
     executor_.constant(quantizer.inputs[0]).copy_(models::to_torch(internal::as_weight(floating_, layer, rounded)));
-    if (!has_outlet) return;
-    executor_.constant(outlet.constant).add_(outlet.sign * (moments.y_mean - at::mv(rounded, moments.x_mean)));
+    if (has_outlet) internal::shift_mean(executor_, outlet, moments.y_mean - at::mv(rounded, moments.x_mean));
   }
 
   models::Executor executor_;  // of the quantized network

@@ -70,7 +70,7 @@ Network correct_biases(const Network& quantized, const Network& floating, const 
   run.observer = [&](ValueId id, const at::Tensor& y) {
     const auto& [layer, outlet] = layers.at(id);
     const at::Tensor shift = (wanted.at(layer->name) - channel_means(*layer, y)).to(at::kFloat);
-    executor.constant(outlet.constant).add_(outlet.sign * shift);
+    internal::shift_mean(executor, outlet, shift);
     // Layers behind read what the corrected one gives. A constant after the layer takes effect by itself.
     const bool is_own_bias = layer->inputs.size() > 2 && layer->inputs[2] == outlet.constant;
     if (is_own_bias) channels_last(*layer, y).add_(shift);

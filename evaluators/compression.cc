@@ -104,8 +104,7 @@ models::Network fold_and_quantize(const models::Network& pruned, const policies:
 policies::ActivationPlan unfolded_plan(policies::ActivationPlan plan, const models::Network& folded, const models::Network& unfolded) {
   std::map<std::string, models::ValueId> values;
   for (std::size_t id = 0; id < unfolded.values.size(); ++id) values[unfolded.values[id].name] = static_cast<models::ValueId>(id);
-  std::map<std::string, int> nodes;
-  for (std::size_t n = 0; n < unfolded.nodes.size(); ++n) nodes[unfolded.nodes[n].name] = static_cast<int>(n);
+  const std::map<std::string, int> nodes = models::node_indices(unfolded);
   for (auto& point : plan.points) {
     point.value = values.at(folded.value(point.value).name);
     for (int& reader : point.readers) reader = nodes.at(folded.nodes[static_cast<std::size_t>(reader)].name);

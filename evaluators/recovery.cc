@@ -123,26 +123,40 @@ struct QuantizedTraining {
   const models::Network* teacher;
   const std::function<bool(const RecoveryProgress&)>& progress;
 
+  // The pruned network `floating`, with its BatchNormalization, at the policy's widths: folded, with FakeQuantize.
+  models::Network run(const models::Network& floating, bool trains) const {
+    if (trains && options.qat_method != "ste") {  // begins from the float weights: nothing is rounded beforehand
+      const models::Network quantized = quantize_trainable(floating, policy, dataset.calibration, options.compression);
+      if (is_quantized(quantized)) return finished(with_learned_scales(quantized));
+    }
+    models::Network simulated = quantize_simulated(floating, policy, dataset.calibration, options.compression);
+    return trains && is_quantized(simulated) ? finished(with_calibrated_scales(simulated)) : simulated;
+  }
+
+ private:
+  // Training moved biases off the multiples of s_input * s_weight that integer arithmetic can add.
+  models::Network finished(models::Network network) const {
+    return policies::align_biases(with_rounded_float_weights(std::move(network), policy));
+  }
+
   // `simulated`: folded, with FakeQuantize.
   models::Network with_calibrated_scales(const models::Network& simulated) const {
     TrainOptions training = training_options();
     training.batch_statistics = false;  // what BatchNormalization could not be folded must stay what calibration saw
-    return run(simulated, training, [this](const models::Executor& executor, std::int64_t step) { follow_weights(executor, step); });
+    return trained(simulated, training, [this](const models::Executor& executor, std::int64_t step) { follow_weights(executor, step); });
   }
 
-  // `floating`: pruned, with its BatchNormalization.
-  models::Network with_learned_scales(const models::Network& floating) const {
-    const models::Network quantized = quantize_trainable(floating, policy, dataset.calibration, options.compression);
+  // `quantized`: by quantize_trainable().
+  models::Network with_learned_scales(const models::Network& quantized) const {
     const models::Network learning =
         options.qat_method == "lsq" ? internal::with_lsq_scales(quantized) : internal::with_pact_scales(quantized);
-    const auto trained = run(learning, training_options(), [this](const models::Executor& executor, std::int64_t step) {
+    const auto learnt = trained(learning, training_options(), [this](const models::Executor& executor, std::int64_t step) {
       internal::keep_scales_positive(executor);
       follow_weights(executor, step);
     });
-    return models::fold_batch_norm(internal::with_fixed_scales(trained));
+    return models::fold_batch_norm(internal::with_fixed_scales(learnt));
   }
 
- private:
   TrainOptions training_options() const {
     TrainOptions training = options.training;
     training.distillation_weight = options.distillation_weight;
@@ -158,8 +172,8 @@ struct QuantizedTraining {
     if (step % interval == 0) internal::refresh_weight_scales(executor, options.compression.weight_method);
   }
 
-  models::Network run(const models::Network& network, const TrainOptions& training,
-                      std::function<void(const models::Executor&, std::int64_t)> after_step) const {
+  models::Network trained(const models::Network& network, const TrainOptions& training,
+                          std::function<void(const models::Executor&, std::int64_t)> after_step) const {
     const internal::TrainingHooks hooks{.after_step = std::move(after_step)};
     return internal::run_training(network, dataset.train, training, staged("quantization-aware training", progress), teacher, hooks)
         .network;
@@ -248,13 +262,7 @@ RecoveryResult recover(const models::Network& network, const policies::CouplingA
   floating.run(stages[1]);
   const QuantizedTraining qat{
       .stage = stages[2], .policy = policy, .dataset = dataset, .options = options, .teacher = teacher, .progress = progress};
-  models::Network simulated = quantize_simulated(floating.network(), policy, dataset.calibration, options.compression);
-  if (!floating.is_stopped() && stages[2].epochs > 0 && is_quantized(simulated)) {
-    models::Network trained =
-        options.qat_method == "ste" ? qat.with_calibrated_scales(simulated) : qat.with_learned_scales(floating.network());
-    // Training moved biases off the multiples of s_input * s_weight that integer arithmetic can add.
-    simulated = policies::align_biases(with_rounded_float_weights(std::move(trained), policy));
-  }
+  models::Network simulated = qat.run(floating.network(), /*trains=*/!floating.is_stopped() && stages[2].epochs > 0);
   models::Network delivered = policies::lower_to_qdq(simulated);
   return {.simulated = std::move(simulated), .delivered = std::move(delivered)};
 }

@@ -125,8 +125,7 @@ class Sequence {
     if (info.item<std::int64_t>() != 0) return;  // inputs that are not finite, or all zero
     const at::Tensor solved = at::cholesky_solve(moments.products + lambda * weight.t(), factor).t().contiguous();
     executor_.constant(task.layer.weight).copy_(models::to_torch(internal::as_weight(pruned, task.layer, solved)));
-    if (!has_outlet) return;
-    executor_.constant(task.outlet.constant).add_(task.outlet.sign * (moments.y_mean - at::mv(solved, moments.x_mean)));
+    if (has_outlet) internal::shift_mean(executor_, task.outlet, moments.y_mean - at::mv(solved, moments.x_mean));
   }
 
   // A shortcut that is computed only after the layer cannot be followed.

@@ -4,7 +4,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/argsort.h>
 #include <ATen/ops/mv.h>
-#include <ATen/ops/outer.h>
 #include <ATen/ops/tensor.h>
 #include <c10/core/GradMode.h>
 
@@ -30,9 +29,7 @@ using models::Node;
 class Rounding {
  public:
   Rounding(const Network& quantized, const Network& floating, const GptqOptions& options)
-      : floating_(floating), options_(options), result_(quantized) {
-    for (std::size_t n = 0; n < quantized.nodes.size(); ++n) nodes_[quantized.nodes[n].name] = n;
-  }
+      : floating_(floating), options_(options), result_(quantized), nodes_(models::node_indices(quantized)) {}
 
   Network run(const Rows& calibration) && {
     std::vector<LinearLayer> layers;
@@ -48,7 +45,7 @@ class Rounding {
 
  private:
   const Node& node_of(const LinearLayer& layer) const {
-    return result_.nodes[nodes_.at(floating_.nodes[static_cast<std::size_t>(layer.node)].name)];
+    return result_.nodes[static_cast<std::size_t>(nodes_.at(floating_.nodes[static_cast<std::size_t>(layer.node)].name))];
   }
 
   void round(const internal::InputMoments& measured) {
@@ -61,7 +58,7 @@ class Rounding {
     const std::vector<double> scales(parameters.scale.begin(), parameters.scale.end());
     const at::Tensor scale = at::tensor(scales, at::kDouble).view({-1, 1});
     LATHE_CHECK(scale.size(0) == 1 || scale.size(0) == weight.size(0)) << layer.name << ": scales do not lie along the outputs";
-    const at::Tensor moments = has_outlet ? measured.second - at::outer(measured.mean, measured.mean) : measured.second;
+    const at::Tensor moments = internal::second_moments(measured, /*is_centred=*/has_outlet);
     const at::Tensor rounded = gptq(weight, scale, moments, parameters.quant_min, parameters.quant_max, options_.damping);
     if (!rounded.defined()) return;
     result_.constants.at(quantizer.inputs[0]) = internal::as_weight(floating_, measured.layer, rounded);
@@ -71,7 +68,7 @@ class Rounding {
   const Network& floating_;
   const GptqOptions& options_;
   Network result_;
-  std::map<std::string, std::size_t> nodes_;  // of result_, by name
+  const std::map<std::string, int> nodes_;  // of result_, by name
 };
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/argsort.h>
 #include <ATen/ops/mv.h>
-#include <ATen/ops/outer.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 
@@ -101,7 +100,7 @@ class Sparsifying {
     const LinearLayer& layer = measured.layer;
     const internal::MeanOutlet outlet = internal::mean_outlet(result_, result_.nodes[static_cast<std::size_t>(layer.node)]);
     const bool has_outlet = outlet.constant != models::kNoValue;
-    const at::Tensor moments = has_outlet ? measured.second - at::outer(measured.mean, measured.mean) : measured.second;
+    const at::Tensor moments = internal::second_moments(measured, /*is_centred=*/has_outlet);
     const at::Tensor weight = internal::weight_matrix(network_, layer);
     const SparseTarget target{
         .sparsity = policy.sparsity, .is_two_of_four = policy.pattern == policies::kTwoOfFour, .pattern_period = layer.channels};

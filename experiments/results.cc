@@ -33,14 +33,12 @@ json accuracy_json(const evaluators::Evaluation& evaluation, const char* split) 
 }
 
 json decisions_json(const policies::SearchSpace& space) {
-  const std::map<policies::DecisionKind, std::string> kinds{{policies::DecisionKind::kKeptChannels, "channels"},
-                                                            {policies::DecisionKind::kWeightBits, "weight_bits"},
-                                                            {policies::DecisionKind::kActivationBits, "activation_bits"},
-                                                            {policies::DecisionKind::kKeptWeights, "kept_weights"}};
   json list = json::array();
-  for (const policies::Decision& decision : space.decisions)
-    list.push_back(
-        {{"name", decision.name}, {"kind", kinds.at(decision.kind)}, {"subject", decision.subject}, {"values", decision.values}});
+  for (const policies::Decision& decision : space.decisions) {
+    // pareto.json has said "channels" since before spaces were stored.
+    const char* kind = decision.kind == policies::DecisionKind::kKeptChannels ? "channels" : policies::to_string(decision.kind);
+    list.push_back({{"name", decision.name}, {"kind", kind}, {"subject", decision.subject}, {"values", decision.values}});
+  }
   return list;
 }
 

@@ -80,6 +80,12 @@ std::vector<int> producers(const Network& network) {
   return makers;
 }
 
+std::map<std::string, int> node_indices(const Network& network) {
+  std::map<std::string, int> indices;
+  for (std::size_t n = 0; n < network.nodes.size(); ++n) indices[network.nodes[n].name] = static_cast<int>(n);
+  return indices;
+}
+
 void validate(const Network& network) {
   std::vector<bool> is_known(network.values.size(), false);
   const auto define = [&](ValueId id, const std::string& where) {

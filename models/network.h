@@ -76,6 +76,8 @@ std::vector<std::int64_t> ints_attribute(const Node& node, const std::string& na
 std::vector<std::vector<int>> consumers(const Network& network);
 // For each value the index of the node that makes it, or -1 (inputs, constants).
 std::vector<int> producers(const Network& network);
+// The index of each node by its name.
+std::map<std::string, int> node_indices(const Network& network);
 // Checks the laws above; aborts with the node's name where one is broken.
 void validate(const Network& network);
 // Drops nodes and constants that no output needs and renumbers the values.

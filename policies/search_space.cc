@@ -169,7 +169,7 @@ class SpaceBuilder {
     weight_bits_ = widths(options.weight_bits, capabilities.weight_bits);
     activation_bits_ = widths(options.activation_bits, capabilities.activation_bits);
     if (options.tie_bits) tie_widths();
-    for (std::size_t i = 0; i < network.nodes.size(); ++i) nodes_[network.nodes[i].name] = static_cast<int>(i);
+    nodes_ = models::node_indices(network);
     for (int g = 0; g < static_cast<int>(analysis.groups.size()); ++g) {
       const CouplingGroup& group = analysis.groups[static_cast<std::size_t>(g)];
       if (group.prunable && !group.producers.empty()) groups_of_first_producer_[group.producers.front()].push_back(g);
@@ -265,6 +265,20 @@ class SpaceBuilder {
 };
 
 }  // namespace
+
+const char* to_string(DecisionKind kind) {
+  switch (kind) {
+    case DecisionKind::kKeptChannels:
+      return "kept_channels";
+    case DecisionKind::kWeightBits:
+      return "weight_bits";
+    case DecisionKind::kActivationBits:
+      return "activation_bits";
+    case DecisionKind::kKeptWeights:
+      return "kept_weights";
+  }
+  return "";
+}
 
 SearchSpace make_search_space(const Network& network, const CouplingAnalysis& analysis, const DeviceCapabilities& capabilities,
                               const SpaceOptions& options) {

@@ -14,6 +14,9 @@
 namespace lathe::policies {
 
 enum class DecisionKind { kKeptChannels, kWeightBits, kActivationBits, kKeptWeights };
+inline constexpr DecisionKind kDecisionKinds[] = {DecisionKind::kKeptChannels, DecisionKind::kWeightBits, DecisionKind::kActivationBits,
+                                                  DecisionKind::kKeptWeights};
+const char* to_string(DecisionKind kind);  // "kept_channels", "weight_bits", ...
 
 struct Decision {
   DecisionKind kind;

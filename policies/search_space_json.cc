@@ -1,30 +1,24 @@
 #include "policies/search_space_json.h"
 
+#include <algorithm>
 #include <cstdint>
-#include <map>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "models/base/check.h"
 
 namespace lathe::policies {
 namespace {
 
 using nlohmann::json;
 
-const std::map<std::string, DecisionKind> kKinds{{"kept_channels", DecisionKind::kKeptChannels},
-                                                 {"weight_bits", DecisionKind::kWeightBits},
-                                                 {"activation_bits", DecisionKind::kActivationBits},
-                                                 {"kept_weights", DecisionKind::kKeptWeights}};
-
-const std::string& name_of(DecisionKind kind) {
-  for (const auto& [name, known] : kKinds) {
-    if (known == kind) return name;
-  }
-  LATHE_CHECK(false) << "a decision of unknown kind";
-  return kKinds.begin()->first;
+DecisionKind kind_of(const std::string& name) {
+  const auto* const kind =
+      std::find_if(std::begin(kDecisionKinds), std::end(kDecisionKinds), [&](DecisionKind known) { return name == to_string(known); });
+  if (kind == std::end(kDecisionKinds)) throw std::out_of_range("no kind of decisions is called " + name);
+  return *kind;
 }
 
 // Numbers of a layer that agents may see, by name.
@@ -51,7 +45,7 @@ json space_json(const SearchSpace& space) {
                 {"sparsity_pattern", space.sparsity_pattern}};
   for (const auto& decision : space.decisions)
     document["decisions"].push_back(
-        {{"name", decision.name}, {"kind", name_of(decision.kind)}, {"subject", decision.subject}, {"values", decision.values}});
+        {{"name", decision.name}, {"kind", to_string(decision.kind)}, {"subject", decision.subject}, {"values", decision.values}});
   for (const auto& group : space.groups)
     document["groups"].push_back({{"name", group.name}, {"group", group.group}, {"channels", group.channels}});
   for (const auto& layer : space.layers) {
@@ -66,7 +60,7 @@ json space_json(const SearchSpace& space) {
 SearchSpace space_of(const json& document) {
   SearchSpace space;
   for (const json& entry : document.at("decisions"))
-    space.decisions.push_back({kKinds.at(entry.at("kind").get<std::string>()), entry.at("subject").get<int>(),
+    space.decisions.push_back({kind_of(entry.at("kind").get<std::string>()), entry.at("subject").get<int>(),
                                entry.at("name").get<std::string>(), entry.at("values").get<std::vector<int>>()});
   for (const json& entry : document.at("groups"))
     space.groups.push_back({entry.at("group").get<int>(), entry.at("name").get<std::string>(), entry.at("channels").get<std::int64_t>()});

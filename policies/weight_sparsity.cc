@@ -124,8 +124,7 @@ Network sparsify_by_magnitude(const Network& network, const Policy& policy) {
 }
 
 std::vector<double> global_sparsities(const Network& network, const std::vector<std::string>& layers, double sparsity) {
-  std::map<std::string, const Node*> nodes;
-  for (const Node& node : network.nodes) nodes[node.name] = &node;
+  const std::map<std::string, int> nodes = models::node_indices(network);
   struct Scored {
     double score;
     std::size_t layer;
@@ -133,7 +132,7 @@ std::vector<double> global_sparsities(const Network& network, const std::vector<
   std::vector<Scored> all;
   std::vector<std::int64_t> elements(layers.size()), dropped(layers.size(), 0);
   for (std::size_t l = 0; l < layers.size(); ++l) {
-    const Node& node = *nodes.at(layers[l]);
+    const Node& node = network.nodes[static_cast<std::size_t>(nodes.at(layers[l]))];
     const Tensor& weight = network.constants.at(node.inputs[static_cast<std::size_t>(models::weight_input(network, node))]);
     for (const double score : layer_scores(weight)) all.push_back({score, l});
     elements[l] = weight.size();

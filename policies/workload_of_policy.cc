@@ -13,10 +13,9 @@ WorkloadSetting setting_of(const WorkloadBuilder& builder, const models::Network
   for (std::size_t g = 0; g < kept.size(); ++g) {
     if (!kept[g].empty()) setting.kept_counts[g] = static_cast<std::int64_t>(kept[g].size());
   }
-  std::map<std::string, std::size_t> node_of_name;
-  for (std::size_t n = 0; n < network.nodes.size(); ++n) node_of_name[network.nodes[n].name] = n;
+  const std::map<std::string, int> nodes = models::node_indices(network);
   for (const LayerPolicy& layer : policy.layers) {
-    setting.bits[node_of_name.at(layer.name)] = {
+    setting.bits[static_cast<std::size_t>(nodes.at(layer.name))] = {
         .weight = layer.weight_bits,
         .activation = layer.activation_bits,
         .sparsity = {.share = layer.sparsity, .is_two_of_four = is_sparse(layer) && layer.pattern == kTwoOfFour}};

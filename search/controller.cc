@@ -138,11 +138,12 @@ class RoundSearch {
       : options_(options), callbacks_(callbacks), proposer_(proposer), measurer_(measurer) {}
 
   SearchResult run() {
-    proposer_.adopt(callbacks_.history);
+    trials_ = callbacks_.history;
+    proposer_.adopt(trials_);
     start_round(proposer_.next_round({}, {}, options_.trials));
     group_.wait();  // an exception of a task comes out here, after the running tasks have ended and recorded their trials
     while (!is_stopped_ && reported_ < rounds_.size()) report();
-    return {.trials = first_rounds(reported_), .is_exhausted = !is_stopped_ && proposed_ < options_.trials, .is_stopped = is_stopped_};
+    return {.trials = std::move(trials_), .is_exhausted = !is_stopped_ && proposed_ < options_.trials, .is_stopped = is_stopped_};
   }
 
  private:
@@ -207,14 +208,9 @@ class RoundSearch {
 
   // The next finished round is known to the caller, who may stop the search.
   void report() {
-    ++reported_;
-    if (callbacks_.progress && !callbacks_.progress(first_rounds(reported_))) is_stopped_ = true;
-  }
-
-  std::vector<Trial> first_rounds(std::size_t count) const {
-    std::vector<Trial> trials = callbacks_.history;
-    for (std::size_t r = 0; r < count; ++r) trials.insert(trials.end(), rounds_[r].trials.begin(), rounds_[r].trials.end());
-    return trials;
+    const std::vector<Trial>& round = rounds_[reported_++].trials;
+    trials_.insert(trials_.end(), round.begin(), round.end());
+    if (callbacks_.progress && !callbacks_.progress(trials_)) is_stopped_ = true;
   }
 
   const ControllerOptions& options_;
@@ -227,6 +223,7 @@ class RoundSearch {
   std::atomic<std::size_t> asked_ = 0;      // times that agents were asked after the first round
   std::atomic<std::int64_t> proposed_ = 0;  // trials
   std::size_t reported_ = 0;                // rounds
+  std::vector<Trial> trials_;               // the history and the rounds that were reported
   // Of all, under the lock (rounds grow by whoever proposes, who may read without it those that have ended):
   std::mutex mutex_;
   std::deque<Round> rounds_;

@@ -1,6 +1,8 @@
 #include "evaluators/internal/input_moments.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/mm.h>
+#include <ATen/ops/outer.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 
@@ -25,6 +27,10 @@ void add(const models::Network& network, const at::Tensor& x, std::int64_t posit
 }
 
 }  // namespace
+
+at::Tensor second_moments(const InputMoments& measured, bool is_centred) {
+  return is_centred ? measured.second - at::outer(measured.mean, measured.mean) : measured.second;
+}
 
 std::vector<InputMoments> measure_input_moments(const models::Network& network, const std::vector<LinearLayer>& layers,
                                                 const Rows& calibration, const MomentOptions& options) {

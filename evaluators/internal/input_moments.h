@@ -25,6 +25,9 @@ struct InputMoments {
   std::int64_t samples = 0;
 };
 
+// E[x x^T], about the mean if `is_centred`: what a change of weights costs where the mean output is made up for (mean_outlet.h).
+at::Tensor second_moments(const InputMoments& measured, bool is_centred);
+
 // One for each layer, in the order given; one pass over the rows. Deterministic.
 std::vector<InputMoments> measure_input_moments(const models::Network& network, const std::vector<LinearLayer>& layers,
                                                 const Rows& calibration, const MomentOptions& options);

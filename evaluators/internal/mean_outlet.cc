@@ -49,4 +49,8 @@ void shift_mean(Network& network, const MeanOutlet& outlet, const at::Tensor& sh
   constant = models::from_torch((models::to_torch(constant).to(at::kDouble) + outlet.sign * shift).to(at::kFloat));
 }
 
+void shift_mean(const models::Executor& executor, const MeanOutlet& outlet, const at::Tensor& shift) {
+  executor.constant(outlet.constant).add_(outlet.sign * shift);
+}
+
 }  // namespace lathe::evaluators::internal

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "models/executor.h"
 #include "models/network.h"
 
 namespace lathe::evaluators::internal {
@@ -19,6 +20,8 @@ MeanOutlet mean_outlet(const models::Network& network, const models::Node& layer
 
 // Lets the layer's mean output rise by `shift`: [outputs], double. The outlet must be there.
 void shift_mean(models::Network& network, const MeanOutlet& outlet, const at::Tensor& shift);
+// The same for the network that the executor runs.
+void shift_mean(const models::Executor& executor, const MeanOutlet& outlet, const at::Tensor& shift);
 
 // The node that alone reads the value; null where there are none or several, or the network gives the value away.
 const models::Node* only_reader(const models::Network& network, models::ValueId id);

@@ -1,7 +1,6 @@
 #include "evaluators/weight_rounding.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/tensor.h>
 #include <c10/core/GradMode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -14,14 +13,11 @@
 #include "models/base/error.h"
 #include "models/executor.h"
 #include "policies/quantize_network.h"
+#include "tests/evaluators/compression_example.h"
 #include "tests/evaluators/trained_network.h"
 
 namespace lathe::evaluators {
 namespace {
-
-at::Tensor matrix(const std::vector<double>& values, std::int64_t columns) {
-  return at::tensor(values, at::kDouble).view({-1, columns});
-}
 
 // E|(W - Q) x|^2 = trace((W - Q) H (W - Q)^T)
 double output_error(const at::Tensor& weight, const at::Tensor& rounded, const at::Tensor& moments) {
@@ -29,23 +25,14 @@ double output_error(const at::Tensor& weight, const at::Tensor& rounded, const a
   return (difference.mm(moments) * difference).sum().item().toDouble();
 }
 
-const at::Tensor& moments() {  // X^T X / 6 of six rows
-  static const at::Tensor value =
-      matrix({1.2966666666666666, 0.7916666666666666, 0.05666666666666667, 0.07833333333333332, 0.7916666666666666, 0.5583333333333335,
-              0.026666666666666682, 0.105, 0.05666666666666667, 0.026666666666666682, 0.645, 0.14833333333333334, 0.07833333333333332,
-              0.105, 0.14833333333333334, 0.22666666666666668},
-             4);
-  return value;
-}
-
 // Optimal Brain Compression in numpy (float64), with the explicit inverse of H over the inputs that are left at each step instead of
 // GPTQ's Cholesky factor: multiples of the scales (0.3, 0.25), levels -3 to 3, damping 0.01. To the nearest the first row would be (1, -1,
 // 2, 0) and the second (-2, 2, 1, -2), three times the error.
 TEST(Gptq, IsOptimalBrainCompressionInOneOrder) {
-  const at::Tensor weight = matrix({0.44, -0.31, 0.62, 0.13, -0.41, 0.58, 0.36, -0.6}, 4), scale = matrix({0.3, 0.25}, 1);
-  const at::Tensor rounded = gptq(weight, scale, moments(), -3, 3, 0.01);
+  const at::Tensor weight = example_weight(), scale = matrix({0.3, 0.25}, 1);
+  const at::Tensor rounded = gptq(weight, scale, example_moments(), -3, 3, 0.01);
   EXPECT_TRUE((rounded / scale).allclose(matrix({1, 0, 2, 0, -2, 3, 1, -2}, 4), 0, 1e-9)) << rounded;
-  EXPECT_NEAR(output_error(weight, rounded, moments()), 0.02109516666666668, 1e-12);
+  EXPECT_NEAR(output_error(weight, rounded, example_moments()), 0.02109516666666668, 1e-12);
 }
 
 TEST(Gptq, GoesToTheNearestWhereInputsAreUncorrelated) {

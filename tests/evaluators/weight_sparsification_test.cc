@@ -2,7 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
-#include <ATen/ops/tensor.h>
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
@@ -16,39 +15,22 @@
 #include "policies/quantize_network.h"
 #include "policies/search_space.h"
 #include "policies/weight_sparsity.h"
+#include "tests/evaluators/compression_example.h"
 #include "tests/evaluators/trained_network.h"
 
 namespace lathe::evaluators {
 namespace {
-
-at::Tensor matrix(const std::vector<double>& values, std::int64_t columns) {
-  return at::tensor(values, at::kDouble).view({-1, columns});
-}
-
-// The example of weight_rounding_test.cc.
-const at::Tensor& moments() {
-  static const at::Tensor value =
-      matrix({1.2966666666666666, 0.7916666666666666, 0.05666666666666667, 0.07833333333333332, 0.7916666666666666, 0.5583333333333335,
-              0.026666666666666682, 0.105, 0.05666666666666667, 0.026666666666666682, 0.645, 0.14833333333333334, 0.07833333333333332,
-              0.105, 0.14833333333333334, 0.22666666666666668},
-             4);
-  return value;
-}
-const at::Tensor& weight() {
-  static const at::Tensor value = matrix({0.44, -0.31, 0.62, 0.13, -0.41, 0.58, 0.36, -0.6}, 4);
-  return value;
-}
 
 // Expected values: Optimal Brain Compression in numpy (float64) with the explicit inverse of H over the inputs that are left at each step,
 // and the mask by w^2 / [H^-1]_ii of that inverse at the start of the block; damping 0.01. Plain magnitude has an error of 0.334 at the
 // same number of zeros, these 0.115 and 0.105.
 TEST(SparseGpt, IsOptimalBrainCompressionInOneOrder) {
   const at::Tensor order = at::arange(4, at::kLong);
-  const at::Tensor unstructured = sparse_gpt(weight(), moments(), order, {.sparsity = 0.5}, 0.01);
+  const at::Tensor unstructured = sparse_gpt(example_weight(), example_moments(), order, {.sparsity = 0.5}, 0.01);
   EXPECT_TRUE(unstructured.allclose(
       matrix({0, 0, 0.647707248044325, 0, 0, -0.02254400120837019, 0.31165612585966607, -0.435870676889021}, 4), 0, 1e-12))
       << unstructured;
-  const at::Tensor pattern = sparse_gpt(weight(), moments(), order, {.is_two_of_four = true, .pattern_period = 4}, 0.01);
+  const at::Tensor pattern = sparse_gpt(example_weight(), example_moments(), order, {.is_two_of_four = true, .pattern_period = 4}, 0.01);
   EXPECT_TRUE(pattern.allclose(matrix({0, 0.3366325866626411, 0.6718812307847486, 0, 0, -0.02254400120837019, 0, -0.23787370921459544}, 4),
                                0, 1e-12))
       << pattern;
