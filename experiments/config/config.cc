@@ -117,8 +117,9 @@ void check_devices(ConfigDocument& document, ExperimentConfig& config) {
 void check_objectives(ConfigDocument& document, const ExperimentConfig& config) {
   const std::set<std::string> different(config.objectives.begin(), config.objectives.end());
   if (different.size() != config.objectives.size()) document.fault("objectives", "an objective is listed twice");
-  if (!different.contains("accuracy") || different.size() < 2)
-    document.fault("objectives", "expected accuracy and at least one of latency_ms, energy_mj, packed_bytes");
+  if (!different.contains("accuracy") || (different.size() < 2 && !config.constraints.limits_something()))
+    document.fault("objectives",
+                   "expected accuracy and at least one of latency_ms, energy_mj, packed_bytes, macs, unless constraints limit one of them");
 }
 
 void check_study(ConfigDocument& document, const ExperimentConfig& config) {

@@ -133,15 +133,17 @@ std::vector<ConfigKey> all_keys() {
           key("batch", MEMBER(batch), {.at_least = 1, .at_most = 65536}, "Batch size that latency, energy and memory are predicted for.")});
   append(space_keys());
   append(
-      {key("objectives", MEMBER(objectives), {.choices = {"accuracy", "latency_ms", "energy_mj", "packed_bytes"}, .needs_entry = true},
-           "The axes of each device's Pareto front."),
+      {key("objectives", MEMBER(objectives), {.choices = {"accuracy", "latency_ms", "energy_mj", "packed_bytes", "macs"}, .needs_entry = true},
+           "The axes of each device's Pareto front; accuracy alone: the best within the limits of constraints."),
        key("constraints.accuracy_loss", MEMBER(constraints.accuracy_loss), {.at_least = 0, .at_most = 100},
            "Points of accuracy that a recommended policy may lose (1 = one row in a hundred)."),
        limit_key("constraints.latency_ms", &ConstraintsConfig::latency_ms, "At most; one number, or one a device."),
        key("constraints.latency_quantile", MEMBER(constraints.latency_quantile), {.at_least = 0.01, .at_most = 0.999},
            "The probability with which the true latency keeps to constraints.latency_ms, on devices with a calibrated error bar."),
        limit_key("constraints.energy_mj", &ConstraintsConfig::energy_mj, "At most; one number, or one a device."),
-       optional_key("constraints.packed_bytes", MEMBER(constraints.packed_bytes), {.at_least = 1}, "Weights at their widths, at most.")});
+       optional_key("constraints.packed_bytes", MEMBER(constraints.packed_bytes), {.at_least = 1}, "Weights at their widths, at most."),
+       optional_key("constraints.macs", MEMBER(constraints.macs), {.at_least = 1},
+                    "Multiply-accumulates of one input, at most; `lathe inspect` says how many the network has.")});
   append(search_keys());
   append(study_keys());
   append(recover_keys());

@@ -28,6 +28,8 @@ struct ConstraintsConfig {
   DeviceLimit latency_ms, energy_mj;   // at most
   double latency_quantile = 0.5;       // of the latency as calibration leaves it uncertain, that latency_ms limits; 0.5 = the prediction
   std::optional<double> packed_bytes;  // at most
+  std::optional<double> macs;          // of one input, at most
+  bool limits_something() const;       // beside accuracy
 };
 
 struct SearchConfig {
