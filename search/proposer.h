@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -37,6 +38,9 @@ class Proposer {
 
   // Takes the trials of an earlier run as told and seen. Before the first round.
   void adopt(std::span<const Trial> known);
+
+  // As SearchResult::learned.
+  std::map<std::string, std::string> learned() const;
 
   std::int64_t duplicates() const { return duplicates_; }
   std::int64_t rejected() const { return rejected_; }
