@@ -100,7 +100,7 @@ TEST_P(WalkingAgents, StartAnotherNetworkWithWhatTheyLearned) {
   EXPECT_EQ(taught.reached, curve(GetParam(), 2, kLarger, kFew, learned.at(GetParam())).reached);
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, WalkingAgents, testing::Values("ddpg", "td3", "sac"), [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Kinds, WalkingAgents, testing::Values("ddpg", "td3", "sac", "ppo"), [](const auto& info) { return info.param; });
 
 }  // namespace
 }  // namespace lathe::search
