@@ -147,6 +147,7 @@ void check(ConfigDocument& document, ExperimentConfig& config, ConfigPurpose pur
   check_objectives(document, config);
   check_study(document, config);
   if (!config.search.warm_start.empty()) resolve(document, "search.warm_start", "folder", config.search.warm_start);
+  if (!config.search.pretrained.empty()) resolve(document, "search.pretrained", "folder", config.search.pretrained);
 }
 
 ExperimentConfig read(ConfigDocument& document, ConfigPurpose purpose) {

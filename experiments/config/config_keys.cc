@@ -78,6 +78,9 @@ std::vector<ConfigKey> search_keys() {
       key("search.sensitivity_rows", MEMBER(search.sensitivity_rows), {.at_least = 1, .at_most = kMany}, "Rows of that measurement."),
       key("search.warm_start", MEMBER(search.warm_start), {},
           "Folder of an earlier run of the same network, for other devices or limits: what it measured is not measured again."),
+      key("search.pretrained", MEMBER(search.pretrained), {},
+          "Folder of an earlier run of any network and devices: agents that learn (ddpg, td3, sac, ppo) begin with what those of the same "
+          "name learned there."),
       key("search.accuracy_range", MEMBER(search.accuracy_range), {.at_least = 0.1, .at_most = 100},
           "Points below the float network's accuracy that a front covers; policies that are worse are worth nothing to the search."),
       key("evaluator.kind", MEMBER(evaluator.kind), {.choices = evaluators::evaluator_kinds()},

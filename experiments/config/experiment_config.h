@@ -42,6 +42,7 @@ struct SearchConfig {
   bool sensitivity = true;    // measure each decision alone first, as a prior for the agents
   std::int64_t sensitivity_rows = 256;
   std::string warm_start;      // folder of an earlier run of the network, whose trials begin this search; "" = none
+  std::string pretrained;      // folder of an earlier run of any network, with whose agents' networks this one's begin; "" = none
   double accuracy_range = 20;  // points below the float network's that a front covers: its hypervolume's reference
 };
 
