@@ -104,6 +104,8 @@ std::vector<ConfigKey> search_keys() {
       key("evaluator.bias_correction", MEMBER(evaluator.bias_correction), {},
           "Whether biases take back, layer by layer, what quantization does to the means of outputs."),
       key("evaluator.rows", MEMBER(evaluator.rows), {.at_least = 0, .at_most = kMany}, "Rows of the search split a trial; 0 = all."),
+      key("evaluator.device", MEMBER(evaluator.device), {.choices = {"cpu", "cuda"}},
+          "kind builtin: where the network runs; under MPI each rank of a host takes the next of its GPUs."),
       key("evaluator.timeout_seconds", MEMBER(evaluator.timeout_seconds), {.at_least = 0.1, .at_most = kMany},
           "kind command: how long one policy may take."),
       key("evaluator.cache", MEMBER(evaluator.cache), {},
