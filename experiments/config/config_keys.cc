@@ -56,6 +56,9 @@ std::vector<ConfigKey> space_keys() {
       key("space.sparsity_pattern", MEMBER(space.sparsity_pattern), {.choices = {"unstructured", "2:4"}},
           "Where zeros lie: anywhere, which makes files smaller, or two of each four input channels (sparsity 0.5), which GPUs from Ampere "
           "on can also compute faster (of the ready device files nvidia-h200 says how much)."),
+      key("space.dynamic_activations", MEMBER(space.dynamic_activations), {},
+          "Whether 8-bit activations take their range from each input as the network runs (DynamicQuantizeLinear), in place of one that is "
+          "calibrated."),
       key("space.criterion", MEMBER(space.criterion), {.choices = policies::pruning_criteria()},
           "How channels to keep are chosen: by the weights (l1, l2, batch_norm, fpgm, random) or on calibration rows (activation, taylor, "
           "fisher, thinet, lasso)."),
