@@ -58,10 +58,13 @@ std::vector<policies::Range> calibrate_activations(const models::Network& networ
                                                    policies::RangeMethod method, std::int64_t batch_size, const std::string& device) {
   if (plan.points.empty()) return {};
   std::vector<models::ValueId> values;
-  for (const auto& point : plan.points) values.push_back(point.value);
+  for (const auto& point : plan.points) {
+    if (!point.is_dynamic) values.push_back(point.value);
+  }
   const ObservedActivations observed(network, values, rows, batch_size, device);
   std::vector<policies::Range> ranges;
-  for (const auto& point : plan.points) ranges.push_back(observed.range(point.value, method, point.bits));
+  for (const auto& point : plan.points)
+    ranges.push_back(point.is_dynamic ? policies::Range{} : observed.range(point.value, method, point.bits));
   return ranges;
 }
 

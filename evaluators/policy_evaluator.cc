@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "evaluators/accuracy.h"
+#include "evaluators/compute_device.h"
 #include "models/base/check.h"
 #include "models/executor.h"
 #include "policies/quantize_network.h"
@@ -25,6 +26,14 @@ Evaluation evaluation_of(std::vector<std::uint8_t> correct) {
           .correct = std::move(correct)};
 }
 
+// Copied once, or each trial would send its rows to the GPU anew.
+Dataset on_device(const Dataset& dataset, const std::string& device) {
+  if (device == "cpu") return dataset;
+  Dataset copy = dataset;
+  for (Rows* rows : {&copy.calibration, &copy.search, &copy.test}) *rows = on_device(*rows, device);
+  return copy;
+}
+
 }  // namespace
 
 struct PolicyEvaluator::State {
@@ -37,7 +46,7 @@ struct PolicyEvaluator::State {
 
   const models::Network& network;
   const policies::CouplingAnalysis& analysis;
-  const Dataset& dataset;
+  Dataset dataset;
   PolicyEvaluatorOptions options;
   Reference search, test;
 
@@ -46,7 +55,7 @@ struct PolicyEvaluator::State {
   const Reference& reference(Split split) {
     Reference& reference = split == Split::kSearch ? search : test;
     std::call_once(reference.once, [&] {
-      const auto predictions = predict(models::Executor(network), rows(split), {.batch_size = options.batch_size});
+      const auto predictions = predict(models::Executor(network, options.compression.device), rows(split), {.batch_size = options.batch_size});
       const bool is_agreement = split == Split::kSearch && options.search_kind == AccuracyKind::kAgreement;
       reference.expected = is_agreement ? predictions : labels_of(rows(split));
       reference.evaluation = evaluation_of(matches(predictions, reference.expected));
@@ -63,9 +72,13 @@ struct PolicyEvaluator::State {
 
 PolicyEvaluator::PolicyEvaluator(const models::Network& network, const policies::CouplingAnalysis& analysis, const Dataset& dataset,
                                  const PolicyEvaluatorOptions& options)
-    : state_(new State{.network = network, .analysis = analysis, .dataset = dataset, .options = options}) {
+    : state_(new State{.network = network,
+                       .analysis = analysis,
+                       .dataset = on_device(dataset, options.compression.device),
+                       .options = options}) {
   LATHE_CHECK_GT(dataset.search.size(), 0);
   LATHE_CHECK_GT(dataset.test.size(), 0);
+  if (options.compression.device != "cpu") compute_in_full_precision();
 }
 
 PolicyEvaluator::~PolicyEvaluator() = default;
@@ -77,7 +90,8 @@ const Evaluation& PolicyEvaluator::reference(Split split) const {
 Evaluation PolicyEvaluator::measure(const models::Network& network, Split split, std::int64_t rows) const {
   const AccuracyOptions options{.batch_size = state_->options.batch_size, .rows = rows};
   const std::vector<std::int64_t> expected = state_->expected(split);
-  const Answers answers = answer(models::Executor(policies::bake_weight_quantization(network)), state_->rows(split), expected, options);
+  const models::Executor executor(policies::bake_weight_quantization(network), state_->options.compression.device);
+  const Answers answers = answer(executor, state_->rows(split), expected, options);
   Evaluation evaluation = evaluation_of(matches(answers.predictions, expected));
   evaluation.expected_probability = answers.expected_probability;
   return evaluation;

@@ -1,4 +1,5 @@
-// The built-in evaluator: compresses the network by the policy and counts correct (or agreeing) rows.
+// The built-in evaluator: compresses the network by the policy and counts correct (or agreeing) rows. Runs of the network are on
+// `compression.device`; what works on weights stays on the CPU.
 #pragma once
 
 #include <memory>

@@ -62,4 +62,9 @@ Rows first_rows(const Rows& rows, std::int64_t count) {
   return result;
 }
 
+Rows on_device(Rows rows, const std::string& device) {
+  for (auto& input : rows.inputs) input = input.to(at::Device(device));
+  return rows;
+}
+
 }  // namespace lathe::evaluators

@@ -11,7 +11,7 @@
 #include "evaluators/evaluator_registry.h"
 #include "evaluators/external_command.h"
 #include "evaluators/pruning_importance.h"
-#include "evaluators/training_device.h"
+#include "evaluators/compute_device.h"
 #include "models/base/error.h"
 #include "models/onnx_reader.h"
 #include "policies/pruning_criterion.h"
@@ -106,6 +106,7 @@ Experiment::Experiment(const ExperimentConfig& given, bool load_train, const Dis
       targets(make_targets(config.devices, builder, network, analysis)),
       space(make_space(network, analysis, targets, config.space)),
       dataset(load_data(config, network, load_train)) {
+  evaluators::check_available(config.evaluator.device, config.file, "evaluator.device");
   if (load_train) evaluators::check_available(config.recover.recovery.training.device, config.file, "recover.device");
   if (dataset && !space.groups.empty() && config.evaluator.reconstruction != "none")
     reconstruction_ = std::make_unique<evaluators::ConsumerReconstruction>(network, analysis, dataset->calibration);
@@ -144,7 +145,9 @@ std::string Experiment::evaluation_context() const {
          "\nweight ranges " + config.evaluator.weight_ranges + "\nreconstruction " + config.evaluator.reconstruction + "\nequalization " +
          config.evaluator.equalization + "\nweight rounding " + config.evaluator.weight_rounding + "\nbias correction " +
          (config.evaluator.bias_correction ? "yes" : "no") + "\nsparsification " + config.evaluator.sparsification + "\nevaluator " +
-         config.evaluator.kind + " " + config.evaluator.command;
+         config.evaluator.kind + " " + config.evaluator.command +
+         // Another order of sums may turn a row; the CPU's caches from before this key keep their names.
+         (config.evaluator.device == "cpu" ? "" : "\ndevice cuda");
 }
 
 evaluators::Evaluation Experiment::float_accuracy(evaluators::Split split) const {
@@ -181,6 +184,7 @@ evaluators::CompressionOptions Experiment::compression_options() const {
   options.corrects_biases = config.evaluator.bias_correction;
   options.weight_rounding = evaluators::parse_weight_rounding(config.evaluator.weight_rounding);
   options.sparsification = evaluators::parse_sparsification(config.evaluator.sparsification);
+  options.device = config.evaluator.device;
   return options;
 }
 

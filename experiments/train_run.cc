@@ -6,7 +6,7 @@
 
 #include "evaluators/accuracy.h"
 #include "evaluators/trainer.h"
-#include "evaluators/training_device.h"
+#include "evaluators/compute_device.h"
 #include "experiments/interruption.h"
 #include "experiments/run_directory.h"
 #include "experiments/text_table.h"

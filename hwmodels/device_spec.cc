@@ -188,7 +188,14 @@ class DeviceParser {
     return static_cast<int>(*number);
   }
 
+  // Thresholds and scales are part of what is synthesized for an FPGA, or generated for a micro-controller.
+  static bool has_fixed_ranges(DeviceClass device_class) {
+    return device_class == DeviceClass::kFpgaDpu || device_class == DeviceClass::kFpgaBitSerial ||
+           device_class == DeviceClass::kFpgaDataflow || device_class == DeviceClass::kArmMcu;
+  }
+
   void read_capabilities(const YAML::Node& root) {
+    spec_.capabilities.has_fixed_ranges = has_fixed_ranges(spec_.device_class);
     const YAML::Node map = root["capabilities"];
     if (!map || !map.IsMap()) return fault(map ? map : root, "capabilities", map ? "expected a map" : "missing key");
     const std::string path = "capabilities.";

@@ -59,7 +59,7 @@ class Planner {
       const Node& node = network_.nodes[n];
       bool is_integer = false;
       if (is_product(node)) {
-        is_integer = integer_weight_bits(layers_[n]) <= 8 && integer_activation_bits(layers_[n]) <= 8;
+        is_integer = integer_weight_bits(layers_[n]) <= 8 && calibrated_bits(layers_[n]) <= 8;
       } else if (is_pointwise(node) || is_pool(node) || copies_elements(network_, node) || node.op == "Concat") {
         const std::vector<ValueId> inputs = computed_inputs(node, is_static_);
         is_integer = std::all_of(inputs.begin(), inputs.end(), [&](ValueId id) { return is_integer_[index(id)]; });
@@ -73,7 +73,7 @@ class Planner {
   int demand_of(int n) const {
     const Node& node = network_.nodes[index(n)];
     const int weight = models::weight_input(network_, node);
-    if (weight >= 0) return integer_activation_bits(layers_[index(n)]);
+    if (weight >= 0) return calibrated_bits(layers_[index(n)]);
     if (copies_elements(network_, node)) return demand_of_copies(node);
     const std::vector<ValueId> inputs = computed_inputs(node, is_static_);
     const bool is_addition = node.op == "Add" && inputs.size() == 2;
@@ -82,6 +82,9 @@ class Planner {
     const bool all_integer = std::all_of(inputs.begin(), inputs.end(), [&](ValueId id) { return is_integer_[index(id)]; });
     return all_integer && is_read_as_integers(node.outputs.front()) ? 8 : kFloat;
   }
+
+  // Width of the activations that a layer reads in a range that is known beforehand.
+  static int calibrated_bits(const LayerPolicy* layer) { return has_dynamic_activations(layer) ? kFloat : integer_activation_bits(layer); }
 
   // The one width that is demanded of all results; else the results get points of their own.
   int demand_of_copies(const Node& node) const {
@@ -109,11 +112,14 @@ class Planner {
     return std::all_of(readers.begin(), readers.end(), [&](int reader) { return demand_at(reader, id) <= 8; });
   }
 
-  // What node `reader` demands of the value `id`: only its data, not a computed weight, bias or shape.
+  // Whether a layer reads the value as its data, not as a computed weight, bias or shape.
+  static bool reads_as_data(const Node& layer, int weight, ValueId id) { return layer.inputs[weight == 0 ? 1 : 0] == id; }
+
+  // What node `reader` demands of the value `id`.
   int demand_at(int reader, ValueId id) const {
     const Node& node = network_.nodes[index(reader)];
     const int weight = models::weight_input(network_, node);
-    if (weight >= 0) return node.inputs[weight == 0 ? 1 : 0] == id ? demand_[index(reader)] : kFloat;
+    if (weight >= 0) return reads_as_data(node, weight, id) ? demand_[index(reader)] : kFloat;
     if (copies_elements(network_, node)) return node.inputs.front() == id ? demand_[index(reader)] : kFloat;
     return demand_[index(reader)];
   }
@@ -121,11 +127,17 @@ class Planner {
   void add_points(ValueId id, ActivationPlan& plan) const {
     if (is_static_[index(id)] || network_.value(id).type != models::DataType::kFloat32) return;
     std::map<int, std::vector<int>> readers_of_width;
+    std::vector<int> dynamic_readers;
     for (const int reader : consumers_[index(id)]) {
+      const Node& node = network_.nodes[index(reader)];
+      if (has_dynamic_activations(layers_[index(reader)]) && reads_as_data(node, models::weight_input(network_, node), id))
+        dynamic_readers.push_back(reader);
       const int demand = demand_at(reader, id);
       if (demand != kFloat) readers_of_width[demand].push_back(reader);
     }
     for (auto& [bits, readers] : readers_of_width) plan.points.push_back({.value = id, .bits = bits, .readers = std::move(readers)});
+    if (!dynamic_readers.empty())
+      plan.points.push_back({.value = id, .bits = kDynamicBits, .readers = std::move(dynamic_readers), .is_dynamic = true});
   }
 
   const Network& network_;

@@ -6,6 +6,7 @@
 
 #include "models/base/error.h"
 #include "models/operators.h"
+#include "policies/layer_policies.h"
 #include "policies/pruning_criterion.h"
 #include "policies/search_space.h"
 
@@ -99,6 +100,7 @@ Policy to_policy(const models::Network& network, const SearchSpace& space, const
                              .weight_format = format_of(layer.weight_bits),
                              .activation_bits = layer.activation_bits,
                              .activation_format = format_of(layer.activation_bits),
+                             .dynamic = space.has_dynamic_activations && layer.activation_bits == kDynamicBits,
                              .sparsity = sparsity[l],
                              .pattern = sparsity[l] > 0 ? space.sparsity_pattern : "dense"});
   }

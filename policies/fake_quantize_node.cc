@@ -28,4 +28,17 @@ ValueId append_fake_quantize(Network& network, FreshNames& names, ValueId input,
   return output;
 }
 
+ValueId append_dynamic_fake_quantize(Network& network, FreshNames& names, ValueId input) {
+  models::Value value = network.value(input);
+  value.name = names.next();
+  const ValueId output = network.add_value(std::move(value));
+  network.nodes.push_back({.name = names.next(),
+                           .op = "DynamicFakeQuantize",
+                           .domain = models::kLatheDomain,
+                           .inputs = {input},
+                           .outputs = {output},
+                           .attributes = {}});
+  return output;
+}
+
 }  // namespace lathe::policies

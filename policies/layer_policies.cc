@@ -11,9 +11,10 @@ namespace lathe::policies {
 namespace {
 
 void check_formats(const LayerPolicy& layer, const std::string& key, std::vector<Fault>& faults) {
-  if (layer.dynamic) {
-    faults.push_back(
-        {.key = key + ".dynamic", .expected = "expected false: ranges of activations are fixed by calibration", .got = "true"});
+  if (layer.dynamic && integer_activation_bits(&layer) != kDynamicBits) {
+    faults.push_back({.key = key + ".dynamic",
+                      .expected = "true needs int activations of 8 bits, the one width that DynamicQuantizeLinear has",
+                      .got = layer.activation_format + std::to_string(layer.activation_bits)});
   }
   const bool is_narrow_float = layer.activation_format == "float" && layer.activation_bits < 16;
   if (is_narrow_float || layer.activation_format == "pow2") {
@@ -102,6 +103,9 @@ int weight_scale_axis(const models::Network& network, const models::Node& node, 
 
 int integer_weight_bits(const LayerPolicy* layer) {
   return layer && layer->weight_format == "int" ? layer->weight_bits : 32;
+}
+bool has_dynamic_activations(const LayerPolicy* layer) {
+  return layer && layer->dynamic;
 }
 int integer_activation_bits(const LayerPolicy* layer) {
   return layer && layer->activation_format == "int" ? layer->activation_bits : 32;

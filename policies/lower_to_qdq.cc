@@ -46,6 +46,8 @@ class Lowering {
     for (const Node& node : source_.nodes) {
       if (node.op == "FakeQuantize" && node.domain == models::kLatheDomain) {
         lower_quantizer(node);
+      } else if (node.op == "DynamicFakeQuantize" && node.domain == models::kLatheDomain) {
+        lower_dynamic_quantizer(node);
       } else if (!node.inputs.empty() && integers_.contains(node.inputs[0]) && copies_elements(source_, node)) {
         lower_copy(node);
       } else {
@@ -137,6 +139,13 @@ class Lowering {
       integers.value = clipped;
     }
     integers_[node.outputs[0]] = integers;
+  }
+
+  void lower_dynamic_quantizer(const Node& node) {
+    const ValueId integers = add_value(DataType::kUint8, source_.value(node.outputs[0]).shape);
+    const ValueId scale = add_value(DataType::kFloat32, {}), zero_point = add_value(DataType::kUint8, {});
+    add_node("DynamicQuantizeLinear", {float_of(node.inputs[0])}, integers).outputs = {integers, scale, zero_point};
+    add_node("DequantizeLinear", {integers, scale, zero_point}, node.outputs[0]);
   }
 
   void lower_copy(const Node& node) {

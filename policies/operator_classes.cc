@@ -84,7 +84,7 @@ bool is_pointwise(const Node& node) {
                                 "BatchNormalization",
                                 "QuantizeLinear",
                                 "DequantizeLinear"};
-  return is_one_of(node, kPointwise) || (node.domain == models::kLatheDomain && node.op == "FakeQuantize");
+  return is_one_of(node, kPointwise) || (node.domain == models::kLatheDomain && (node.op == "FakeQuantize" || node.op == "DynamicFakeQuantize"));
 }
 
 bool is_pool(const Node& node) {

@@ -54,7 +54,9 @@ class Inserter {
 
  private:
   void add_activation(const ActivationPlan::Point& point, Range range) {
-    const ValueId quantized = append_fake_quantize(result_, names_, point.value, asymmetric(range, point.bits), /*axis=*/-1, point.bits);
+    const ValueId quantized =
+        point.is_dynamic ? append_dynamic_fake_quantize(result_, names_, point.value)
+                         : append_fake_quantize(result_, names_, point.value, asymmetric(range, point.bits), /*axis=*/-1, point.bits);
     for (const int reader : point.readers) quantized_inputs_[{reader, point.value}] = quantized;
   }
 

@@ -17,6 +17,7 @@ struct ActivationPlan {
     models::ValueId value;  // to be quantized
     int bits;
     std::vector<int> readers;  // nodes that read the quantized value (others read the float one)
+    bool is_dynamic = false;   // 8 bits in the range of each input: nothing to observe
     bool operator==(const Point&) const = default;
   };
   std::vector<Point> points;
@@ -24,11 +25,11 @@ struct ActivationPlan {
 // Inputs of layers whose activations are integers, and at 8 bits what an Add of two activations, a Concat or an average pooling reads
 // where it lies between quantized layers, so that runtimes run whole blocks in integer arithmetic. A value is quantized before operators
 // that only copy elements (Flatten, Slice, zero Pad, MaxPool), so that both branches of a shortcut share it. Values read at one width share
-// a point. Throws UserError for layers that the network lacks or that cannot be quantized, and for formats that cannot be simulated.
+// a point. Dynamic layers quantize right in front of themselves, and count as float to their neighbours. Throws UserError for layers that the network lacks or that cannot be quantized, and for formats that cannot be simulated.
 ActivationPlan plan_activations(const models::Network& network, const Policy& policy);
 
 // Inserts FakeQuantize on weights (by channel or tensor, from the weights) and on the plan's points (asymmetric per tensor, from `ranges`,
-// one a point). Weights of other formats are rounded to them instead. Layers that the policy leaves out stay float.
+// one a point, that of dynamic ones unused). Weights of other formats are rounded to them instead. Layers that the policy leaves out stay float.
 // Biases stay float numbers, but multiples of s_input * s_weight where both are integers (see bias_alignment.h), as they are delivered.
 models::Network insert_fake_quantize(const models::Network& network, const Policy& policy, const ActivationPlan& plan,
                                      const std::vector<Range>& ranges, RangeMethod weight_method = RangeMethod::kMse);
@@ -42,6 +43,7 @@ models::Network bake_weight_quantization(const models::Network& network);
 // For delivery, from what insert_fake_quantize returned (trained or not):
 // - weights of width <= 8 as int8 with DequantizeLinear; wider ones as float16 or bfloat16 and a Cast where that loses nothing;
 // - activations of width <= 8 as uint8 QuantizeLinear/DequantizeLinear, narrower ones with an integer Clip between the two;
+// - dynamic activations as DynamicQuantizeLinear/DequantizeLinear;
 // - operators that only move elements run on the integers; activations that the quantization clips anyway are dropped;
 // - biases of layers with integer inputs and weights as int32 with scale s_input * s_weight.
 // What remains float runs as float. At least opset 13. Differs from the simulation by rounding only.

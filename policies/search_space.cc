@@ -74,6 +74,11 @@ void check_options(const SpaceOptions& options, const CouplingAnalysis& analysis
                    const std::vector<LayerInfo>& layers) {
   std::vector<Fault> faults;
   check_sparsity(options, capabilities, faults);
+  if (options.dynamic_activations && capabilities.has_fixed_ranges) {
+    faults.push_back({.key = "space.dynamic_activations",
+                      .expected = "expected false: one of the devices (FPGAs, micro-controllers) has the ranges of activations built in",
+                      .got = "true"});
+  }
   for (std::size_t i = 0; i < options.keep_ratios.size(); ++i) {
     const double ratio = options.keep_ratios[i];
     if (ratio > 0 && ratio <= 1) continue;
@@ -163,6 +168,7 @@ class SpaceBuilder {
     space_.tie_bits = options.tie_bits;
     check_options(options, analysis, capabilities, space_.layers);
     space_.sparsity_pattern = options.sparsity_pattern;
+    space_.has_dynamic_activations = options.dynamic_activations;
     for (const double sparsity : options.sparsity) kept_weights_.insert(static_cast<int>(std::lround(kAllWeights * (1 - sparsity))));
     if (!kept_weights_.empty()) kept_weights_.insert(kAllWeights);
     granularity_ = options.channel_granularity > 0 ? options.channel_granularity : std::max(1, capabilities.channel_granularity);

@@ -59,6 +59,7 @@ struct SearchSpace {
   std::vector<LayerInfo> layers;    // all of the network
   bool tie_bits = false;            // a kWeightBits decision sets the activations' width too
   std::string sparsity_pattern = "unstructured";  // of kKeptWeights decisions
+  bool has_dynamic_activations = false;           // 8-bit activations take their range from each input
   bool operator==(const SearchSpace&) const = default;
 };
 
@@ -73,6 +74,7 @@ struct SpaceOptions {
   int first_last_bits = 0;                        // 0 = searched; else fixed for the first and last layer
   std::vector<double> sparsity{};                 // shares of a layer's weights that may be zero; empty = weights stay dense
   std::string sparsity_pattern = "unstructured";  // or "2:4", whose only sparsity is 0.5
+  bool dynamic_activations = false;               // 8-bit activations take their range from each input, not from calibration
   std::string criterion = "l1";
   std::vector<std::string> frozen;  // names of groups or layers to leave alone (exact, or with * as wildcard)
 };

@@ -42,7 +42,8 @@ json space_json(const SearchSpace& space) {
                 {"groups", json::array()},
                 {"layers", json::array()},
                 {"tie_bits", space.tie_bits},
-                {"sparsity_pattern", space.sparsity_pattern}};
+                {"sparsity_pattern", space.sparsity_pattern},
+                {"dynamic_activations", space.has_dynamic_activations}};
   for (const auto& decision : space.decisions)
     document["decisions"].push_back(
         {{"name", decision.name}, {"kind", to_string(decision.kind)}, {"subject", decision.subject}, {"values", decision.values}});
@@ -77,6 +78,7 @@ SearchSpace space_of(const json& document) {
   }
   space.tie_bits = document.at("tie_bits").get<bool>();
   space.sparsity_pattern = document.value("sparsity_pattern", space.sparsity_pattern);  // spaces written before there was sparsity lack it
+  space.has_dynamic_activations = document.value("dynamic_activations", false);
   return space;
 }
 

@@ -27,7 +27,7 @@
 #include "evaluators/calibration.h"
 #include "evaluators/compression.h"
 #include "evaluators/consumer_reconstruction.h"
-#include "evaluators/training_device.h"
+#include "evaluators/compute_device.h"
 #include "models/base/error.h"
 #include "models/executor.h"
 #include "models/fold_batch_norm.h"
@@ -48,12 +48,6 @@ struct Arguments {
   double seconds = 1e9;
   bool checks = false;
 };
-
-// With the inputs where batch() is to give them; labels stay on the CPU.
-evaluators::Rows on_device(evaluators::Rows rows, const std::string& device) {
-  for (auto& input : rows.inputs) input = input.to(at::Device(device));
-  return rows;
-}
 
 // Decisions come stage by stage, so what candidates share are their first ones: all before the last stage, or all but its activation bits.
 constexpr std::size_t kLastStage = 6, kLastActivations = 8;
@@ -155,9 +149,9 @@ class Measuring {
                                         .mean = {0.485F, 0.456F, 0.406F},
                                         .stddev = {0.229F, 0.224F, 0.225F},
                                         .search_rows = 4400})),
-        calibration_(on_device(evaluators::first_rows(data_.calibration, arguments.calibration_rows), arguments.device)),
-        search_(on_device(evaluators::first_rows(data_.search, arguments.search_rows), arguments.device)),
-        test_(on_device(evaluators::first_rows(data_.test, arguments.test_rows), arguments.device)),
+        calibration_(evaluators::on_device(evaluators::first_rows(data_.calibration, arguments.calibration_rows), arguments.device)),
+        search_(evaluators::on_device(evaluators::first_rows(data_.search, arguments.search_rows), arguments.device)),
+        test_(evaluators::on_device(evaluators::first_rows(data_.test, arguments.test_rows), arguments.device)),
         reconstruction_(network_, analysis_, data_.calibration),
         reference_(evaluators::with_calibration_statistics(network_, calibration_, base_options())) {
     options_ = base_options();

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 
+#include "evaluators/compute_device.h"
 #include "experiments/cli/command.h"
 #include "experiments/cli/config_options.h"
 #include "experiments/interruption.h"
@@ -48,6 +49,8 @@ int serve(const Options& options, experiments::MpiSession& mpi) {
   mpi.serve([&]() -> const evaluators::Evaluator& {
     experiments::ExperimentConfig config = config_of(options);
     config.evaluator.cache.clear();
+    if (const int gpus = evaluators::gpu_count(); gpus > 0)
+      config.evaluator.device = evaluators::device_of_process(config.evaluator.device, mpi.rank_on_host(), gpus);
     return experiment.emplace(config, /*load_train=*/false).evaluator();
   });
   return 0;

@@ -56,6 +56,9 @@ std::vector<ConfigKey> space_keys() {
       key("space.sparsity_pattern", MEMBER(space.sparsity_pattern), {.choices = {"unstructured", "2:4"}},
           "Where zeros lie: anywhere, which makes files smaller, or two of each four input channels (sparsity 0.5), which GPUs from Ampere "
           "on can also compute faster (of the ready device files nvidia-h200 says how much)."),
+      key("space.dynamic_activations", MEMBER(space.dynamic_activations), {},
+          "Whether 8-bit activations take their range from each input as the network runs (DynamicQuantizeLinear), in place of one that is "
+          "calibrated."),
       key("space.criterion", MEMBER(space.criterion), {.choices = policies::pruning_criteria()},
           "How channels to keep are chosen: by the weights (l1, l2, batch_norm, fpgm, random) or on calibration rows (activation, taylor, "
           "fisher, thinet, lasso)."),
@@ -107,6 +110,8 @@ std::vector<ConfigKey> search_keys() {
       key("evaluator.bias_correction", MEMBER(evaluator.bias_correction), {},
           "Whether biases take back, layer by layer, what quantization does to the means of outputs."),
       key("evaluator.rows", MEMBER(evaluator.rows), {.at_least = 0, .at_most = kMany}, "Rows of the search split a trial; 0 = all."),
+      key("evaluator.device", MEMBER(evaluator.device), {.choices = {"cpu", "cuda"}},
+          "kind builtin: where the network runs; under MPI each rank of a host takes the next of its GPUs."),
       key("evaluator.timeout_seconds", MEMBER(evaluator.timeout_seconds), {.at_least = 0.1, .at_most = kMany},
           "kind command: how long one policy may take."),
       key("evaluator.cache", MEMBER(evaluator.cache), {},

@@ -58,6 +58,7 @@ struct EvaluatorConfig {
   bool bias_correction = false;                  // of quantized networks
   std::string sparsification = "magnitude";      // of sparse layers' weights: magnitude, sparsegpt
   double timeout_seconds = 600;                  // kind command: for one policy
+  std::string device = "cpu";                    // kind builtin: that runs the network: cpu, cuda
   std::int64_t rows = 0;                         // of the search split, a trial; 0 = all
   std::string cache;                             // folder of accuracies shared with other searches; "" = none
 };

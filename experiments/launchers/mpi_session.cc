@@ -39,7 +39,7 @@ class MpiEvaluator final : public evaluators::Evaluator {
 
 class OpenSession final : public MpiSession {
  public:
-  OpenSession(int rank, int ranks) : rank_(rank), ranks_(ranks) {
+  OpenSession(int rank, int ranks, int rank_on_host) : rank_(rank), ranks_(ranks), rank_on_host_(rank_on_host) {
     // On rank 0 a thread waits for each of the others.
     if (rank == 0) threads_.emplace(oneapi::tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(ranks) + 1);
   }
@@ -53,6 +53,7 @@ class OpenSession final : public MpiSession {
   }
 
   int rank() const override { return rank_; }
+  int rank_on_host() const override { return rank_on_host_; }
 
   Distribution distribution(double patience_seconds) override {
     dispatcher_ = std::make_unique<MpiDispatcher>(ranks_, patience_seconds);
@@ -81,7 +82,7 @@ class OpenSession final : public MpiSession {
   }
 
  private:
-  const int rank_, ranks_;
+  const int rank_, ranks_, rank_on_host_;
   std::optional<oneapi::tbb::global_control> threads_;
   std::unique_ptr<MpiDispatcher> dispatcher_;
 };
@@ -90,6 +91,15 @@ bool was_started_by_mpi() {
   for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK"})
     if (std::getenv(name) != nullptr) return true;
   return false;
+}
+
+int rank_among_those_of_this_host() {
+  MPI_Comm host = MPI_COMM_NULL;
+  MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host);
+  int rank = 0;
+  MPI_Comm_rank(host, &rank);
+  MPI_Comm_free(&host);
+  return rank;
 }
 
 }  // namespace
@@ -105,7 +115,7 @@ std::unique_ptr<MpiSession> MpiSession::join() {
     return nullptr;
   }
   if (provided < MPI_THREAD_SERIALIZED) throw std::runtime_error("this MPI library does not support threads (MPI_THREAD_SERIALIZED)");
-  return std::make_unique<OpenSession>(rank, ranks);
+  return std::make_unique<OpenSession>(rank, ranks, rank_among_those_of_this_host());
 }
 
 }  // namespace lathe::experiments

@@ -23,6 +23,8 @@ class MpiSession {
   static std::unique_ptr<MpiSession> join();
 
   virtual int rank() const = 0;
+  // Among the ranks of this host, from 0.
+  virtual int rank_on_host() const = 0;
   // Of rank 0: hands requests out to the other ranks. A rank that is silent for patience_seconds is given up. The session must outlive what
   // is made with it; at its end the other ranks are let go.
   virtual Distribution distribution(double patience_seconds) = 0;

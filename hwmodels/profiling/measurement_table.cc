@@ -25,11 +25,11 @@ std::string quoted(const std::string& field) {
 }  // namespace
 
 void write_measurements(const std::vector<Measurement>& measurements, std::ostream& out) {
-  out << "model,policy,device,runtime,precision,batch,threads,median_ms,p10_ms,p90_ms,runs,notes,power_w,energy_mj,layer\n";
+  out << "model,policy,device,runtime,precision,batch,threads,median_ms,p10_ms,p90_ms,p99_ms,runs,notes,power_w,energy_mj,layer\n";
   for (const Measurement& m : measurements) {
     out << quoted(m.model) << ',' << quoted(m.policy) << ',' << quoted(m.device) << ',' << quoted(m.runtime) << ',' << m.precision << ','
         << m.batch << ',' << m.threads << ',' << number(m.timing.median_ms) << ',' << number(m.timing.p10_ms) << ','
-        << number(m.timing.p90_ms) << ',' << m.timing.runs << ',' << quoted(m.notes) << ',';
+        << number(m.timing.p90_ms) << ',' << number(m.timing.p99_ms) << ',' << m.timing.runs << ',' << quoted(m.notes) << ',';
     // W x ms = mJ.
     if (m.power_w)
       out << number(*m.power_w) << ',' << number(*m.power_w * m.timing.median_ms) << ',';

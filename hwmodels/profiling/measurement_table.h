@@ -1,6 +1,6 @@
 // Measurements as the CSV file that `lathe calibrate` reads:
 //
-//     model,policy,device,runtime,precision,batch,threads,median_ms,p10_ms,p90_ms,runs,notes,power_w,energy_mj,layer
+//     model,policy,device,runtime,precision,batch,threads,median_ms,p10_ms,p90_ms,p99_ms,runs,notes,power_w,energy_mj,layer
 //
 // `policy` and `layer` are empty for the float network as a whole, power and energy where nothing measures them.
 #pragma once

@@ -48,6 +48,7 @@ Timing summarize_times(std::vector<double> times_ms) {
   return {.median_ms = (times_ms[(n - 1) / 2] + times_ms[n / 2]) / 2,
           .p10_ms = times_ms[n / 10],
           .p90_ms = times_ms[n - 1 - n / 10],
+          .p99_ms = times_ms[n - 1 - n / 100],
           .runs = static_cast<int>(n)};
 }
 

@@ -23,7 +23,7 @@ struct TimingOptions {
 };
 
 struct Timing {
-  double median_ms = 0, p10_ms = 0, p90_ms = 0;
+  double median_ms = 0, p10_ms = 0, p90_ms = 0, p99_ms = 0;
   int runs = 0;
 };
 

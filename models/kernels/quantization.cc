@@ -7,6 +7,7 @@
 #include <ATen/ops/maximum.h>
 #include <ATen/ops/minimum.h>
 #include <ATen/ops/mul.h>
+#include <ATen/ops/ones_like.h>
 #include <ATen/ops/reciprocal.h>
 #include <ATen/ops/round.h>
 #include <ATen/ops/where.h>
@@ -47,15 +48,27 @@ Kernel dequantize(const Network&, const Node& node) {
   };
 }
 
-// The range is that of x widened to hold 0; outputs y, scale, zero point.
+constexpr std::int64_t kByteLevels = 255;
+
+struct DynamicRange {
+  at::Tensor scale, zero_point;  // both of x's type
+};
+
+// That of x widened to hold 0. Where all of x is zero any scale does; 1 keeps it finite.
+DynamicRange dynamic_range(const at::Tensor& x) {
+  const at::Tensor zero = at::zeros({}, x.options());
+  const at::Tensor low = at::minimum(x.min(), zero), high = at::maximum(x.max(), zero);
+  const at::Tensor width = (high - low) / kByteLevels;
+  const at::Tensor scale = at::where(width == 0, at::ones_like(width), width);
+  return {scale, at::clamp(at::round(-low / scale), 0, kByteLevels)};
+}
+
+// Outputs y, scale, zero point.
 Kernel dynamic_quantize(const Network&, const Node&) {
   return [](const Tensors& inputs, const RunOptions&) {
     const at::Tensor& x = inputs[0];
-    const at::Tensor zero = at::zeros({}, x.options());
-    const at::Tensor low = at::minimum(x.min(), zero), high = at::maximum(x.max(), zero);
-    const at::Tensor scale = (high - low) / 255;
-    const at::Tensor zero_point = at::clamp(at::round(-low / scale), 0, 255);
-    const at::Tensor y = at::clamp(at::round(x / scale) + zero_point, 0, 255);
+    const auto [scale, zero_point] = dynamic_range(x);
+    const at::Tensor y = at::clamp(at::round(x / scale) + zero_point, 0, kByteLevels);
     return Tensors{y.to(at::kByte), scale, zero_point.to(at::kByte)};
   };
 }
@@ -112,12 +125,23 @@ Kernel fake_quantize(const Network& network, const Node& node) {
   };
 }
 
+// The range is taken as given by training: gradients pass to x as they do through a fixed one, here everywhere, since nothing is clipped.
+Kernel dynamic_fake_quantize(const Network&, const Node&) {
+  return [](const Tensors& inputs, const RunOptions&) {
+    const at::Tensor& x = inputs[0];
+    const auto [scale, zero_point] = dynamic_range(x.detach());
+    const at::Tensor y = (at::clamp(at::round(x.detach() / scale) + zero_point, 0, kByteLevels) - zero_point) * scale;
+    return Tensors{at::GradMode::is_enabled() ? x + (y - x.detach()) : y};
+  };
+}
+
 }  // namespace
 
 const Table& quantization_table() {
   static const Table table{{"DequantizeLinear", dequantize},
                            {"DynamicQuantizeLinear", dynamic_quantize},
                            {"QuantizeLinear", quantize},
+                           {"lathe.DynamicFakeQuantize", dynamic_fake_quantize},
                            {"lathe.FakeQuantize", fake_quantize}};
   return table;
 }

@@ -79,6 +79,8 @@ class Lifting {
       const bool has_zero_point = node.inputs.size() > 2 && node.inputs[2] != kNoValue;
       activations_[node.outputs[0]] = {float_of(node.inputs[0]), constant(node, 1).to_floats().at(0),
                                        has_zero_point ? static_cast<std::int32_t>(constant(node, 2).to_int64s().at(0)) : 0, kByteMax};
+    } else if (node.op == "DynamicQuantizeLinear") {
+      replaced_[node.outputs[0]] = float_of(node.inputs[0]);  // no format has a word for it
     } else if (node.op == "Clip" && activations_.contains(node.inputs[0])) {
       Activation clipped = activations_.at(node.inputs[0]);
       clipped.quant_max = static_cast<int>(constant(node, 2).to_int64s().at(0));

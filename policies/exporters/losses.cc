@@ -38,7 +38,7 @@ std::vector<std::string> losses(const Policy& policy, const Expressible& express
       },
       "the weights' number format is left out");
   add(
-      expressible.dynamic_ranges, [](const auto& layer) { return layer.dynamic; }, "ranges of activations are not dynamic any more");
+      expressible.dynamic_ranges, [](const auto& layer) { return layer.dynamic; }, "dynamic ranges of activations are left out");
   add(
       expressible.sparsity, [](const auto& layer) { return layer.sparsity > 0; }, "sparsity is left out");
   return sentences;

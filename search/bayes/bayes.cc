@@ -34,7 +34,8 @@ class Bayes final : public Agent {
     const SurrogateOptions surrogate{.fit_iterations = static_cast<int>(option(options, bayes_kind(), "fit_iterations")),
                                      .refit_growth = option(options, bayes_kind(), "refit_growth"),
                                      .has_transform = option(options, bayes_kind(), "transform") != 0,
-                                     .has_prior = has_prior(options)};
+                                     .has_prior = has_prior(options),
+                                     .has_logit_beliefs = option(options, bayes_kind(), "logit_front") != 0};
     for (const int metric : measured_metrics(problem)) surrogates_.emplace_back(problem, metric, surrogate);
     constexpr int kOnPath = 64;
     for (const Front& front : problem.fronts) {
@@ -117,6 +118,7 @@ const AgentKind& bayes_kind() {
        {"fit_iterations", 15, "L-BFGS iterations when hyperparameters are fitted again", 0, 1000},
        {"refit_growth", 0.15, "they are fitted again when the number of trials has grown by this share", 0, 10, false},
        {"transform", 1, "1: model the logit of accuracy; 0: accuracy itself", 0, 1},
+       {"logit_front", 0, "1: expected hypervolume of the logit of accuracy, which pays for the last points near 100 %; 0: of accuracy", 0, 1},
        {"prior", 1, "1: start from the layers' sensitivities where they are known; 0: ignore them", 0, 1},
        {"pool", 150, "candidates that are scored before the local search", 1, 100000},
        {"starts", 4, "local searches for each proposal", 1, 1000}}};

@@ -25,11 +25,12 @@ FrontAcquisition::FrontAcquisition(const Problem& problem, const Front& front, s
     // Nothing is gained beyond a limit on an objective: it moves the reference.
     const double limit = problem.metrics[static_cast<std::size_t>(objective.metric)].limit;
     if (!std::isnan(limit)) reference_[k] = std::min(reference_[k], objective.sign * limit);
+    reference_[k] = believed(objective, reference_[k]);
   }
   for (const int m : front.limited) {
     const Coordinate coordinate = coordinate_of(m);
     const double limit = problem.metrics[static_cast<std::size_t>(m)].limit;
-    if (coordinate.posterior >= 0 && !std::isnan(limit)) limits_.push_back({coordinate, coordinate.sign * limit});
+    if (coordinate.posterior >= 0 && !std::isnan(limit)) limits_.push_back({coordinate, believed(coordinate, coordinate.sign * limit)});
   }
   std::vector<std::vector<Belief>> beliefs;  // [posteriors, rows]
   for (const Posterior& posterior : posteriors) beliefs.push_back(posterior.beliefs_at_data());
@@ -44,6 +45,12 @@ FrontAcquisition::Coordinate FrontAcquisition::coordinate_of(int metric) const {
   }
   LATHE_CHECK_EQ(described.is_measured, coordinate.posterior >= 0) << described.name;
   return coordinate;
+}
+
+// A value of sign * metric in the units of the metric's beliefs.
+double FrontAcquisition::believed(const Coordinate& coordinate, double value) const {
+  if (coordinate.posterior < 0) return value;
+  return coordinate.sign * posteriors_[static_cast<std::size_t>(coordinate.posterior)].known(coordinate.sign * value);
 }
 
 Belief FrontAcquisition::minimized(const Coordinate& coordinate, const std::vector<double>& exact_metrics,

@@ -36,6 +36,7 @@ class FrontAcquisition {
     double most;  // of sign * metric
   };
   Coordinate coordinate_of(int metric) const;
+  double believed(const Coordinate& coordinate, double value) const;
   Belief minimized(const Coordinate& coordinate, const std::vector<double>& exact_metrics, std::span<const Belief> beliefs) const;
   void find_front(const std::vector<std::vector<Belief>>& beliefs_at_data);
   int nearest_row(const std::vector<std::vector<Belief>>& beliefs_at_data) const;

@@ -20,8 +20,8 @@ double logistic(double x) {
 
 }  // namespace
 
-Scaling::Scaling(std::span<const double> raw, std::span<const double> guess, bool is_logit, const TailCompression& tails)
-    : is_logit_(is_logit), has_guess_(!guess.empty()), tails_(tails) {
+Scaling::Scaling(std::span<const double> raw, std::span<const double> guess, Transform transform, const TailCompression& tails)
+    : transform_(transform), has_guess_(!guess.empty()), tails_(tails) {
   const auto n = static_cast<double>(raw.size());
   double mean = 0, guess_mean = 0;
   for (const double r : raw) mean += latent(r) / n;
@@ -47,7 +47,7 @@ Scaling::Scaling(std::span<const double> raw, std::span<const double> guess, boo
 }
 
 double Scaling::latent(double raw) const {
-  return is_logit_ ? logit(raw) : tails_(raw);
+  return transform_ == Transform::kNone ? tails_(raw) : logit(raw);
 }
 
 double Scaling::trend(double guess) const {
@@ -60,16 +60,16 @@ double Scaling::target(double raw, double guess) const {
 
 double Scaling::noise(double raw, double stddev) const {
   const double p = std::clamp(raw, kLogitEdge, 1 - kLogitEdge);
-  const double slope = is_logit_ ? 1 / (p * (1 - p)) : tails_.slope(raw);
+  const double slope = transform_ == Transform::kNone ? tails_.slope(raw) : 1 / (p * (1 - p));
   const double deviation = slope * stddev / scale_;
   return deviation * deviation;
 }
 
-// The normal latent value back in the metric's units: exact moments without a transform, with the logit by three-point Gauss-Hermite
+// The normal latent value back in the metric's units: exact moments without a transform, else by three-point Gauss-Hermite
 // quadrature (nodes 0 and +-sqrt(3) deviations, weights 2/3 and 1/6), which keeps the mean inside (0, 1).
 Belief Scaling::belief(const GpPrediction& prediction, double guess) const {
   const double mean = trend(guess) + scale_ * prediction.mean, stddev = scale_ * prediction.stddev;
-  if (!is_logit_) return {mean, stddev};
+  if (transform_ != Transform::kLogit) return {mean, stddev};
   const double reach = std::sqrt(3.0) * stddev;
   const double low = logistic(mean - reach), middle = logistic(mean), high = logistic(mean + reach);
   const double average = (low + 4 * middle + high) / 6;
@@ -169,7 +169,9 @@ void Surrogate::refit() {
   if (has_prior) {
     for (const policies::Candidate& candidate : candidates_) guesses.push_back(prior.guess(candidate.choices));
   }
-  const Scaling scaling(raw_, guesses, options_.has_transform && is_maximized && is_share, TailCompression(problem_, metric_, raw_));
+  const Transform of_shares = options_.has_logit_beliefs ? Transform::kLogitBeliefs : Transform::kLogit;
+  const Transform transform = options_.has_transform && is_maximized && is_share ? of_shares : Transform::kNone;
+  const Scaling scaling(raw_, guesses, transform, TailCompression(problem_, metric_, raw_));
   for (std::size_t i = 0; i < size(); ++i) {
     data.targets(static_cast<Eigen::Index>(i)) = scaling.target(raw_[i], has_prior ? guesses[i] : 0);
     data.noise(static_cast<Eigen::Index>(i)) = scaling.noise(raw_[i], stddev_[i]);

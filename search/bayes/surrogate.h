@@ -19,24 +19,29 @@ struct SurrogateOptions {
   double refit_growth = 0.15;  // hyperparameters are fitted again when the number of trials has grown by this share
   bool has_transform = true;   // logit for values in [0, 1] that are to be maximized (accuracies)
   bool has_prior = true;       // use Problem::sensitivity
+  bool has_logit_beliefs = false;  // with the transform: beliefs stay logits, and so does what is gained by them
 };
 
-// From the metric's units to the model's and back. Beliefs are in the metric's units but for what `tails` compresses.
+// What the model is of: the metric itself, or its logit, with beliefs about the metric or about the logit.
+enum class Transform { kNone, kLogit, kLogitBeliefs };
+
+// From the metric's units to the model's and back. Beliefs are in the metric's units but for what `tails` compresses, or logits.
 class Scaling {
  public:
   Scaling() = default;
   // raw: observed values. guess: for each the prior's guess in raw units; empty = no prior. tails: of values without logit.
-  Scaling(std::span<const double> raw, std::span<const double> guess, bool is_logit, const TailCompression& tails);
+  Scaling(std::span<const double> raw, std::span<const double> guess, Transform transform, const TailCompression& tails);
 
   double target(double raw, double guess) const;
   double noise(double raw, double stddev) const;                            // variance of the target, by the slope of the transform
-  double known(double raw) const { return is_logit_ ? raw : tails_(raw); }  // the belief of what was measured without noise
+  double known(double raw) const { return transform_ == Transform::kLogit ? raw : latent(raw); }  // the belief of what is known
   Belief belief(const GpPrediction& prediction, double guess) const;
 
  private:
   double latent(double raw) const;
   double trend(double guess) const;
-  bool is_logit_ = false, has_guess_ = false;
+  Transform transform_ = Transform::kNone;
+  bool has_guess_ = false;
   TailCompression tails_;
   double offset_ = 0, slope_ = 0;  // trend = offset + slope * latent(guess)
   double scale_ = 1;
@@ -51,6 +56,8 @@ class Posterior {
   Belief belief(const GpPrediction& prediction, std::span<const int> choices) const { return scaling_.belief(prediction, guess(choices)); }
   // The belief at each row of the data: what was measured where that had no noise, else with the noise averaged out.
   std::vector<Belief> beliefs_at_data() const;
+  // What is known without noise, in the units of the beliefs: a reference point, a limit.
+  double known(double raw) const { return scaling_.known(raw); }
   // Kriging believer (D. Ginsbourger, R. Le Riche, L. Carraro, 2010): as if the candidate had been measured at its posterior mean, so that
   // what is pending is not proposed again nearby.
   void believe(const policies::Candidate& candidate);

@@ -10,6 +10,7 @@
 
 #include "evaluators/accuracy.h"
 #include "evaluators/calibration.h"
+#include "evaluators/compute_device.h"
 #include "models/base/error.h"
 #include "models/operators.h"
 #include "policies/quantize_network.h"
@@ -134,6 +135,27 @@ TEST(PolicyEvaluator, DoesNotDependOnTheThreads) {
     ASSERT_TRUE(serial[i].is_ok) << serial[i].error;
     EXPECT_EQ(serial[i].correct, parallel[i].correct);
   }
+}
+
+TEST(PolicyEvaluator, CountsOnAGpuWhatItCountsOnTheCpu) {
+  if (gpu_count() == 0) GTEST_SKIP() << "this LibTorch finds no GPU";
+  PolicyEvaluatorOptions options;
+  options.compression.device = "cuda";
+  const PolicyEvaluator on_gpu(trained().network, trained().analysis, trained().data, options);
+  const PolicyEvaluator on_cpu = evaluator();
+  for (const auto& policy : {uniform(1, 8), uniform(0.5, 8), uniform(1, 4)}) {
+    const Evaluation gpu = on_gpu.evaluate({.policy = policy}), cpu = on_cpu.evaluate({.policy = policy});
+    ASSERT_TRUE(gpu.is_ok) << gpu.error;
+    // The order of sums differs, which may turn a close call.
+    EXPECT_NEAR(gpu.accuracy, cpu.accuracy, 0.01);
+  }
+}
+
+TEST(ComputeDevice, SharesTheGpusOfAHostAmongItsProcesses) {
+  EXPECT_EQ(device_of_process("cuda", 0, 4), "cuda:0");
+  EXPECT_EQ(device_of_process("cuda", 3, 4), "cuda:3");
+  EXPECT_EQ(device_of_process("cuda", 4, 4), "cuda:0");
+  EXPECT_EQ(device_of_process("cpu", 3, 4), "cpu");
 }
 
 // The statistics follow the rounded weights, and the weights themselves stay what they were: rounding by channel and scaling by

@@ -295,6 +295,7 @@ class WrongInput(unittest.TestCase):
         policy.write_text(json.dumps(half_policy()))
         self.refuse(["compress", bench.config, "--policy", policy, "--out", bench.folder / "gpu", "--set", "recover.device=cuda"],
                     "recover.device", "cuda")
+        self.refuse(["evaluate", bench.config, "--policy", policy, "--set", "evaluator.device=cuda"], "evaluator.device", "cuda")
 
     def test_output_that_holds_something(self):
         full = bench.folder / "full"

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <numeric>
 #include <optional>
 #include <sstream>
 
@@ -28,7 +29,11 @@ TEST(Timing, SummarizesByOrderStatistics) {
   EXPECT_EQ(timing.median_ms, 5.5);
   EXPECT_EQ(timing.p10_ms, 2);
   EXPECT_EQ(timing.p90_ms, 9);
+  EXPECT_EQ(timing.p99_ms, 10);
   EXPECT_EQ(timing.runs, 10);
+  std::vector<double> hundreds(200);
+  std::iota(hundreds.begin(), hundreds.end(), 1);
+  EXPECT_EQ(summarize_times(hundreds).p99_ms, 198);
 }
 
 TEST(Timing, RunsTheJobsInTurn) {
@@ -97,11 +102,11 @@ TEST_F(ProfilingFiles, FaultsOfALayerListNameTheirLines) {
 
 TEST(MeasurementTable, WritesEnergyWherePowerIsKnown) {
   Measurement row{.model = "a,b.onnx", .device = "GPU", .runtime = "libtorch", .precision = "fp32"};
-  row.timing = {.median_ms = 2, .p10_ms = 1, .p90_ms = 3, .runs = 7};
+  row.timing = {.median_ms = 2, .p10_ms = 1, .p90_ms = 3, .p99_ms = 4, .runs = 7};
   row.power_w = 100;
   std::stringstream text;
   write_measurements({row}, text);
-  EXPECT_THAT(text.str(), HasSubstr("\"a,b.onnx\",,GPU,libtorch,fp32,1,1,2,1,3,7,,100,200,\n"));
+  EXPECT_THAT(text.str(), HasSubstr("\"a,b.onnx\",,GPU,libtorch,fp32,1,1,2,1,3,4,7,,100,200,\n"));
 }
 
 TEST(PowerMeter, WithoutACounterThereIsNoPower) {

@@ -227,6 +227,24 @@ TEST(FakeQuantize, RoundsClampsAndPassesGradientsInsideTheRange) {
   }
 }
 
+// By hand: -1 to 2 in 255 steps of 3 / 255, zero point 85; 0.25 is 21.25 steps. Where all is zero there is nothing to divide by.
+TEST(DynamicFakeQuantize, TakesItsRangeFromTheInput) {
+  Network network;
+  const ValueId x = network.add_value({"x", DataType::kFloat32, {kDynamic}});
+  const ValueId y = network.add_value({"y", DataType::kFloat32, {kDynamic}});
+  network.inputs = {x};
+  network.outputs = {y};
+  network.nodes = {{.name = "q", .op = "DynamicFakeQuantize", .domain = kLatheDomain, .inputs = {x}, .outputs = {y}, .attributes = {}}};
+  validate(network);
+  const Executor executor(network);
+  const at::Tensor input = at::tensor(std::vector<float>{-1, 0.25f, 2, 0}).requires_grad_(true);
+  const at::Tensor output = executor.run(std::vector{input})[0];
+  EXPECT_THAT(from_torch(output).to_floats(), testing::Pointwise(testing::FloatNear(1e-6f), {-1.0f, 21 * 3 / 255.0f, 2.0f, 0.0f}));
+  output.sum().backward();
+  EXPECT_THAT(from_torch(input.grad()).to_floats(), ElementsAre(1, 1, 1, 1));
+  EXPECT_THAT(from_torch(executor.run(std::vector{at::zeros({3})})[0]).to_floats(), ElementsAre(0, 0, 0));
+}
+
 // The fast path of inference computes what LibTorch's operators compute, per tensor and per channel.
 TEST(FakeQuantize, IsTheSameWithAndWithoutGradients) {
   Network network;

@@ -23,7 +23,7 @@ except ImportError as error:
 TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
 # Largest mean difference by kind of policy. Weights alone leave only the order of sums; fused integer kernels differ from unfused ones by up to
 # a level here and there.
-BOUNDS = {"weights": 1e-5, "int8": 0.05, "int4": 0.15, "mixed": 0.15}
+BOUNDS = {"weights": 1e-5, "int8": 0.05, "dynamic": 0.05, "int4": 0.15, "mixed": 0.15}
 FLOAT_KERNELS = {"Conv", "FusedConv", "Add", "Relu", "Clip", "Gemm", "AveragePool", "GlobalAveragePool"}
 # Networks whose int8 policies must leave no float kernel.
 ALL_INTEGER = ("resnet", "efficientnet")

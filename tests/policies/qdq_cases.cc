@@ -55,6 +55,7 @@ Policy policy_of(const Network& network, const std::string& kind) {
   for (const LayerInfo& layer : describe_layers(network)) {
     if (!layer.quantizable) continue;
     LayerPolicy entry{.name = layer.name, .weight_bits = 8, .weight_format = "int", .activation_bits = 8, .activation_format = "int"};
+    entry.dynamic = kind == "dynamic";
     if (kind == "int4") entry.weight_bits = entry.activation_bits = 4;
     if (kind == "weights") entry.activation_bits = 32, entry.activation_format = "float";
     if (kind == "mixed") {
@@ -118,7 +119,7 @@ int main(int argc, char** argv) {
   for (int i = 2; i < argc; ++i) {
     const std::filesystem::path path = argv[i];
     const auto network = lathe::models::fold_batch_norm(lathe::models::read_onnx(path));
-    for (const char* kind : {"int8", "int4", "weights", "mixed"}) {
+    for (const char* kind : {"int8", "int4", "weights", "mixed", "dynamic"}) {
       lathe::policies::write_case(network, kind, std::filesystem::path(argv[1]) / (path.stem().string() + "_" + kind));
     }
   }

@@ -66,7 +66,8 @@ std::vector<std::string> described(const Network& network, const ActivationPlan&
   for (const auto& point : plan.points) {
     const int producer = producers[static_cast<std::size_t>(point.value)];
     std::string line =
-        (producer < 0 ? "input" : network.nodes[static_cast<std::size_t>(producer)].name) + "@" + std::to_string(point.bits) + ":";
+        (producer < 0 ? "input" : network.nodes[static_cast<std::size_t>(producer)].name) + "@" + std::to_string(point.bits) +
+        (point.is_dynamic ? " dynamic:" : ":");
     for (const int reader : point.readers) line += " " + network.nodes[static_cast<std::size_t>(reader)].name;
     lines.push_back(line);
   }
@@ -133,6 +134,15 @@ TEST(ActivationPlan, FloatLayersReadFloats) {
   EXPECT_THAT(plan_activations(network, uniform(network, 8, 32)).points, IsEmpty());
 }
 
+// conv2 takes its range from each input: it alone reads what is quantized for it, and the Add after it is of floats.
+TEST(ActivationPlan, DynamicLayersQuantizeInFrontOfThemselves) {
+  const Network network = residual();
+  Policy policy = uniform(network, 8, 8);
+  for (LayerPolicy& layer : policy.layers) layer.dynamic = layer.name == "conv2";
+  EXPECT_THAT(described(network, plan_activations(network, policy)),
+              ElementsAre("input@8: stem", "relu0@8: conv1", "relu1@8 dynamic: conv2", "pool@8: flatten"));
+}
+
 TEST(ActivationPlan, UnknownLayersAndUnbuildableFormatsAreTheUsersError) {
   const Network network = residual();
   const auto message = [&](LayerPolicy layer) -> std::string {
@@ -144,7 +154,7 @@ TEST(ActivationPlan, UnknownLayersAndUnbuildableFormatsAreTheUsersError) {
     return "accepted";
   };
   EXPECT_THAT(message({.name = "conv3"}), HasSubstr("layers[0].name: the network has no such layer (did you mean 'conv1'?), got 'conv3'"));
-  EXPECT_THAT(message({.name = "conv1", .dynamic = true}), HasSubstr("layers[0].dynamic: expected false"));
+  EXPECT_THAT(message({.name = "conv1", .dynamic = true}), HasSubstr("layers[0].dynamic: true needs int activations of 8 bits"));
   EXPECT_THAT(message({.name = "conv1", .activation_bits = 4, .activation_format = "pow2"}),
               HasSubstr("layers[0].activation_format: expected int"));
 }
@@ -251,6 +261,21 @@ TEST(LowerToQdq, WeightOnlyAndHalfPrecision) {
   const Node& cast = producer(lowered, node_named(lowered, "conv2").inputs[1]);
   EXPECT_EQ(cast.op, "Cast");
   EXPECT_EQ(lowered.constants.at(cast.inputs[0]).type(), DataType::kFloat16);
+  EXPECT_THAT(ops(lowered), Not(Contains("QuantizeLinear")));
+}
+
+TEST(LowerToQdq, DynamicActivationsAreQuantizedAsTheNetworkRuns) {
+  const Network network = residual();
+  Policy policy = uniform(network, 8, 8);
+  for (LayerPolicy& layer : policy.layers) layer.dynamic = true;
+  const Network lowered = lower_to_qdq(simulate(network, policy));
+  models::validate(lowered);
+  const Node& conv = node_named(lowered, "conv1");
+  const Node& dequantize = producer(lowered, conv.inputs[0]);
+  ASSERT_EQ(dequantize.op, "DequantizeLinear");
+  EXPECT_EQ(producer(lowered, dequantize.inputs[0]).op, "DynamicQuantizeLinear");
+  EXPECT_EQ(lowered.value(producer(lowered, conv.inputs[1]).inputs[0]).type, DataType::kInt8);
+  EXPECT_TRUE(lowered.is_constant(conv.inputs[2])) << "without a scale known beforehand the bias stays float";
   EXPECT_THAT(ops(lowered), Not(Contains("QuantizeLinear")));
 }
 

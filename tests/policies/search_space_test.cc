@@ -164,6 +164,26 @@ TEST(SearchSpace, TwoOfFourIsForDevicesThatRunIt) {
   EXPECT_THAT(message_of({.sparsity = {0.6}, .sparsity_pattern = "2:4"}), HasSubstr("space.sparsity[0]: expected 0 or 0.5"));
 }
 
+// Eight bits alone: that is the width of DynamicQuantizeLinear.
+TEST(SearchSpace, DynamicActivationsAreThoseOfEightBits) {
+  const Example example;
+  const SpaceOptions options{.weight_bits = {8}, .activation_bits = {4, 8}, .dynamic_activations = true};
+  const SearchSpace space = space_of(example, {}, options);
+  EXPECT_EQ(policies::space_of(space_json(space)), space);
+  Candidate candidate = least_compressed(space);
+  for (std::size_t d = 0; d < space.decisions.size(); ++d) {
+    if (space.decisions[d].name == "conv2/activation_bits") candidate.choices[d] = 0;
+  }
+  const Policy policy = to_policy(example.network, space, candidate, {}, "l1");
+  for (const LayerPolicy& layer : policy.layers) EXPECT_EQ(layer.dynamic, layer.name != "conv2") << layer.name;
+  try {
+    space_of(example, {.has_fixed_ranges = true}, options);
+    ADD_FAILURE() << "accepted";
+  } catch (const UserError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("space.dynamic_activations: expected false"));
+  }
+}
+
 TEST(SearchSpace, WrongOptionsAreNamed) {
   EXPECT_THAT(message_of({.sparsity = {0.5, 1}}), HasSubstr("space.sparsity[1]: expected a number of at least 0 and below 1"));
   EXPECT_THAT(message_of({.keep_ratios = {0.5, 1.5}}),

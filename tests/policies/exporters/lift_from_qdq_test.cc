@@ -133,5 +133,14 @@ TEST(LiftFromQdq, AFileOfAnotherPolicyIsRefused) {
   EXPECT_THAT(fault_of(delivered, other), HasSubstr("stem2: the delivered file has no such layer"));
 }
 
+// No format that exporters write has dynamic ranges: such a layer reads floats.
+TEST(LiftFromQdq, DynamicActivationsBecomeFloats) {
+  const Network network = residual();
+  Policy policy = mixed(network, {8}, {8});
+  for (LayerPolicy& layer : policy.layers) layer.dynamic = true;
+  Policy weights_alone = mixed(network, {8}, {32});
+  EXPECT_EQ(meaning(lift_from_qdq(lower_to_qdq(simulate(network, policy)), policy)), meaning(simulate(network, weights_alone)));
+}
+
 }  // namespace
 }  // namespace lathe::policies

@@ -30,10 +30,10 @@ std::vector<Trial> trials_of(const StandardProblem& made, int count) {
   return trials;
 }
 
-std::vector<Posterior> posteriors_of(const StandardProblem& made, const std::vector<Trial>& trials) {
+std::vector<Posterior> posteriors_of(const StandardProblem& made, const std::vector<Trial>& trials, const SurrogateOptions& options = {}) {
   std::vector<Posterior> posteriors;
   for (const int metric : measured_metrics(made.problem)) {
-    Surrogate surrogate(made.problem, metric, {});
+    Surrogate surrogate(made.problem, metric, options);
     surrogate.learn(trials);
     posteriors.push_back(*surrogate.posterior());
   }
@@ -97,6 +97,24 @@ TEST(FrontAcquisition, CountsNothingBeyondTheLimitOfAnObjective) {
   const std::vector<Belief> below{{0.79, 0}}, above{{0.81, 0}};
   EXPECT_TRUE(std::isinf(acquisition.log_value(fast, below)));
   EXPECT_TRUE(std::isfinite(acquisition.log_value(fast, above)));
+}
+
+// With logit beliefs reference and limits move with the beliefs, and the volume is that of logits.
+TEST(FrontAcquisition, MeasuresLogitsWhereBeliefsAreLogits) {
+  StandardProblem made = make_network_problem({.layers = 3});
+  const double reference = made.problem.fronts[0].reference_point[0];
+  ASSERT_GT(reference, 0.05);
+  const std::vector<Posterior> posteriors = posteriors_of(made, trials_of(made, 20), {.has_logit_beliefs = true});
+  const FrontAcquisition acquisition(made.problem, made.problem.fronts[0], posteriors);
+  const std::vector<double> fast{std::nan(""), 0.0};
+  const auto logit = [](double p) { return std::log(p / (1 - p)); };
+  const auto log_gain = [&](double belief) { return acquisition.log_value(fast, std::vector<Belief>{{belief, 0}}); };
+  EXPECT_TRUE(std::isinf(log_gain(logit(reference - 0.001))));
+  EXPECT_TRUE(std::isfinite(log_gain(logit(reference + 0.001))));
+  // Above all that is known each further logit gains the same.
+  const double best = logit(0.99), first = std::exp(log_gain(best + 1)) - std::exp(log_gain(best));
+  EXPECT_GT(first, 0);
+  EXPECT_NEAR(std::exp(log_gain(best + 2)) - std::exp(log_gain(best + 1)), first, 1e-9 * first);
 }
 
 TEST(FrontAcquisition, StartsFromTheLeastInfeasibleWhereNothingIsFeasible) {

@@ -79,12 +79,21 @@ TEST(Posterior, BelievedCandidatesLoseTheirUncertaintyOnly) {
 // Beliefs of shares stay shares, however unsure the model is.
 TEST(Scaling, LogitKeepsTheMeanInsideZeroToOne) {
   const std::vector<double> raw{0.1, 0.9, 0.5, 0.7};
-  const Scaling scaling(raw, {}, /*is_logit=*/true, /*tails=*/{});
+  const Scaling scaling(raw, {}, Transform::kLogit, /*tails=*/{});
   const Belief belief = scaling.belief({3, 5}, 0);
   EXPECT_GT(belief.mean, 0);
   EXPECT_LT(belief.mean, 1);
   EXPECT_LE(belief.mean + belief.stddev, 1.5);
   for (const double r : raw) EXPECT_NEAR(scaling.belief({scaling.target(r, 0), 0}, 0).mean, r, 1e-12);
+}
+
+TEST(Scaling, LogitBeliefsAreThoseOfTheModel) {
+  const std::vector<double> raw{0.1, 0.9, 0.5, 0.7};
+  const Scaling scaling(raw, {}, Transform::kLogitBeliefs, /*tails=*/{});
+  EXPECT_NEAR(scaling.known(0.9), std::log(9.0), 1e-12);
+  const Belief at_data = scaling.belief({scaling.target(0.7, 0), 0}, 0), one_off = scaling.belief({scaling.target(0.7, 0) + 1, 1}, 0);
+  EXPECT_NEAR(at_data.mean, std::log(0.7 / 0.3), 1e-12);
+  EXPECT_NEAR(one_off.mean - at_data.mean, one_off.stddev, 1e-12);
 }
 
 }  // namespace
