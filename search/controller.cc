@@ -1,5 +1,7 @@
 #include "search/controller.h"
 
+#include <tbb/global_control.h>
+#include <tbb/info.h>
 #include <tbb/task_arena.h>
 #include <tbb/task_group.h>
 
@@ -164,21 +166,30 @@ class RoundSearch {
     const std::lock_guard lock(mutex_);
     for (Trial* trial : unknown) waiting_.emplace_back(rounds_.size(), trial);
     rounds_.push_back({.trials = std::move(proposals), .unfinished = unknown.size()});
-    // A thread runs the youngest of its tasks first: each takes the oldest trial, so that rounds end in order.
-    for (std::size_t i = 0; i < unknown.size(); ++i) group_.run([this] { measure_next(); });
+    const int more = std::min(options_.threads - measuring_, static_cast<int>(waiting_.size()));
+    for (int i = 0; i < more; ++i) group_.run([this] { measure(); });
+    measuring_ += more;
     ask_where_due();
   }
 
-  void measure_next() {
+  // One evaluator: the oldest trial that waits, one after the other, so that rounds end in order.
+  void measure() {
     std::unique_lock lock(mutex_);
-    if (is_stopped_) return;
-    const auto [round, trial] = waiting_.front();
-    waiting_.pop_front();
-    lock.unlock();
-    measurer_.measure(*trial);
-    lock.lock();
-    --rounds_[round].unfinished;
-    ask_where_due();
+    while (!is_stopped_ && !waiting_.empty()) {
+      const auto [round, trial] = waiting_.front();
+      waiting_.pop_front();
+      lock.unlock();
+      try {
+        measurer_.measure(*trial);
+      } catch (...) {
+        is_stopped_ = true;  // the exception ends the search; nothing more is to be measured meanwhile
+        throw;
+      }
+      lock.lock();
+      --rounds_[round].unfinished;
+      ask_where_due();
+    }
+    --measuring_;
   }
 
   // Called with the lock held.
@@ -229,6 +240,7 @@ class RoundSearch {
   std::deque<Round> rounds_;
   std::deque<std::pair<std::size_t, Trial*>> waiting_;  // with the index of their round
   std::size_t finished_ = 0;                            // rounds, in order
+  int measuring_ = 0;                                   // evaluators that run
   tbb::task_group group_;                               // last: its tasks use all of the above
 };
 
@@ -250,7 +262,11 @@ SearchResult run_search(const Problem& problem, const std::vector<AgentOptions>&
   LATHE_CHECK(callbacks.shared == nullptr || options.is_asynchronous) << "what other searches measure comes when it comes";
   Proposer proposer(problem, agents, options.round, options.allocation, options.seed, callbacks.shared);
   TrialMeasurer measurer(problem, callbacks);
-  tbb::task_arena arena(options.threads);
+  // Agents think on a thread of their own, so that no evaluator waits for them.
+  const int threads = options.threads + 1;
+  const tbb::global_control limit(tbb::global_control::max_allowed_parallelism,
+                                  static_cast<std::size_t>(std::max(threads, tbb::info::default_concurrency())));
+  tbb::task_arena arena(threads);
   const auto start = std::chrono::steady_clock::now();
   SearchResult result = arena.execute([&] {
     return options.is_asynchronous ? run_asynchronously(options, callbacks, proposer, measurer)

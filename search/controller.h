@@ -1,10 +1,10 @@
 // Runs agents in parallel on one pool of evaluations and one archive.
 //
 // Rounds: each agent proposes its share of a round (round_shares.h; knowing what is pending), duplicates and candidates that no device can
-// run within the limits are dropped before any accuracy is measured, the rest is measured in parallel on `threads` oneTBB tasks, and every
+// run within the limits are dropped before any accuracy is measured, the rest is measured in parallel by `threads` oneTBB tasks, and every
 // agent is told all results in id order. The next round is proposed while this one is measured, so results reach agents one round late,
 // whatever the thread count: same seed, same trials. Measuring of the next round begins as soon as threads are free, while the last trials
-// of this one still run.
+// of this one still run. Agents think on a thread beside these.
 //
 // Asynchronously: no rounds. Whoever has measured a trial takes the next proposal at once, and agents are told of whatever has come in
 // since they were asked last, from this search or from others that share their trials. Nobody waits for the slowest of a round, and the

@@ -206,6 +206,34 @@ TEST(RunSearch, MeasuresTheNextRoundWhileAStragglerRuns) {
   EXPECT_TRUE(overlaps);
 }
 
+// The agents' thread reports the first round, for as long as it takes the only evaluator to go on from the second round's first trial, which
+// in its turn waits for that report.
+TEST(RunSearch, MeasuresWhileAgentsAreBusy) {
+  const StandardProblem made = make_network_problem({.layers = 4});
+  const auto wait_for = [deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30)](const auto& condition) {
+    while (!condition() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    return condition();
+  };
+  constexpr int kRound = 4;
+  std::atomic<int> begun = 0, running = 0;
+  std::atomic<bool> is_reporting = false, is_alone = true, overlaps = false;
+  ControllerCallbacks callbacks = measuring(made);
+  callbacks.measure = [&](const Candidate& candidate) {
+    if (++running > 1) is_alone = false;
+    if (++begun == kRound + 1) wait_for([&] { return is_reporting.load(); });
+    const Measurement result{.value = made.measured(candidate)};
+    --running;
+    return result;
+  };
+  callbacks.progress = [&](const std::vector<Trial>&) {
+    if (!is_reporting.exchange(true)) overlaps = wait_for([&] { return begun > kRound + 1; });
+    return true;
+  };
+  run_search(made.problem, {{"quasi_random", "", {}}}, {.trials = 3 * kRound, .threads = 1, .round = kRound, .seed = 1}, callbacks);
+  EXPECT_TRUE(overlaps);
+  EXPECT_TRUE(is_alone) << "more evaluators than asked for";
+}
+
 TEST(RunSearch, HistoryComesFirstAndIsNotMeasuredAgain) {
   const StandardProblem made = make_network_problem({.layers = 4});
   const std::vector<Trial> history =
