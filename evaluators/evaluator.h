@@ -31,6 +31,8 @@ struct EvaluationRequest {
   policies::Policy policy;
   Split split = Split::kSearch;
   std::int64_t rows = 0;  // fidelity: the first `rows` of the split; 0 = all
+  // The evaluator may stop, with fewer samples than asked for, as soon as it is sure that the accuracy stays below this; 0 = never.
+  double bar = 0;
 };
 
 class Evaluator {
@@ -40,8 +42,9 @@ class Evaluator {
   virtual Evaluation evaluate(const EvaluationRequest& request) const = 0;
 };
 
-// Wilson score interval (E. B. Wilson 1927) of k successes in n at 95 %.
-std::pair<double, double> wilson_interval(std::int64_t k, std::int64_t n);
+// Wilson score interval (E. B. Wilson 1927) of k successes in n; deviations: half width in standard normal deviations, 95 % by default.
+constexpr double kNormalQuantile975 = 1.959963984540054;
+std::pair<double, double> wilson_interval(std::int64_t k, std::int64_t n, double deviations = kNormalQuantile975);
 
 // Paired difference of accuracy (a minus b on the same rows) and its 95 % interval by the normal approximation of the paired differences.
 struct PairedDifference {

@@ -87,8 +87,8 @@ const Evaluation& PolicyEvaluator::reference(Split split) const {
   return state_->reference(split).evaluation;
 }
 
-Evaluation PolicyEvaluator::measure(const models::Network& network, Split split, std::int64_t rows) const {
-  const AccuracyOptions options{.batch_size = state_->options.batch_size, .rows = rows};
+Evaluation PolicyEvaluator::measure(const models::Network& network, Split split, std::int64_t rows, double bar) const {
+  const AccuracyOptions options{.batch_size = state_->options.batch_size, .rows = rows, .bar = bar};
   const std::vector<std::int64_t> expected = state_->expected(split);
   const models::Executor executor(policies::bake_weight_quantization(network), state_->options.compression.device);
   const Answers answers = answer(executor, state_->rows(split), expected, options);
@@ -105,7 +105,7 @@ Evaluation PolicyEvaluator::evaluate(const EvaluationRequest& request) const {
     at::set_num_threads(1);
     const models::Network compressed =
         compress_simulated(state_->network, state_->analysis, request.policy, state_->dataset, state_->options.compression);
-    evaluation = measure(compressed, request.split, request.rows);
+    evaluation = measure(compressed, request.split, request.rows, request.bar);
   } catch (const std::exception& error) {
     evaluation = {.is_ok = false, .error = error.what()};
   }

@@ -32,7 +32,7 @@ class PolicyEvaluator final : public Evaluator {
   // The float network on all rows of the split, computed at the first call. Agreement with itself is 1.
   const Evaluation& reference(Split split) const;
   // Counts an already compressed network; throws where evaluate() would return is_ok = false.
-  Evaluation measure(const models::Network& network, Split split, std::int64_t rows = 0) const;
+  Evaluation measure(const models::Network& network, Split split, std::int64_t rows = 0, double bar = 0) const;
 
  private:
   struct State;

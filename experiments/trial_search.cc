@@ -1,6 +1,7 @@
 #include "experiments/trial_search.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <mutex>
 
@@ -47,25 +48,37 @@ class TrialSearch {
     progress_.finish();
     if (recalled_ == 0 && !found.is_stopped)
       progress_.say("evaluators were idle " + format_points(std::max(0.0, found.idle_share)) + " of the search's time");
+    if (experiment_.config.search.racing && experiment_.dataset && measured_ > 0) {
+      const std::int64_t all = experiment_.dataset->search.size(), wanted = experiment_.config.evaluator.rows;
+      const std::int64_t rows = measured_ * (wanted > 0 ? std::min(wanted, all) : all);
+      progress_.say("racing ran " + format_points(static_cast<double>(rows_run_) / static_cast<double>(rows)) + " of the rows");
+    }
     if (found.is_exhausted) progress_.say("the agents know no further policies: " + std::to_string(found.trials.size()) + " trials");
     return found;
   }
 
  private:
   search::ControllerCallbacks callbacks() {
-    return {.measure = [this](const policies::Candidate& candidate) { return measure(candidate); },
-            .recall = [this](std::int64_t id, const policies::Candidate& candidate) { return recall(id, candidate); },
-            .record = [this](std::span<const search::Trial> trials) { record(trials); },
-            .known = [this] { return known(); },
-            .history = experiment_.config.search.asynchronous ? std::vector<search::Trial>{} : history_,
-            .shared = study_,
-            .progress = [](const std::vector<search::Trial>&) { return !is_interrupted(); }};
+    search::ControllerCallbacks callbacks{
+        .measure = [this](const policies::Candidate& candidate) { return measure(candidate, /*bar=*/0); },
+        .race = {},
+        .recall = [this](std::int64_t id, const policies::Candidate& candidate) { return recall(id, candidate); },
+        .record = [this](std::span<const search::Trial> trials) { record(trials); },
+        .known = [this] { return known(); },
+        .history = experiment_.config.search.asynchronous ? std::vector<search::Trial>{} : history_,
+        .shared = study_,
+        .progress = [](const std::vector<search::Trial>&) { return !is_interrupted(); }};
+    if (experiment_.config.search.racing)
+      callbacks.race = [this](const policies::Candidate& candidate, double bar) { return measure(candidate, bar); };
+    return callbacks;
   }
 
-  search::Measurement measure(const policies::Candidate& candidate) const {
+  search::Measurement measure(const policies::Candidate& candidate, double bar) {
     if (is_interrupted()) throw SearchStopped{};
     const evaluators::Evaluation evaluation = experiment_.evaluator().evaluate(
-        {.policy = experiment_.to_policy(candidate), .split = evaluators::Split::kSearch, .rows = experiment_.config.evaluator.rows});
+        {.policy = experiment_.to_policy(candidate), .split = evaluators::Split::kSearch, .rows = experiment_.config.evaluator.rows, .bar = bar});
+    rows_run_ += evaluation.samples;
+    ++measured_;
     const double p = evaluation.accuracy;
     const double n = static_cast<double>(std::max<std::int64_t>(1, evaluation.samples));
     return {.is_ok = evaluation.is_ok,
@@ -117,6 +130,7 @@ class TrialSearch {
   std::mutex mutex_;  // recalled trials are noted by the controller's thread, new ones by whoever measured them
   BestSoFar best_;
   int done_ = 0, recalled_ = 0;
+  std::atomic<std::int64_t> rows_run_ = 0, measured_ = 0;
 };
 
 }  // namespace

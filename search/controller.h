@@ -46,6 +46,9 @@ struct ControllerOptions {
 struct ControllerCallbacks {
   // Measures the candidate; called from several threads.
   std::function<Measurement(const policies::Candidate&)> measure;
+  // In place of `measure`, where it is set and the search has rounds: may end as soon as it is sure that the value stays below `bar`
+  // (race_bar.h), with what it has measured until then and the standard error of that.
+  std::function<Measurement(const policies::Candidate&, double bar)> race;
   // The result of trial `id` if an earlier run knew it (resume); the candidate must be equal, else the run has changed and this throws.
   std::function<std::optional<Trial>(std::int64_t id, const policies::Candidate&)> recall;
   // Trials just became known; serialized, in order of completion. Must store them durably before it returns. Several at once where they

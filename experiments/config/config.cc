@@ -145,6 +145,8 @@ void check(ConfigDocument& document, ExperimentConfig& config, ConfigPurpose pur
   check_devices(document, config);
   check_objectives(document, config);
   check_study(document, config);
+  if (config.search.racing && config.search.asynchronous)
+    document.fault("search.racing", "needs search.asynchronous: false, where it is settled beforehand what a policy has to beat");
   if (!config.search.warm_start.empty()) resolve(document, "search.warm_start", "folder", config.search.warm_start);
 }
 
@@ -234,7 +236,8 @@ namespace {
 void without_later_keys(std::vector<std::string>& lines) {
   for (const char* line : {"search.asynchronous: false", "search.allocation: equal", "space.sparsity: []",
                            "space.sparsity_pattern: unstructured", "evaluator.weight_ranges: mse", "evaluator.equalization: none",
-                           "evaluator.sparsification: magnitude", "evaluator.bias_correction: false"})
+                           "evaluator.sparsification: magnitude", "evaluator.bias_correction: false", "evaluator.device: cpu",
+                           "space.dynamic_activations: false", "search.racing: false"})
     std::erase(lines, line);
 }
 

@@ -79,6 +79,8 @@ std::vector<ConfigKey> search_keys() {
       key("search.sensitivity", MEMBER(search.sensitivity), {},
           "Measure each decision alone before the search, as a prior for the agents."),
       key("search.sensitivity_rows", MEMBER(search.sensitivity_rows), {.at_least = 1, .at_most = kMany}, "Rows of that measurement."),
+      key("search.racing", MEMBER(search.racing), {},
+          "Stop measuring a policy as soon as one that is known is sure to be better (three standard errors); not with search.asynchronous."),
       key("search.warm_start", MEMBER(search.warm_start), {},
           "Folder of an earlier run of the same network, for other devices or limits: what it measured is not measured again."),
       key("search.accuracy_range", MEMBER(search.accuracy_range), {.at_least = 0.1, .at_most = 100},

@@ -234,6 +234,32 @@ TEST(RunSearch, MeasuresWhileAgentsAreBusy) {
   EXPECT_TRUE(is_alone) << "more evaluators than asked for";
 }
 
+// Races know their bar from the rounds that are told, whatever the thread count, and cost no member of a front that counts.
+TEST(RunSearch, RacesBelowTheFront) {
+  const StandardProblem made = make_network_problem({.layers = 5});
+  const auto run = [&](int threads, std::atomic<int>& stopped) {
+    ControllerCallbacks callbacks = measuring(made);
+    callbacks.race = [&](const Candidate& candidate, double bar) {
+      const double value = made.measured(candidate);
+      if (value >= bar) return Measurement{.value = value, .stddev = made.stddev};
+      ++stopped;
+      return Measurement{.value = value, .stddev = made.stddev + 1};  // fewer rows
+    };
+    return run_search(made.problem, {{"nsga2", "", {}}}, {.trials = 80, .threads = threads, .seed = 1}, callbacks).trials;
+  };
+  std::atomic<int> one = 0, two = 0;
+  const std::vector<Trial> trials = run(1, one), again = run(2, two);
+  EXPECT_GT(one, 20);
+  EXPECT_LT(one, 70);
+  EXPECT_EQ(one, two);
+  for (std::size_t i = 0; i < trials.size(); ++i) EXPECT_EQ(trials[i].candidate, again.at(i).candidate);
+  for (const std::int64_t id : pareto_set(made.problem, made.problem.fronts[0], trials)) {
+    const Trial& member = trials[static_cast<std::size_t>(id)];
+    if (member.metrics[0] <= made.problem.fronts[0].reference_point[0]) continue;
+    EXPECT_EQ(member.stddev, made.stddev);
+  }
+}
+
 TEST(RunSearch, HistoryComesFirstAndIsNotMeasuredAgain) {
   const StandardProblem made = make_network_problem({.layers = 4});
   const std::vector<Trial> history =
