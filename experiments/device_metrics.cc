@@ -1,5 +1,6 @@
 #include "experiments/device_metrics.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "policies/sparse_storage.h"
@@ -20,6 +21,13 @@ int packed_metric(const Experiment& experiment) {
   return 1 + 2 * static_cast<int>(experiment.targets.size());
 }
 
+bool has_macs_metric(const ExperimentConfig& config) {
+  return config.constraints.macs.has_value() || std::find(config.objectives.begin(), config.objectives.end(), "macs") != config.objectives.end();
+}
+int macs_metric(const Experiment& experiment) {
+  return packed_metric(experiment) + 1;
+}
+
 double packed_bytes(const Experiment& experiment, const policies::Candidate& candidate) {
   constexpr double kFloatBytes = 4;
   constexpr int kWidestWithScale = 8;         // narrower weights carry one float scale a channel
@@ -37,6 +45,13 @@ double packed_bytes(const Experiment& experiment, const policies::Candidate& can
   return bytes;
 }
 
+double macs(const Experiment& experiment, const policies::Candidate& candidate) {
+  const policies::WorkloadSetting setting = policies::setting_of(experiment.builder, experiment.space, candidate);
+  std::int64_t sum = 0;
+  for (int op = 0; op < experiment.builder.op_count(); ++op) sum += experiment.builder.build_op(op, setting.kept_counts, setting.bits).macs;
+  return static_cast<double>(sum) / experiment.config.batch;
+}
+
 bool DeviceMetrics::compute(const policies::Candidate& candidate, std::span<double> values) const {
   constexpr double kCannot = std::numeric_limits<double>::infinity();
   bool runs_somewhere = false;
@@ -48,6 +63,7 @@ bool DeviceMetrics::compute(const policies::Candidate& candidate, std::span<doub
     values[static_cast<std::size_t>(energy_metric(target))] = score.is_feasible ? score.energy_mj : kCannot;
   }
   values[static_cast<std::size_t>(packed_metric(experiment_))] = packed_bytes(experiment_, candidate);
+  if (has_macs_metric(experiment_.config)) values[static_cast<std::size_t>(macs_metric(experiment_))] = macs(experiment_, candidate);
   return runs_somewhere;
 }
 

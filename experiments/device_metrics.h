@@ -16,7 +16,11 @@ std::string metric_name(const std::string& metric, const std::string& device);
 // folded: packed_size of the candidate without building it. Costs microseconds.
 double packed_bytes(const Experiment& experiment, const policies::Candidate& candidate);
 
-// accuracy; then latency_ms and energy_mj of each device; then packed_bytes. Borrows the experiment.
+// Multiply-accumulates of one input, as `lathe inspect` counts them; zeros of sparse weights count too. Costs microseconds.
+double macs(const Experiment& experiment, const policies::Candidate& candidate);
+
+// accuracy; then latency_ms and energy_mj of each device; then packed_bytes; then macs, where the config asks for them. Borrows the
+// experiment.
 class DeviceMetrics final : public search::ExactMetrics {
  public:
   explicit DeviceMetrics(const Experiment& experiment) : experiment_(experiment) {}
@@ -32,5 +36,8 @@ inline constexpr int kAccuracyMetric = 0;
 int latency_metric(int target);
 int energy_metric(int target);
 int packed_metric(const Experiment& experiment);
+// Whether MACs are an objective or limited: else they are no metric, so that runs and their stores are as they were without them.
+bool has_macs_metric(const ExperimentConfig& config);
+int macs_metric(const Experiment& experiment);
 
 }  // namespace lathe::experiments

@@ -28,6 +28,7 @@ std::vector<search::Metric> make_metrics(const Experiment& experiment) {
     metrics.push_back({.name = metric_name("energy_mj", target.name()), .limit = limits.energy_mj.of(target.name()).value_or(kNone)});
   }
   metrics.push_back({.name = "packed_bytes", .limit = limits.packed_bytes.value_or(kNone)});
+  if (has_macs_metric(experiment.config)) metrics.push_back({.name = "macs", .limit = limits.macs.value_or(kNone)});
   return metrics;
 }
 
@@ -43,6 +44,7 @@ Axis axis_of(const Experiment& experiment, const std::string& objective, int tar
     return {kAccuracyMetric, std::max(0.0, float_accuracy.accuracy - experiment.config.search.accuracy_range / 100)};
   if (objective == "latency_ms") return {latency_metric(target), as_it_is.latency_ms};
   if (objective == "energy_mj") return {energy_metric(target), as_it_is.energy_mj};
+  if (objective == "macs") return {macs_metric(experiment), macs(experiment, policies::least_compressed(experiment.space))};
   return {packed_metric(experiment), packed_bytes(experiment, policies::least_compressed(experiment.space))};
 }
 
@@ -53,7 +55,9 @@ search::Front make_front(const Experiment& experiment, int target, const evaluat
     front.metrics.push_back(axis.metric);
     front.reference_point.push_back(axis.reference);
   }
-  for (const int metric : {latency_metric(target), energy_metric(target), packed_metric(experiment)})
+  std::vector<int> exact{latency_metric(target), energy_metric(target), packed_metric(experiment)};
+  if (has_macs_metric(experiment.config)) exact.push_back(macs_metric(experiment));
+  for (const int metric : exact)
     if (std::find(front.metrics.begin(), front.metrics.end(), metric) == front.metrics.end()) front.limited.push_back(metric);
   return front;
 }

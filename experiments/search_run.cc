@@ -19,6 +19,7 @@
 #include "experiments/config/config.h"
 #include "experiments/delivery_store.h"
 #include "experiments/interruption.h"
+#include "experiments/learned_agents.h"
 #include "experiments/problem_record.h"
 #include "experiments/provenance.h"
 #include "experiments/recommendation.h"
@@ -284,6 +285,7 @@ class SearchRun {
       return {};
     }
     write_policies(results.delivered);
+    write_learned(*directory_, found.learned);
     const json document = results_json(results);
     SearchOutcome outcome{
         .is_finished = true, .results = document.dump(1) + "\n", .table = results_table(document), .report = directory_->report()};

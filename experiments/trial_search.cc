@@ -7,6 +7,7 @@
 
 #include "experiments/best_so_far.h"
 #include "experiments/interruption.h"
+#include "experiments/learned_agents.h"
 #include "experiments/text_table.h"
 
 namespace lathe::experiments {
@@ -37,7 +38,7 @@ class TrialSearch {
     const int known = config.asynchronous ? static_cast<int>(history_.size()) : 0;
     if (!config.asynchronous) note_history();
     search::SearchResult found =
-        search::run_search(problem_, config.agents,
+        search::run_search(problem_, with_learned(config.agents, config.pretrained),
                            {.trials = config.trials + known,
                             .threads = experiment_.evaluations_at_once(),
                             .round = config.round,

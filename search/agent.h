@@ -20,6 +20,8 @@ class Agent {
   virtual std::vector<policies::Candidate> ask(int count, std::span<const policies::Candidate> pending) = 0;
   // Every finished trial of every agent exactly once, in id order (of an asynchronous search: within a call), failures included.
   virtual void tell(std::span<const Trial> finished) = 0;
+  // What it knows that holds for other problems too, for AgentOptions::learned of an agent of its kind there; empty where nothing does.
+  virtual std::string learned() const { return {}; }
 };
 
 // An agent's entry in the config: kind and free options by name ("trials_initial", "population", ...), already checked against the agent's
@@ -28,6 +30,7 @@ struct AgentOptions {
   std::string kind;  // "quasi_random", "nsga2", "bayes", "ddpg", ...
   std::string name;  // shown in reports; the kind if not given
   std::map<std::string, double> options;
+  std::string learned{};  // by an agent of the kind in another search (Agent::learned), which this one begins with; may be empty
 };
 
 // Registered kinds, and the options each knows with their defaults and a line of help.

@@ -10,6 +10,7 @@
 #include "search/evolution/nsga2.h"
 #include "search/evolution/nsga3.h"
 #include "search/quasi_random/quasi_random.h"
+#include "search/rl/ppo.h"
 #include "search/rl/walking_agents.h"
 
 namespace lathe::search {
@@ -25,6 +26,7 @@ std::vector<AgentFactory>& factories() {
       {ddpg_kind, make_ddpg},
       {td3_kind, make_td3},
       {sac_kind, make_sac},
+      {ppo_kind, make_ppo},
   };
   return kFactories;
 }

@@ -284,6 +284,7 @@ SearchResult run_search(const Problem& problem, const std::vector<AgentOptions>&
   result.idle_share = 1 - measurer.busy_seconds() / (seconds * options.threads);
   result.duplicates = proposer.duplicates();
   result.rejected = proposer.rejected();
+  result.learned = proposer.learned();
   return result;
 }
 

@@ -12,9 +12,11 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "search/agent.h"
@@ -73,6 +75,7 @@ struct SearchResult {
   bool is_stopped = false;
   double idle_share =
       0;  // of the time that `threads` evaluators had, what they did not measure in; says nothing where trials were recalled
+  std::map<std::string, std::string> learned{};  // Agent::learned of the agents that have something to say, by name
 };
 
 SearchResult run_search(const Problem& problem, const std::vector<AgentOptions>& agents, const ControllerOptions& options,

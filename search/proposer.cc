@@ -101,6 +101,14 @@ void Proposer::adopt(std::span<const Trial> known) {
   race_bar_.learn(known);
 }
 
+std::map<std::string, std::string> Proposer::learned() const {
+  std::map<std::string, std::string> learned;
+  for (const Member& member : members_) {
+    if (std::string own = member.agent->learned(); !own.empty()) learned[member.name] = std::move(own);
+  }
+  return learned;
+}
+
 std::vector<Proposal> Proposer::next_round(std::span<const Trial> finished, std::span<const Proposal> pending, int most) {
   const int total = std::min(round_, most);
   std::vector<Proposal> round;

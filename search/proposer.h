@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -41,6 +42,8 @@ class Proposer {
 
   // What the proposal's measured metric has to reach (race_bar.h), by what was told so far.
   double bar_of(const Proposal& proposal) const { return race_bar_.of(proposal.metrics); }
+  // As SearchResult::learned.
+  std::map<std::string, std::string> learned() const;
 
   std::int64_t duplicates() const { return duplicates_; }
   std::int64_t rejected() const { return rejected_; }

@@ -117,8 +117,9 @@ void check_devices(ConfigDocument& document, ExperimentConfig& config) {
 void check_objectives(ConfigDocument& document, const ExperimentConfig& config) {
   const std::set<std::string> different(config.objectives.begin(), config.objectives.end());
   if (different.size() != config.objectives.size()) document.fault("objectives", "an objective is listed twice");
-  if (!different.contains("accuracy") || different.size() < 2)
-    document.fault("objectives", "expected accuracy and at least one of latency_ms, energy_mj, packed_bytes");
+  if (!different.contains("accuracy") || (different.size() < 2 && !config.constraints.limits_something()))
+    document.fault("objectives",
+                   "expected accuracy and at least one of latency_ms, energy_mj, packed_bytes, macs, unless constraints limit one of them");
 }
 
 void check_study(ConfigDocument& document, const ExperimentConfig& config) {
@@ -148,6 +149,7 @@ void check(ConfigDocument& document, ExperimentConfig& config, ConfigPurpose pur
   if (config.search.racing && config.search.asynchronous)
     document.fault("search.racing", "needs search.asynchronous: false, where it is settled beforehand what a policy has to beat");
   if (!config.search.warm_start.empty()) resolve(document, "search.warm_start", "folder", config.search.warm_start);
+  if (!config.search.pretrained.empty()) resolve(document, "search.pretrained", "folder", config.search.pretrained);
 }
 
 ExperimentConfig read(ConfigDocument& document, ConfigPurpose purpose) {

@@ -83,6 +83,9 @@ std::vector<ConfigKey> search_keys() {
           "Stop measuring a policy as soon as one that is known is sure to be better (three standard errors); not with search.asynchronous."),
       key("search.warm_start", MEMBER(search.warm_start), {},
           "Folder of an earlier run of the same network, for other devices or limits: what it measured is not measured again."),
+      key("search.pretrained", MEMBER(search.pretrained), {},
+          "Folder of an earlier run of any network and devices: agents that learn (ddpg, td3, sac, ppo) begin with what those of the same "
+          "name learned there."),
       key("search.accuracy_range", MEMBER(search.accuracy_range), {.at_least = 0.1, .at_most = 100},
           "Points below the float network's accuracy that a front covers; policies that are worse are worth nothing to the search."),
       key("evaluator.kind", MEMBER(evaluator.kind), {.choices = evaluators::evaluator_kinds()},
@@ -140,15 +143,17 @@ std::vector<ConfigKey> all_keys() {
           key("batch", MEMBER(batch), {.at_least = 1, .at_most = 65536}, "Batch size that latency, energy and memory are predicted for.")});
   append(space_keys());
   append(
-      {key("objectives", MEMBER(objectives), {.choices = {"accuracy", "latency_ms", "energy_mj", "packed_bytes"}, .needs_entry = true},
-           "The axes of each device's Pareto front."),
+      {key("objectives", MEMBER(objectives), {.choices = {"accuracy", "latency_ms", "energy_mj", "packed_bytes", "macs"}, .needs_entry = true},
+           "The axes of each device's Pareto front; accuracy alone: the best within the limits of constraints."),
        key("constraints.accuracy_loss", MEMBER(constraints.accuracy_loss), {.at_least = 0, .at_most = 100},
            "Points of accuracy that a recommended policy may lose (1 = one row in a hundred)."),
        limit_key("constraints.latency_ms", &ConstraintsConfig::latency_ms, "At most; one number, or one a device."),
        key("constraints.latency_quantile", MEMBER(constraints.latency_quantile), {.at_least = 0.01, .at_most = 0.999},
            "The probability with which the true latency keeps to constraints.latency_ms, on devices with a calibrated error bar."),
        limit_key("constraints.energy_mj", &ConstraintsConfig::energy_mj, "At most; one number, or one a device."),
-       optional_key("constraints.packed_bytes", MEMBER(constraints.packed_bytes), {.at_least = 1}, "Weights at their widths, at most.")});
+       optional_key("constraints.packed_bytes", MEMBER(constraints.packed_bytes), {.at_least = 1}, "Weights at their widths, at most."),
+       optional_key("constraints.macs", MEMBER(constraints.macs), {.at_least = 1},
+                    "Multiply-accumulates of one input, at most; `lathe inspect` says how many the network has.")});
   append(search_keys());
   append(study_keys());
   append(recover_keys());

@@ -14,6 +14,10 @@ std::optional<double> DeviceLimit::of(const std::string& device) const {
   return found != by_device.end() ? std::optional<double>(found->second) : for_all;
 }
 
+bool ConstraintsConfig::limits_something() const {
+  return latency_ms != DeviceLimit{} || energy_mj != DeviceLimit{} || packed_bytes || macs;
+}
+
 void read_device_limit(ConfigDocument& document, const std::string& path, const YAML::Node& node, DeviceLimit& limit) {
   DeviceLimit read;
   double value = 0;

@@ -28,6 +28,8 @@ struct ConstraintsConfig {
   DeviceLimit latency_ms, energy_mj;   // at most
   double latency_quantile = 0.5;       // of the latency as calibration leaves it uncertain, that latency_ms limits; 0.5 = the prediction
   std::optional<double> packed_bytes;  // at most
+  std::optional<double> macs;          // of one input, at most
+  bool limits_something() const;       // beside accuracy
 };
 
 struct SearchConfig {
@@ -41,6 +43,7 @@ struct SearchConfig {
   std::int64_t sensitivity_rows = 256;
   bool racing = false;         // a trial ends early once others are sure to be better
   std::string warm_start;      // folder of an earlier run of the network, whose trials begin this search; "" = none
+  std::string pretrained;      // folder of an earlier run of any network, with whose agents' networks this one's begin; "" = none
   double accuracy_range = 20;  // points below the float network's that a front covers: its hypervolume's reference
 };
 

@@ -37,7 +37,8 @@ const axes = [
   {key: 'latency_ms', title: 'Latency', unit: 'ms', of: (trial, device) => trial.metrics['latency_ms@' + device.name], base: device => device.float.latency_ms},
   {key: 'energy_mj', title: 'Energy', unit: 'mJ', of: (trial, device) => trial.metrics['energy_mj@' + device.name], base: device => device.float.energy_mj},
   {key: 'packed_bytes', title: 'Packed weights', unit: 'kB', of: trial => trial.metrics.packed_bytes / 1000, base: () => run.float.packed_bytes / 1000},
-];
+  {key: 'macs', title: 'MACs', unit: 'millions', of: trial => trial.metrics.macs / 1e6, base: () => run.float.macs / 1e6},
+].filter(({key}) => key !== 'macs' || run.trials.some(trial => trial.metrics.macs !== undefined));
 let axis = axes[0];
 let selected = null;
 const charts = [];
@@ -150,7 +151,7 @@ function paretoConfig(device) {
       onHover: (event, items) => { event.native.target.style.cursor = items.length ? 'pointer' : 'default'; },
       interaction: {mode: 'nearest', intersect: true},
       scales: {
-        x: {type: 'linear', min: 0, title: {display: true, text: `${axis.title}, ${axis.unit}` + (axis.key === 'packed_bytes' ? '' : ` (${trust(device)})`), color: quiet}, grid: {color: css('--grid')}, ticks: {color: quiet}},
+        x: {type: 'linear', min: 0, title: {display: true, text: `${axis.title}, ${axis.unit}` + (axis.key === 'packed_bytes' || axis.key === 'macs' ? '' : ` (${trust(device)})`), color: quiet}, grid: {color: css('--grid')}, ticks: {color: quiet}},
         y: {min: lowest - margin, max: Math.min(100, top + margin), title: {display: true, text: `${run.metric}, % (search split)`, color: quiet}, grid: {color: css('--grid')}, ticks: {color: quiet, includeBounds: false}},
       },
       plugins: {

@@ -44,6 +44,11 @@ void DeterministicActorCritic::train_actor(const at::Tensor& states, const std::
   actor_adam_.step();
 }
 
+void DeterministicActorCritic::append_actors_to(NamedTensors& tensors) const {
+  actor_.append_to(tensors, "actor");
+  target_actor_.append_to(tensors, "target_actor");
+}
+
 void DeterministicActorCritic::move_target_actor() {
   follow(target_actor_, actor_, options_.target_rate);
 }

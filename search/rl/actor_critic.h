@@ -37,6 +37,7 @@ class DeterministicActorCritic : public ActorCritic {
   // critic.
   void train_actor(const at::Tensor& states, const std::function<at::Tensor(const at::Tensor& actions)>& value);
   void move_target_actor();
+  void append_actors_to(NamedTensors& tensors) const;
 
   const LearnerOptions options_;
 

@@ -19,6 +19,14 @@ class DdpgLearner final : public DeterministicActorCritic {
         target_critic_(critic_),
         critic_adam_(critic_.parameters(), options.critic_rate) {}
 
+  NamedTensors tensors() const override {
+    NamedTensors tensors;
+    append_actors_to(tensors);
+    critic_.append_to(tensors, "critic");
+    target_critic_.append_to(tensors, "target_critic");
+    return tensors;
+  }
+
  private:
   at::Tensor critic_targets(const TensorBatch& batch) override {
     const at::Tensor next_values = target_critic_.forward(critic_input(batch.next_states, target_actions(batch.next_states)));

@@ -14,7 +14,7 @@ using policies::Decision;
 using policies::DecisionKind;
 using policies::LayerInfo;
 
-constexpr int kFixedFeatures = 14, kMovingFeatures = 6;
+constexpr int kFixedFeatures = 14, kMovingFeatures = 6, kKinds = 4, kDeviceFeatures = 1 + kKinds;
 
 // The layer whose decision it is; for a group the layer that it is named after, else that of the next width in network order.
 const LayerInfo* layer_of(const policies::SearchSpace& space, std::size_t d) {
@@ -77,19 +77,11 @@ struct LayerWalk::Progress {
 };
 
 LayerWalk::LayerWalk(const Problem& problem) : problem_(problem) {
-  const Candidate full = uncompressed(problem.space);
-  const ExactScore exact = score_exactly(problem, full);
-  for (const Front& front : problem.fronts) {
-    int chosen = -1;
-    for (const int m : front.metrics) {
-      const Metric& metric = problem.metrics[static_cast<std::size_t>(m)];
-      const double value = exact.metrics[static_cast<std::size_t>(m)];
-      if (chosen < 0 && !metric.is_measured && metric.direction == Direction::kMinimize && std::isfinite(value) && value > 0) chosen = m;
-    }
-    cost_metric_.push_back(chosen);
-    full_cost_.push_back(chosen < 0 ? 1 : exact.metrics[static_cast<std::size_t>(chosen)]);
+  for (const Front& front : problem.fronts) devices_.push_back(device_of(front));
+  for (int f = 0; f < static_cast<int>(devices_.size()); ++f) {
+    devices_[static_cast<std::size_t>(f)].cheapest = find_cheapest(f);
+    find_savings(f);
   }
-  for (std::size_t f = 0; f < problem.fronts.size(); ++f) cheapest_.push_back(find_cheapest(static_cast<int>(f)));
   std::int64_t most_macs = 1;
   for (const LayerInfo& layer : problem.space.layers) most_macs = std::max(most_macs, layer.macs);
   const std::size_t count = problem.space.decisions.size();
@@ -114,29 +106,71 @@ LayerWalk::LayerWalk(const Problem& problem) : problem_(problem) {
   }
 }
 
-int LayerWalk::state_size() const {
-  return kFixedFeatures + kMovingFeatures + static_cast<int>(problem_.fronts.size());
+LayerWalk::Device LayerWalk::device_of(const Front& front) const {
+  const ExactScore full = score_exactly(problem_, uncompressed(problem_.space));
+  const auto costs = [&](int m) {
+    const Metric& metric = problem_.metrics[static_cast<std::size_t>(m)];
+    const double value = full.metrics[static_cast<std::size_t>(m)];
+    return !metric.is_measured && metric.direction == Direction::kMinimize && std::isfinite(value) && value > 0;
+  };
+  const auto is_limited = [&](int m) { return costs(m) && !std::isnan(problem_.metrics[static_cast<std::size_t>(m)].limit); };
+  Device device;
+  if (const auto m = std::find_if(front.metrics.begin(), front.metrics.end(), costs); m != front.metrics.end()) {
+    device.cost_metric = *m;
+    device.is_objective = true;
+  } else if (const auto l = std::find_if(front.limited.begin(), front.limited.end(), is_limited); l != front.limited.end()) {
+    device.cost_metric = *l;
+  }
+  if (device.cost_metric >= 0) device.full_cost = full.metrics[static_cast<std::size_t>(device.cost_metric)];
+  return device;
+}
+
+// How a device pays for what a layer and what a whole network saves: it tells devices apart by what matters to a policy.
+void LayerWalk::find_savings(int front) {
+  Device& device = devices_[static_cast<std::size_t>(front)];
+  const Candidate full = uncompressed(problem_.space);
+  double largest = 1e-12;
+  for (std::size_t d = 0; d < full.choices.size(); ++d) {
+    Candidate alone = full;
+    alone.choices[d] = device.cheapest.choices[d];
+    device.savings.push_back(static_cast<float>(1 - cost(front, alone)));
+    largest = std::max<double>(largest, device.savings.back());
+  }
+  for (float& saving : device.savings) saving = static_cast<float>(saving / largest);
+  for (int kind = 0; kind < kKinds; ++kind) {
+    Candidate together = full;
+    for (std::size_t d = 0; d < full.choices.size(); ++d) {
+      if (static_cast<int>(problem_.space.decisions[d].kind) == kind) together.choices[d] = device.cheapest.choices[d];
+    }
+    device.kind_savings.push_back(static_cast<float>(1 - cost(front, together)));
+  }
+}
+
+int LayerWalk::state_size() {
+  return kFixedFeatures + kMovingFeatures + kDeviceFeatures;
 }
 
 double LayerWalk::cost(int front, const Candidate& candidate) const {
-  const int metric = cost_metric_[static_cast<std::size_t>(front)];
-  if (metric < 0) return 1;
+  const Device& device = devices_[static_cast<std::size_t>(front)];
+  if (device.cost_metric < 0) return 1;
   const ExactScore exact = score_exactly(problem_, candidate);
-  const double value = exact.metrics[static_cast<std::size_t>(metric)];
-  return exact.can_run && std::isfinite(value) ? value / full_cost_[static_cast<std::size_t>(front)] : 1;
+  const double value = exact.metrics[static_cast<std::size_t>(device.cost_metric)];
+  return exact.can_run && std::isfinite(value) ? value / device.full_cost : 1;
 }
 
 LayerWalk::Range LayerWalk::budget_range(int front) const {
-  const auto f = static_cast<std::size_t>(front);
-  if (cost_metric_[f] < 0) return {};
+  const Device& device = devices_[static_cast<std::size_t>(front)];
+  if (device.cost_metric < 0) return {};
   const double low = cost(front, cheapest(front));
   double high = 1;
-  const Metric& metric = problem_.metrics[static_cast<std::size_t>(cost_metric_[f])];
-  if (!std::isnan(metric.limit)) high = std::min(high, metric.limit / full_cost_[f]);
-  for (std::size_t k = 0; k < problem_.fronts[f].metrics.size(); ++k) {
-    if (problem_.fronts[f].metrics[k] == cost_metric_[f]) high = std::min(high, problem_.fronts[f].reference_point[k] / full_cost_[f]);
+  const Metric& metric = problem_.metrics[static_cast<std::size_t>(device.cost_metric)];
+  if (!std::isnan(metric.limit)) high = std::min(high, metric.limit / device.full_cost);
+  const Front& wanted = problem_.fronts[static_cast<std::size_t>(front)];
+  for (std::size_t k = 0; k < wanted.metrics.size(); ++k) {
+    if (wanted.metrics[k] == device.cost_metric) high = std::min(high, wanted.reference_point[k] / device.full_cost);
   }
-  return {std::min(low, high), std::max(high, std::min(low, 1.0))};
+  const double most = std::max(high, std::min(low, 1.0));
+  return {device.is_objective ? std::min(low, high) : most, most};
 }
 
 void LayerWalk::write_state(const Progress& progress, int decision, std::span<float> state) const {
@@ -149,8 +183,10 @@ void LayerWalk::write_state(const Progress& progress, int decision, std::span<fl
   moving[3] = static_cast<float>(progress.budget - progress.low_cost);     // what may be spent
   moving[4] = static_cast<float>(progress.budget);
   moving[5] = static_cast<float>(progress.previous_action);
-  std::fill(state.begin() + kFixedFeatures + kMovingFeatures, state.end(), 0.0F);
-  state[static_cast<std::size_t>(kFixedFeatures + kMovingFeatures + progress.front)] = 1;
+  const Device& device = devices_[static_cast<std::size_t>(progress.front)];
+  const std::span<float> paid = moving.subspan(kMovingFeatures);
+  paid[0] = device.savings[static_cast<std::size_t>(decision)];
+  std::copy(device.kind_savings.begin(), device.kind_savings.end(), paid.begin() + 1);
 }
 
 Candidate LayerWalk::find_cheapest(int front) const {

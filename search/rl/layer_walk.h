@@ -12,27 +12,30 @@ namespace lathe::search {
 
 // State as in AMC (Y. He et al., AMC: AutoML for Model Compression and Acceleration on Mobile Devices, ECCV 2018, eq. 2) and HAQ (K. Wang
 // et al., HAQ: Hardware-Aware Automated Quantization with Mixed Precision, CVPR 2019, eqs. 2 and 3): index, kind, channels, kernel,
-// stride, size, cost, reduced so far, rest, previous action; here for pruning and both widths in one walk, with the wanted budget and the
-// device added, so that one actor serves the whole front of every device.
+// stride, size, cost, reduced so far, rest, previous action; here for pruning and both widths in one walk, with the wanted budget and
+// what the device pays for added, so that one actor serves the whole front of every device. Its size and scales do not depend on the
+// network or on how many devices there are, so that it serves other networks and devices too.
 //
-// Cost is the first minimized exact metric of the front (latency of its device), as a share of the uncompressed network's.
+// Cost is the first minimized exact metric of the front (latency of its device), as a share of the uncompressed network's; where accuracy
+// is all that the front asks for, the first metric that it limits.
 class LayerWalk {
  public:
   // `problem` must outlive it.
   explicit LayerWalk(const Problem& problem);
 
-  int state_size() const;
+  static int state_size();
   int length() const { return static_cast<int>(problem_.space.decisions.size()); }
 
   // Budgets that make sense for a front: from the least cost to the smallest of uncompressed cost, reference point and limit.
-  // {1, 1} where the front has no cost.
+  // The limit alone where the cost is limited and no objective: what is cheaper is worth no more. {1, 1} where the front has no cost.
   struct Range {
     double low = 1, high = 1;
+    bool is_point() const { return low == high; }
   };
   Range budget_range(int front) const;
   // The candidate of least cost. Full compression, unless a device pays for it (a width that it has to unpack): then what changing one
   // decision after the other leads to, which is the least where costs of decisions add up.
-  const policies::Candidate& cheapest(int front) const { return cheapest_[static_cast<std::size_t>(front)]; }
+  const policies::Candidate& cheapest(int front) const { return devices_[static_cast<std::size_t>(front)].cheapest; }
   // Cost share; 1 where the front has no cost or its device cannot run the candidate.
   double cost(int front, const policies::Candidate& candidate) const;
 
@@ -52,14 +55,23 @@ class LayerWalk {
 
  private:
   struct Progress;
+  // What is the same in each walk, by front.
+  struct Device {
+    int cost_metric = -1;        // -1 = none
+    bool is_objective = false;   // of the front, not only limited
+    double full_cost = 1;        // in the metric's unit
+    policies::Candidate cheapest;
+    std::vector<float> savings;         // of each decision alone, as a share of the largest
+    std::vector<float> kind_savings;    // of all decisions of a kind together, as a share of the uncompressed cost
+  };
+  Device device_of(const Front& front) const;
+  void find_savings(int front);
   policies::Candidate find_cheapest(int front) const;
   int affordable(int front, double budget, int decision, int wanted, policies::Candidate& low) const;
   void write_state(const Progress& progress, int decision, std::span<float> state) const;
   const Problem& problem_;
-  std::vector<int> cost_metric_;               // of each front; -1 = none
-  std::vector<double> full_cost_;              // of each front, in the metric's unit
-  std::vector<policies::Candidate> cheapest_;  // of each front
-  std::vector<std::vector<float>> features_;   // of each decision, what does not change
+  std::vector<Device> devices_;               // of each front
+  std::vector<std::vector<float>> features_;  // of each decision, what does not change
 };
 
 }  // namespace lathe::search

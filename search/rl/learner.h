@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "models/base/rng.h"
+#include "search/rl/saved_networks.h"
 
 namespace lathe::search {
 
@@ -37,6 +38,8 @@ class Learner {
   virtual double explore(std::span<const float> state, double deviation, Rng& rng) const = 0;
   // One step of Adam. Returns the critics' loss before it.
   virtual double train(const Batch& batch) = 0;
+  // All that was learned: the tensors themselves, so that writing to them restores it. Adam starts anew.
+  virtual NamedTensors tensors() const = 0;
 };
 
 }  // namespace lathe::search

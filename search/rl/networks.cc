@@ -46,6 +46,12 @@ Mlp::Mlp(const Mlp& other) {
   for (const at::Tensor& p : other.parameters_) parameters_.push_back(p.detach().clone());
 }
 
+void Mlp::append_to(NamedTensors& tensors, const std::string& prefix) const {
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    tensors.emplace_back(prefix + "." + std::to_string(i / 2) + (i % 2 == 0 ? ".weight" : ".bias"), parameters_[i]);
+  }
+}
+
 at::Tensor Mlp::forward(const at::Tensor& x) const {
   const at::Tensor first = at::relu(at::linear(x, parameters_[0], parameters_[1]));
   const at::Tensor second = at::relu(at::linear(first, parameters_[2], parameters_[3]));
@@ -152,6 +158,13 @@ double TwinCritics::train(const TensorBatch& batch, const at::Tensor& targets) {
 void TwinCritics::move_targets(double rate) {
   follow(first_target_, first_, rate);
   follow(second_target_, second_, rate);
+}
+
+void TwinCritics::append_to(NamedTensors& tensors) const {
+  first_.append_to(tensors, "critic");
+  second_.append_to(tensors, "second_critic");
+  first_target_.append_to(tensors, "target_critic");
+  second_target_.append_to(tensors, "second_target_critic");
 }
 
 void TwinCritics::clear() {

@@ -8,6 +8,7 @@
 
 #include "models/base/rng.h"
 #include "search/rl/learner.h"
+#include "search/rl/saved_networks.h"
 
 namespace lathe::search {
 
@@ -22,6 +23,8 @@ class Mlp {
 
   at::Tensor forward(const at::Tensor& x) const;
   std::vector<at::Tensor>& parameters() { return parameters_; }
+  // As PREFIX.0.weight, PREFIX.0.bias, PREFIX.1.weight, ...
+  void append_to(NamedTensors& tensors, const std::string& prefix) const;
 
  private:
   std::vector<at::Tensor> parameters_;
@@ -75,6 +78,7 @@ class TwinCritics {
   double train(const TensorBatch& batch, const at::Tensor& targets);
   void move_targets(double rate);
   void clear();  // of gradients
+  void append_to(NamedTensors& tensors) const;
 
  private:
   Mlp first_, second_, first_target_, second_target_;

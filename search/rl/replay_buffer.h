@@ -6,6 +6,7 @@
 #include "models/base/rng.h"
 #include "search/rl/layer_walk.h"
 #include "search/rl/learner.h"
+#include "search/rl/reward_baseline.h"
 
 namespace lathe::search {
 
@@ -18,12 +19,8 @@ class ReplayBuffer {
   void add(LayerWalk::Episode episode, int front, double budget, double reward);
   std::size_t size() const { return episodes_.size(); }
 
-  // `count` transitions drawn uniformly. Rewards are standardized advantages over a baseline: the moving average of what was reached with a
-  // similar budget on the same front (AMC subtracts one moving average; with many budgets that would mostly say how large the
-  // budget was).
+  // `count` transitions drawn uniformly, with the advantages of their episodes as rewards.
   Batch sample(int count, Rng& rng) const;
-  // That baseline; with no episode near, the average of all.
-  double baseline(int front, double budget) const;
 
  private:
   struct Stored {
@@ -33,12 +30,7 @@ class ReplayBuffer {
   };
   int length_, state_size_;
   std::vector<Stored> episodes_;
-  struct Average {
-    double value = 0;
-    bool is_known = false;
-  };
-  std::vector<std::vector<Average>> averages_;  // by front and budget bin
-  double overall_ = 0, spread_ = 0;             // running mean of rewards and their variance
+  RewardBaseline baseline_;
 };
 
 }  // namespace lathe::search

@@ -40,6 +40,13 @@ class SacLearner final : public ActorCritic {
     return drawn(to_tensor(state, 1), standard_normal(1, rng)).actions.item<float>();
   }
 
+  NamedTensors tensors() const override {
+    NamedTensors tensors{{"log_alpha", log_alpha_}};
+    actor_.append_to(tensors, "actor");
+    critics_.append_to(tensors);
+    return tensors;
+  }
+
  private:
   struct Sample {
     at::Tensor actions, log_densities;

@@ -15,6 +15,13 @@ class Td3Learner final : public DeterministicActorCritic {
   Td3Learner(int state_size, const LearnerOptions& options, Rng smoothing, Rng& rng)
       : DeterministicActorCritic(state_size, options, rng), smoothing_(std::move(smoothing)), critics_(state_size, options, rng) {}
 
+  NamedTensors tensors() const override {
+    NamedTensors tensors;
+    append_actors_to(tensors);
+    critics_.append_to(tensors);
+    return tensors;
+  }
+
  private:
   at::Tensor critic_targets(const TensorBatch& batch) override {
     const at::Tensor noise = standard_normal(batch.actions.size(0), smoothing_);

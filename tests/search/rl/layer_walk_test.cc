@@ -61,7 +61,7 @@ TEST(LayerWalk, StatesTellBudgetsDevicesAndProgressApart) {
   const auto narrow = walk.episode(0, 0.5, full), wide = walk.episode(1, 0.5, full), other_budget = walk.episode(0, 0.6, full);
   EXPECT_NE(narrow.states, wide.states);
   EXPECT_NE(narrow.states, other_budget.states);
-  EXPECT_EQ(narrow.states.size(), static_cast<std::size_t>(walk.length() * walk.state_size()));
+  EXPECT_EQ(narrow.states.size(), static_cast<std::size_t>(walk.length() * LayerWalk::state_size()));
   for (const float value : narrow.states) EXPECT_LE(std::abs(value), 4) << "states must be scaled for the networks";
 }
 
@@ -72,6 +72,34 @@ TEST(LayerWalk, WithoutACostThereIsNothingToClip) {
   const LayerWalk walk(made.problem);
   EXPECT_EQ(walk.budget_range(0).low, 1);
   EXPECT_EQ(walk.walk(0, 1, [](std::span<const float>) { return 0.999; }).choices, (std::vector<int>{6, 6, 4, 6, 6, 4, 6, 6, 4}));
+}
+
+// Accuracy alone under a limit: what is limited is the cost, and every walk goes for the limit itself.
+TEST(LayerWalk, GoesForTheLimitWhereNothingElseIsWanted) {
+  StandardProblem made = make_network_problem({.layers = 6});
+  const double full = made.problem.fronts[0].reference_point[1] / 1.05;  // latency of the uncompressed network
+  made.problem.metrics[1].limit = 0.5 * full;
+  made.problem.fronts[0] = {"narrow", {0}, {0.5}, {1}};
+  const LayerWalk walk(made.problem);
+  EXPECT_TRUE(walk.budget_range(0).is_point());
+  EXPECT_NEAR(walk.budget_range(0).high, 0.5, 1e-12);
+  const auto most = [](std::span<const float>) { return 1.0; };
+  const double spent = walk.cost(0, walk.walk(0, walk.budget_range(0).high, most));
+  EXPECT_LE(spent, 0.5);
+  EXPECT_GT(spent, 0.4);
+}
+
+TEST(LayerWalk, StatesHaveOneSizeWhateverTheNetworkAndTheDevices) {
+  const StandardProblem small = make_network_problem({.layers = 3, .devices = 1}), large = make_network_problem({.layers = 9, .devices = 2});
+  for (const StandardProblem* made : {&small, &large}) {
+    const LayerWalk walk(made->problem);
+    std::size_t size = 0;
+    walk.walk(0, 1, [&](std::span<const float> state) {
+      size = state.size();
+      return 0.5;
+    });
+    EXPECT_EQ(size, static_cast<std::size_t>(LayerWalk::state_size()));
+  }
 }
 
 // Value 1 is dearer than value 2 in every decision: what is cheapest is value 0 for two of them, but 2 where 0 means unpacking.

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "models/base/error.h"
 #include "search/rl/ddpg_learner.h"
 #include "search/rl/sac_learner.h"
 #include "search/rl/td3_learner.h"
@@ -92,6 +93,44 @@ TEST_P(EachLearner, IsDeterministic) {
     return learner->act(std::vector<float>{1, 2, 3});
   };
   EXPECT_EQ(trained(), trained());
+}
+
+// What was saved, put into a learner of other weights, acts and learns on as the one that was saved (but for Adam, which starts anew).
+TEST_P(EachLearner, IsRestoredFromItsSavedNetworks) {
+  const Batch batch{{1, 2, 3, 4, 5, 6}, {4, 5, 6, 4, 5, 6}, {0.2F, 0.7F}, {1, -1}, {0, 1}};
+  const std::vector<float> state{1, 2, 3};
+  const std::unique_ptr<Learner> taught = make(3, {}), other = GetParam().make(3, {}, Rng(9, "other weights"));
+  for (int i = 0; i < 20; ++i) taught->train(batch);
+  ASSERT_NE(taught->act(state), other->act(state));
+  const std::string saved = save_networks({.kind = "some kind", .trials = 7}, taught->tensors());
+  EXPECT_EQ(restore_networks(saved, "some kind", other->tensors()).trials, 7);
+  EXPECT_EQ(taught->act(state), other->act(state));
+  EXPECT_EQ(save_networks({.kind = "some kind", .trials = 7}, other->tensors()), saved);
+  for (int i = 0; i < 20; ++i) other->train(batch);
+  EXPECT_TRUE(std::isfinite(other->act(state)));
+}
+
+TEST_P(EachLearner, RefusesNetworksOfAnotherShape) {
+  const std::string saved = save_networks({.kind = "some kind"}, make(3, {.hidden = 8})->tensors());
+  try {
+    restore_networks(saved, "some kind", make(3, {.hidden = 16})->tensors());
+    FAIL() << "accepted";
+  } catch (const UserError& error) {
+    EXPECT_NE(std::string(error.what()).find("hidden"), std::string::npos) << error.what();
+  }
+}
+
+TEST(SavedNetworks, RefuseOtherKindsAndOtherBytes) {
+  const std::unique_ptr<Learner> learner = make_td3_learner(1, {.hidden = 4}, Rng(1, "weights"));
+  const std::string saved = save_networks({.kind = "td3"}, learner->tensors());
+  for (const std::string& bytes : {std::string("nothing"), std::string(), saved.substr(0, saved.size() / 2)})
+    EXPECT_THROW(restore_networks(bytes, "td3", learner->tensors()), UserError);
+  try {
+    restore_networks(saved, "sac", learner->tensors());
+    FAIL() << "accepted";
+  } catch (const UserError& error) {
+    EXPECT_NE(std::string(error.what()).find("td3"), std::string::npos) << error.what();
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Learners, EachLearner,

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <iostream>
+#include <map>
+#include <string>
 
 #include "search/controller.h"
 #include "search/standard_problems.h"
@@ -16,9 +18,9 @@ namespace {
 // that rule, which the layers' states tell. There are 9^24 policies.
 constexpr int kLayers = 24, kLast = 8;
 
-Problem layered_problem() {
+Problem layered_problem(int layers) {
   Problem problem;
-  for (int l = 0; l < kLayers; ++l) {
+  for (int l = 0; l < layers; ++l) {
     const bool is_large = l % 3 == 0;
     policies::LayerInfo info{};
     info.node = l;
@@ -41,24 +43,29 @@ Problem layered_problem() {
 
 double accuracy(const policies::Candidate& candidate) {
   double squares = 0;
-  for (int l = 0; l < kLayers; ++l) {
-    const double wanted = l % 3 == 0 ? 1 : 6, distance = (candidate.choices[static_cast<std::size_t>(l)] - wanted) / kLast;
-    squares += distance * distance / kLayers;
+  for (std::size_t l = 0; l < candidate.choices.size(); ++l) {
+    const double wanted = l % 3 == 0 ? 1 : 6, distance = (candidate.choices[l] - wanted) / kLast;
+    squares += distance * distance / static_cast<double>(candidate.choices.size());
   }
   return std::max(0.0, 1 - 4 * squares);
 }
 
 constexpr int kTrials = 150;
 
-std::vector<double> curve(const std::string& kind, std::uint64_t seed) {
-  const Problem problem = layered_problem();
+struct Curve {
+  std::vector<double> reached;  // by trial
+  std::map<std::string, std::string> learned;
+};
+
+Curve curve(const std::string& kind, std::uint64_t seed, int layers = kLayers, int trials = kTrials, const std::string& learned = "") {
+  const Problem problem = layered_problem(layers);
   ControllerCallbacks callbacks;
   callbacks.measure = [](const policies::Candidate& candidate) { return Measurement{.value = accuracy(candidate)}; };
-  std::vector<double> reached;
-  for (const Trial& trial : run_search(problem, {{kind, "", {}}}, {.trials = kTrials, .threads = 2, .seed = seed}, callbacks).trials) {
-    reached.push_back(trial.metrics[0]);
-  }
-  return reached;
+  const SearchResult found =
+      run_search(problem, {{kind, "", {}, learned}}, {.trials = trials, .threads = 2, .seed = seed}, callbacks);
+  Curve curve{.learned = found.learned};
+  for (const Trial& trial : found.trials) curve.reached.push_back(trial.metrics[0]);
+  return curve;
 }
 
 double mean(std::span<const double> values) {
@@ -72,7 +79,7 @@ class WalkingAgents : public testing::TestWithParam<std::string> {};
 TEST_P(WalkingAgents, SolveWhatRandomSearchDoesNot) {
   constexpr double kSolved = 0.7;
   for (const std::uint64_t seed : {1, 2}) {
-    const std::vector<double> learned = curve(GetParam(), seed), drawn = curve("quasi_random", seed);
+    const std::vector<double> learned = curve(GetParam(), seed).reached, drawn = curve("quasi_random", seed).reached;
     const double best = *std::max_element(learned.begin(), learned.end()), best_drawn = *std::max_element(drawn.begin(), drawn.end());
     const double start = mean(std::span(learned).first(16)), late = mean(std::span(learned).last(40));
     std::cout << GetParam() << " " << best << ", quasi_random " << best_drawn << ", start " << start << ", late " << late << std::endl;
@@ -82,7 +89,18 @@ TEST_P(WalkingAgents, SolveWhatRandomSearchDoesNot) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, WalkingAgents, testing::Values("ddpg", "td3", "sac"), [](const auto& info) { return info.param; });
+// What was learned of 24 layers serves a network of 36 from the first trial on.
+TEST_P(WalkingAgents, StartAnotherNetworkWithWhatTheyLearned) {
+  constexpr int kLarger = 36, kFew = 24;
+  const std::map<std::string, std::string> learned = curve(GetParam(), 1).learned;
+  const double fresh = mean(curve(GetParam(), 2, kLarger, kFew).reached);
+  const Curve taught = curve(GetParam(), 2, kLarger, kFew, learned.at(GetParam()));
+  std::cout << GetParam() << " fresh " << fresh << ", taught " << mean(taught.reached) << std::endl;
+  EXPECT_GT(mean(taught.reached), fresh + 0.15);
+  EXPECT_EQ(taught.reached, curve(GetParam(), 2, kLarger, kFew, learned.at(GetParam())).reached);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, WalkingAgents, testing::Values("ddpg", "td3", "sac", "ppo"), [](const auto& info) { return info.param; });
 
 }  // namespace
 }  // namespace lathe::search
