@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "evaluators/accuracy.h"
+#include "evaluators/detection_head.h"
 #include "models/base/check.h"
 #include "models/executor.h"
 #include "policies/quantize_network.h"
@@ -46,12 +47,21 @@ struct PolicyEvaluator::State {
   const Reference& reference(Split split) {
     Reference& reference = split == Split::kSearch ? search : test;
     std::call_once(reference.once, [&] {
+      if (are_objects(rows(split).labels)) {
+        reference.evaluation = precision_of(network, split, /*row_count=*/0);
+        return;
+      }
       const auto predictions = predict(models::Executor(network), rows(split), {.batch_size = options.batch_size});
       const bool is_agreement = split == Split::kSearch && options.search_kind == AccuracyKind::kAgreement;
       reference.expected = is_agreement ? predictions : labels_of(rows(split));
       reference.evaluation = evaluation_of(matches(predictions, reference.expected));
     });
     return reference;
+  }
+
+  Evaluation precision_of(const models::Network& measured, Split split, std::int64_t row_count) const {
+    const DetectionOptions detection{.batch_size = options.batch_size, .rows = row_count};
+    return detection_evaluation(detect(models::Executor(measured), rows(split), options.precision, detection));
   }
 
   // Labels are known without running the float network.
@@ -75,9 +85,11 @@ const Evaluation& PolicyEvaluator::reference(Split split) const {
 }
 
 Evaluation PolicyEvaluator::measure(const models::Network& network, Split split, std::int64_t rows) const {
+  const models::Network baked = policies::bake_weight_quantization(network);
+  if (are_objects(state_->rows(split).labels)) return state_->precision_of(baked, split, rows);
   const AccuracyOptions options{.batch_size = state_->options.batch_size, .rows = rows};
   const std::vector<std::int64_t> expected = state_->expected(split);
-  const Answers answers = answer(models::Executor(policies::bake_weight_quantization(network)), state_->rows(split), expected, options);
+  const Answers answers = answer(models::Executor(baked), state_->rows(split), expected, options);
   Evaluation evaluation = evaluation_of(matches(answers.predictions, expected));
   evaluation.expected_probability = answers.expected_probability;
   return evaluation;
