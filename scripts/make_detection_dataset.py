@@ -5,16 +5,17 @@
         [--side 96] [--most 5] [--seed 0]
 
 SOURCE holds Fashion-MNIST's four IDX files, gzipped or not (Debian's package dataset-fashion-mnist). Needs numpy alone. Canvases of the
-training set show items of its training file. Those of the test set show items of its test file, the first half of the canvases (by which a search
-chooses) of the first half of the items, the other half (which is reported) of the others. Written to DEST, as `data.kind: detection` reads it:
+training set show items of its training file. Those of the test set show items of its test file: the first half of the canvases, by which a
+search chooses, the first half of the items, the other half, which is reported, the others. Written to DEST, as `data.kind: detection`
+reads it:
 
     train_images.npy, test_images.npy    uint8 [canvases, 1, SIDE, SIDE], grey from 0 to 255
-    train_objects.npy, test_objects.npy  float32 [canvases, MOST, 5]: class 0 to 9, then cx, cy, w, h of the box in pixels, measured from the
-                                         upper left corner of the canvas; unused places are -1, 0, 0, 0, 0
+    train_objects.npy, test_objects.npy  float32 [canvases, MOST, 5]: class 0 to 9, then cx, cy, w, h of the box in pixels, measured from
+                                         the upper left corner of the canvas; unused places are -1, 0, 0, 0, 0
 
 A canvas has a shaded ground with noise, strokes and scraps of items as clutter, and 1 to MOST whole items at scales from 0.7 to 1.6 (of 28
-pixels), each axis stretched by up to a tenth, which overlap each other's boxes by an IoU below 0.1. A box is the tight one around the item's
-pixels above a quarter of its brightest. Canvas i is a pure function of (seed, set, i).
+pixels), each axis stretched by up to a tenth, which overlap each other's boxes by an IoU below 0.1. A box is the tight one around the
+item's pixels above a quarter of its brightest. Canvas i is a pure function of (seed, set, i).
 """
 
 import argparse
