@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "evaluators/average_precision.h"
 #include "policies/policy.h"
 
 namespace lathe::evaluators {
@@ -17,10 +18,11 @@ enum class Split { kSearch, kTest };
 struct Evaluation {
   bool is_ok = true;
   std::string error;                   // why not
-  double accuracy = 0;                 // share of correct (or agreeing) rows, in [0, 1]
-  std::pair<double, double> interval;  // 95 %, Wilson
+  double accuracy = 0;                 // share of correct (or agreeing) rows; of detectors mAP; in [0, 1]
+  std::pair<double, double> interval;  // 95 %: Wilson; of detectors by a bootstrap over images
   std::int64_t samples = 0;
-  std::vector<std::uint8_t> correct;  // one a row; empty where the evaluator cannot know (external command)
+  std::vector<std::uint8_t> correct;           // one a row; empty where the evaluator cannot know (external command) and of detectors
+  std::optional<DetectionOutcome> detections;  // of detectors that were measured in this process; not stored with trials
   // Mean probability (softmax of the logits) of the expected class: tells losses apart that are too small to flip one of few rows. NaN
   // where the evaluator cannot know.
   double expected_probability = std::numeric_limits<double>::quiet_NaN();
@@ -52,5 +54,10 @@ struct PairedDifference {
   std::pair<double, double> interval;
 };
 PairedDifference paired_difference(const std::vector<std::uint8_t>& a, const std::vector<std::uint8_t>& b);
+// Of mAP on the same images: percentiles of its difference over 1,000 bootstrap samples of the images, always the same ones.
+PairedDifference paired_difference(const DetectionOutcome& a, const DetectionOutcome& b, PrecisionMetric metric);
+
+// mAP by outcome.metric, with its interval.
+Evaluation detection_evaluation(DetectionOutcome outcome);
 
 }  // namespace lathe::evaluators

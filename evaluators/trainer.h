@@ -43,7 +43,7 @@ struct TrainProgress {
   std::int64_t step = 0, steps = 0;  // done, of all
   double epoch = 0;
   double loss = 0;      // mean since the last call
-  double accuracy = 0;  // on the training batches since the last call
+  double accuracy = 0;  // on the training batches since the last call; 0 for detectors
   double learning_rate = 0;
 };
 

@@ -190,7 +190,7 @@ json results_json(const RunResults& results) {
           {"data", experiment.dataset ? experiment.dataset->name : ""},
           {"data_note", experiment.dataset ? experiment.dataset->note : ""},
           {"batch", experiment.config.batch},
-          {"metric", experiment.uses_agreement() ? "agreement" : "accuracy"},
+          {"metric", experiment.metric_name()},
           {"objectives", experiment.config.objectives},
           {"accuracy_loss", experiment.config.constraints.accuracy_loss},
           {"float", float_json(results)},

@@ -42,6 +42,8 @@ using nlohmann::json;
 
 // The evaluation restricted to its first rows.
 Evaluation first_rows(const Evaluation& evaluation, std::int64_t rows) {
+  if (rows > 0 && evaluation.detections && rows < evaluation.samples)
+    return evaluators::detection_evaluation(evaluators::first_images(*evaluation.detections, rows));
   if (rows <= 0 || rows >= static_cast<std::int64_t>(evaluation.correct.size())) return evaluation;
   Evaluation cut = evaluation;
   cut.correct.resize(static_cast<std::size_t>(rows));
@@ -125,8 +127,7 @@ class SearchRun {
     }
     if (!history_.empty())
       progress_.say(std::to_string(history_.size()) + " trials of " + config().search.warm_start + " are where the search starts from");
-    progress_.say(std::string("float ") + (experiment_.uses_agreement() ? "agreement" : "accuracy") +
-                  " on the search split: " + format_points(float_search_.accuracy));
+    progress_.say(std::string("float ") + experiment_.metric_name() + " on the search split: " + format_points(float_search_.accuracy));
   }
 
   void measure_sensitivity() {
@@ -277,6 +278,9 @@ class SearchRun {
                        .float_search = float_search_};
     results.float_test = evaluators::evaluation_of(
         store_->fact("float_accuracy_test", [&] { return evaluators::evaluation_json(experiment_.float_accuracy(Split::kTest)); }));
+    // Detections are not stored: a detector finds the same ones again.
+    if (experiment_.builtin() != nullptr && results.float_test.correct.empty())
+      results.float_test.detections = experiment_.builtin()->reference(Split::kTest).detections;
     results.delivered = choose(found.trials);
     try {
       deliver_all(results.delivered, found.trials, results.float_test);

@@ -3,11 +3,6 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/_foreach_add.h>
 #include <ATen/ops/_foreach_mul.h>
-#include <ATen/ops/argmax.h>
-#include <ATen/ops/cross_entropy_loss.h>
-#include <ATen/ops/log_softmax.h>
-#include <ATen/ops/softmax.h>
-#include <ATen/ops/tensor.h>
 #include <c10/core/GradMode.h>
 #include <oneapi/tbb/blocked_range.h>
 #include <oneapi/tbb/parallel_for.h>
@@ -20,6 +15,7 @@
 #include <optional>
 #include <stdexcept>
 
+#include "evaluators/internal/label_loss.h"
 #include "evaluators/internal/network_rows.h"
 #include "evaluators/internal/optimizer.h"
 #include "models/base/check.h"
@@ -172,34 +168,25 @@ class TrainingLoop {
     auto inputs =
         as_network_inputs(replica.executor.network(), augmented_batch(rows_, indices, options_.augmentation, options_.seed, epoch));
     for (auto& input : inputs) input = input.to(at::Device(options_.device));
-    const at::Tensor labels =
-        rows_.labels.index_select(0, at::tensor(at::ArrayRef<std::int64_t>(indices), at::TensorOptions().dtype(at::kLong)))
-            .to(at::Device(options_.device));
+    const at::Tensor labels = augmented_labels(rows_, indices, options_.augmentation, options_.seed, epoch).to(at::Device(options_.device));
     const c10::AutoGradMode with_grad(true);
-    const at::Tensor logits = logits_of(
-        replica.executor.run(inputs, {.batch_statistics = options_.batch_statistics, .batch_norm_momentum = options_.batch_norm_momentum}));
+    const auto outputs =
+        replica.executor.run(inputs, {.batch_statistics = options_.batch_statistics, .batch_norm_momentum = options_.batch_norm_momentum});
     const double share = static_cast<double>(indices.size()) / static_cast<double>(batch_size_);
-    const at::Tensor loss = batch_loss(logits, labels, inputs).mul(share);
+    const at::Tensor loss = batch_loss(outputs, labels, inputs).mul(share);
     loss.backward();
-    return {.loss = loss.item().toDouble(), .correct = at::argmax(logits.detach(), 1).eq(labels).sum().item().toLong()};
+    return {.loss = loss.item().toDouble(), .correct = count_correct(outputs, labels)};
   }
 
-  at::Tensor batch_loss(const at::Tensor& logits, const at::Tensor& labels, const std::vector<at::Tensor>& inputs) const {
-    constexpr std::int64_t kMeanReduction = 1, kIgnoreNothing = -100;
-    const auto by_label = [&] {
-      return at::cross_entropy_loss(logits, labels, {}, kMeanReduction, kIgnoreNothing, options_.label_smoothing);
-    };
+  at::Tensor batch_loss(const std::vector<at::Tensor>& outputs, const at::Tensor& labels, const std::vector<at::Tensor>& inputs) const {
+    const auto by_label = [&] { return label_loss(outputs, inputs, labels, options_.label_smoothing); };
     if (!teacher_) return by_label();
-    // Hinton et al., section 2: soft targets at temperature T, their loss scaled by T^2; the targets' own entropy is taken off so that
-    // agreement costs nothing.
-    const double t = options_.distillation_temperature;
-    at::Tensor targets;
+    std::vector<at::Tensor> targets;
     {
       const c10::NoGradGuard no_grad;
-      targets = logits_of(teacher_->run(inputs)).div(t);
+      targets = teacher_->run(inputs);
     }
-    const at::Tensor difference = at::log_softmax(targets, 1).sub(at::log_softmax(logits.div(t), 1));
-    const at::Tensor soft = at::softmax(targets, 1).mul(difference).sum(1).mean().mul(t * t);
+    const at::Tensor soft = soft_loss(outputs, targets, are_objects(labels), options_.distillation_temperature);
     const double weight = options_.distillation_weight;
     return weight >= 1 ? soft : soft.mul(weight).add(by_label(), 1 - weight);
   }

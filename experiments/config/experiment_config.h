@@ -50,7 +50,7 @@ struct SearchConfig {
 struct EvaluatorConfig {
   std::string kind = "builtin";  // builtin, command
   std::string command;
-  std::string metric = "auto";                   // accuracy, agreement (with the float network's answers), auto
+  std::string metric = "auto";                   // accuracy, agreement (with the float network's answers), map50, map, auto
   std::string calibration = "mse";               // ranges of activations: min_max, percentile, mse, kl
   std::string weight_ranges = "mse";             // min_max, mse
   std::string reconstruction = "least_squares";  // of layers of pruned networks: least_squares, sequential, none

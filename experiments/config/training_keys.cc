@@ -111,10 +111,11 @@ std::vector<ConfigKey> train_keys() {
   const TrainingKeys keys("train", [](ExperimentConfig& c) -> evaluators::TrainOptions& { return c.train.training; });
   return {
       key("train.widths", MEMBER(train.network.widths), {.at_least = 1, .at_most = kWidest, .needs_entry = true},
-          "lathe train: channels of each stage of the residual network."),
+          "lathe train: channels of each stage of the residual network, which becomes a detector for data.kind detection."),
       key("train.blocks_per_stage", MEMBER(train.network.blocks_per_stage), {.at_least = 1, .at_most = 1000}, "Residual blocks a stage."),
       key("train.stem_width", MEMBER(train.network.stem_width), {.at_least = 0, .at_most = kWidest},
           "Channels of the first convolution; 0 = those of the first stage."),
+      key("train.stem_stride", MEMBER(train.network.stem_stride), {.at_least = 1, .at_most = 4}, "Stride of the first convolution."),
       key("train.epochs", MEMBER(train.training.epochs), {.at_least = 0.001, .at_most = kMostEpochs}, "Passes over the training rows."),
       keys.batch_size("Rows a step."),
       key("train.learning_rate", MEMBER(train.training.learning_rate), {.at_least = 0, .at_most = kHighestRate}, "Highest learning rate."),
