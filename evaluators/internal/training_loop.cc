@@ -4,9 +4,6 @@
 #include <ATen/ops/_foreach_add.h>
 #include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/argmax.h>
-#include <ATen/ops/cross_entropy_loss.h>
-#include <ATen/ops/log_softmax.h>
-#include <ATen/ops/softmax.h>
 #include <ATen/ops/tensor.h>
 #include <c10/core/GradMode.h>
 #include <oneapi/tbb/blocked_range.h>
@@ -16,12 +13,14 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <map>
 #include <memory>
-#include <optional>
 #include <stdexcept>
 
+#include "evaluators/internal/learned_scales.h"
 #include "evaluators/internal/network_rows.h"
 #include "evaluators/internal/optimizer.h"
+#include "evaluators/internal/training_loss.h"
 #include "models/base/check.h"
 #include "models/base/error.h"
 
@@ -32,14 +31,17 @@ namespace {
 struct Replica {
   models::Executor executor;
   std::vector<at::Tensor> parameters;
+  std::vector<double> step_factors;    // of AdamW
   std::vector<at::Tensor> statistics;  // BatchNormalization's running ones
   // Parameters with zeros that stay, and what they are multiplied by after each step.
   std::vector<at::Tensor> sparse_parameters, masks;
 
   Replica(const models::Network& network, const TrainOptions& options) : executor(network, options.device) {
+    const std::map<models::ValueId, double> of_scales = scale_step_factors(network);
     for (auto& [id, parameter] : executor.trainable()) {
       parameter.requires_grad_(true);
       parameters.push_back(parameter);
+      step_factors.push_back(of_scales.contains(id) ? of_scales.at(id) : 1);
       if (options.keeps_zeros && parameter.dim() >= 2) add_mask(parameter);
     }
     for (const auto& node : network.nodes) {
@@ -83,14 +85,15 @@ class TrainingLoop {
       : rows_(rows),
         options_(options),
         hooks_(hooks),
+        outputs_(network.outputs),
+        loss_(network, teacher, options),
         batch_size_(std::min(options.batch_size, rows.size())),
         per_epoch_(steps_per_epoch(rows.size(), options.batch_size)) {
     steps_ = std::max<std::int64_t>(1, std::llround(options.epochs * static_cast<double>(per_epoch_)));
     warmup_steps_ = std::llround(options.warmup_epochs * static_cast<double>(per_epoch_));
     const int shards = static_cast<int>(std::min<std::int64_t>(options.shards, batch_size_));
-    for (int i = 0; i < shards; ++i) replicas_.push_back(std::make_unique<Replica>(network, options));
-    if (teacher != nullptr && options.distillation_weight > 0) teacher_.emplace(*teacher, options.device);
-    optimizer_ = make_optimizer(options, replicas_[0]->parameters);
+    for (int i = 0; i < shards; ++i) replicas_.push_back(std::make_unique<Replica>(loss_.with_features(network), options));
+    optimizer_ = make_optimizer(options, replicas_[0]->parameters, replicas_[0]->step_factors);
     if (options.ema_decay > 0) {
       for (const auto& tensor : averaged_tensors()) averages_.push_back(tensor.detach().clone());
     }
@@ -176,32 +179,12 @@ class TrainingLoop {
         rows_.labels.index_select(0, at::tensor(at::ArrayRef<std::int64_t>(indices), at::TensorOptions().dtype(at::kLong)))
             .to(at::Device(options_.device));
     const c10::AutoGradMode with_grad(true);
-    const at::Tensor logits = logits_of(
-        replica.executor.run(inputs, {.batch_statistics = options_.batch_statistics, .batch_norm_momentum = options_.batch_norm_momentum}));
+    const auto outputs =
+        replica.executor.run(inputs, {.batch_statistics = options_.batch_statistics, .batch_norm_momentum = options_.batch_norm_momentum});
     const double share = static_cast<double>(indices.size()) / static_cast<double>(batch_size_);
-    const at::Tensor loss = batch_loss(logits, labels, inputs).mul(share);
+    const at::Tensor loss = loss_(inputs, outputs, labels).mul(share);
     loss.backward();
-    return {.loss = loss.item().toDouble(), .correct = at::argmax(logits.detach(), 1).eq(labels).sum().item().toLong()};
-  }
-
-  at::Tensor batch_loss(const at::Tensor& logits, const at::Tensor& labels, const std::vector<at::Tensor>& inputs) const {
-    constexpr std::int64_t kMeanReduction = 1, kIgnoreNothing = -100;
-    const auto by_label = [&] {
-      return at::cross_entropy_loss(logits, labels, {}, kMeanReduction, kIgnoreNothing, options_.label_smoothing);
-    };
-    if (!teacher_) return by_label();
-    // Hinton et al., section 2: soft targets at temperature T, their loss scaled by T^2; the targets' own entropy is taken off so that
-    // agreement costs nothing.
-    const double t = options_.distillation_temperature;
-    at::Tensor targets;
-    {
-      const c10::NoGradGuard no_grad;
-      targets = logits_of(teacher_->run(inputs)).div(t);
-    }
-    const at::Tensor difference = at::log_softmax(targets, 1).sub(at::log_softmax(logits.div(t), 1));
-    const at::Tensor soft = at::softmax(targets, 1).mul(difference).sum(1).mean().mul(t * t);
-    const double weight = options_.distillation_weight;
-    return weight >= 1 ? soft : soft.mul(weight).add(by_label(), 1 - weight);
+    return {.loss = loss.item().toDouble(), .correct = at::argmax(logits_of(outputs).detach(), 1).eq(labels).sum().item().toLong()};
   }
 
   // Adds the shards' gradients in order, steps the first replica, and copies its weights to the others.
@@ -239,15 +222,18 @@ class TrainingLoop {
       for (std::size_t s = 1; s < replicas_.size(); ++s) statistics[i].add_(replicas_[s]->statistics[i]);
       statistics[i].div_(static_cast<double>(replicas_.size()));
     }
-    return replicas_[0]->executor.snapshot();
+    models::Network network = replicas_[0]->executor.snapshot();
+    network.outputs = outputs_;
+    return network;
   }
 
   const Rows& rows_;
   const TrainOptions& options_;
   const TrainingHooks& hooks_;
+  std::vector<models::ValueId> outputs_;  // of the network that is trained
+  TrainingLoss loss_;
   std::int64_t batch_size_, per_epoch_, steps_ = 0, warmup_steps_ = 0;
   std::vector<std::unique_ptr<Replica>> replicas_;
-  std::optional<models::Executor> teacher_;
   std::unique_ptr<Optimizer> optimizer_;
   std::vector<at::Tensor> averages_;
   std::vector<std::int64_t> order_;
@@ -263,7 +249,6 @@ TrainResult run_training(const models::Network& network, const Rows& rows, const
                          const models::Network* teacher, const TrainingHooks& hooks) {
   options.validate();
   if (rows.size() == 0) throw UserError("training needs labelled training rows, but the data set has none");
-  LATHE_CHECK(options.distillation_weight == 0 || teacher != nullptr) << "distillation needs a teacher";
   return TrainingLoop(network, rows, options, teacher, hooks).run(progress);
 }
 
