@@ -148,10 +148,11 @@ struct QuantizedTraining {
 
   // `quantized`: by quantize_trainable().
   models::Network with_learned_scales(const models::Network& quantized) const {
-    const models::Network learning =
-        options.qat_method == "lsq" ? internal::with_lsq_scales(quantized) : internal::with_pact_scales(quantized);
-    const auto learnt = trained(learning, training_options(), [this](const models::Executor& executor, std::int64_t step) {
-      internal::keep_scales_positive(executor);
+    const auto learn = options.qat_method == "lsq"    ? internal::with_lsq_scales
+                       : options.qat_method == "lsq+" ? internal::with_lsq_plus_scales
+                                                      : internal::with_pact_scales;
+    const auto learnt = trained(learn(quantized), training_options(), [this](const models::Executor& executor, std::int64_t step) {
+      internal::keep_scales_legal(executor);
       follow_weights(executor, step);
     });
     return models::fold_batch_norm(internal::with_fixed_scales(learnt));
@@ -232,8 +233,8 @@ void RecoveryOptions::validate() const {
   require(fine_tune_learning_rate > 0, "fine_tune_learning_rate", "a number above 0", fine_tune_learning_rate);
   require(qat_learning_rate > 0, "qat_learning_rate", "a number above 0", qat_learning_rate);
   require(distillation_weight >= 0 && distillation_weight <= 1, "distillation_weight", "a number in [0, 1]", distillation_weight);
-  if (qat_method != "ste" && qat_method != "lsq" && qat_method != "pact")
-    faults.push_back({.key = "qat_method", .expected = "expected ste, lsq or pact", .got = qat_method});
+  if (qat_method != "ste" && qat_method != "lsq" && qat_method != "lsq+" && qat_method != "pact")
+    faults.push_back({.key = "qat_method", .expected = "expected ste, lsq, lsq+ or pact", .got = qat_method});
   require(scale_updates >= 1, "scale_updates", "at least 1", scale_updates);
   for (Fault& fault : faults_of(stages)) faults.push_back(std::move(fault));
   if (!faults.empty()) throw UserError(faults);
@@ -249,7 +250,8 @@ RecoveryResult recover(const models::Network& network, const policies::CouplingA
     throw UserError("recovery needs labelled training rows, but data set '" + dataset.name +
                     "' has none; set its epochs to 0 or add training data");
   }
-  const models::Network* teacher = options.distillation_weight > 0 ? &network : nullptr;
+  const bool distils = options.distillation_weight > 0 || options.training.feature_distillation > 0;
+  const models::Network* teacher = distils ? &network : nullptr;
   FloatTraining floating({.network = network,
                           .analysis = analysis,
                           .policy = policy,

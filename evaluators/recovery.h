@@ -3,7 +3,7 @@
 // share of the stage's epochs and warm-up and a learning rate that begins anew (A. Renda et al., Comparing Rewinding and Fine-tuning, ICLR
 // 2020); zeros stay zeros from then on. Widths come last, by quantization-aware training through FakeQuantize. By `ste` the network with
 // BatchNormalization folded is trained with straight-through gradients (B. Jacob et al., CVPR 2018, section 3), weight scales following the
-// weights, activation ranges as calibrated. By `lsq` and `pact` scales are learned (see internal/learned_scales.h) while BatchNormalization
+// weights, activation ranges as calibrated. By `lsq`, `lsq+` and `pact` scales are learned (see internal/learned_scales.h) while BatchNormalization
 // takes the statistics of the batch; it is folded into weights and scales afterwards, which changes no integer of the weights.
 #pragma once
 
@@ -43,7 +43,7 @@ struct RecoveryOptions {
   double fine_tune_learning_rate = 0.02;
   double qat_learning_rate = 0.002;
   double distillation_weight = 0.5;  // from the float network's logits
-  std::string qat_method = "ste";    // or "lsq", "pact"
+  std::string qat_method = "ste";    // or "lsq", "lsq+", "pact"
   int scale_updates = 4;             // times an epoch that weight scales that are not learned are recomputed during QAT
   TrainOptions training;             // all else; its epochs and learning_rate are not used
   CompressionOptions compression;

@@ -78,8 +78,9 @@ class Sgd final : public Optimizer {
 
 class AdamW final : public Optimizer {
  public:
-  AdamW(const TrainOptions& options, Tensors parameters)
+  AdamW(const TrainOptions& options, Tensors parameters, std::vector<double> step_factors)
       : parameters_(std::move(parameters)),
+        step_factors_(std::move(step_factors)),
         means_(zeros_like_all(parameters_)),
         squares_(zeros_like_all(parameters_)),
         weight_decay_(options.weight_decay) {}
@@ -99,19 +100,25 @@ class AdamW final : public Optimizer {
     Tensors deviations = at::_foreach_sqrt(squares);
     at::_foreach_div_(deviations, std::sqrt(1 - std::pow(kSquareDecay, steps_)));
     at::_foreach_add_(deviations, kEpsilon);
-    at::_foreach_addcdiv_(active.parameters, means, deviations, -learning_rate / (1 - std::pow(kMeanDecay, steps_)));
+    std::vector<at::Scalar> rates;
+    for (const std::size_t i : active.indices) rates.emplace_back(-step_factors_[i] * learning_rate / (1 - std::pow(kMeanDecay, steps_)));
+    at::_foreach_addcdiv_(active.parameters, means, deviations, rates);
   }
 
  private:
-  Tensors parameters_, means_, squares_;
+  Tensors parameters_;
+  std::vector<double> step_factors_;
+  Tensors means_, squares_;
   double weight_decay_;
   double steps_ = 0;
 };
 
 }  // namespace
 
-std::unique_ptr<Optimizer> make_optimizer(const TrainOptions& options, std::vector<at::Tensor> parameters) {
-  if (options.optimizer == "adamw") return std::make_unique<AdamW>(options, std::move(parameters));
+std::unique_ptr<Optimizer> make_optimizer(const TrainOptions& options, std::vector<at::Tensor> parameters,
+                                          std::vector<double> step_factors) {
+  LATHE_CHECK_EQ(parameters.size(), step_factors.size());
+  if (options.optimizer == "adamw") return std::make_unique<AdamW>(options, std::move(parameters), std::move(step_factors));
   return std::make_unique<Sgd>(options, std::move(parameters));
 }
 

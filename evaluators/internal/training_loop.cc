@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/_foreach_add.h>
 #include <ATen/ops/_foreach_mul.h>
+#include <ATen/ops/tensor.h>
 #include <c10/core/GradMode.h>
 #include <oneapi/tbb/blocked_range.h>
 #include <oneapi/tbb/parallel_for.h>
@@ -11,13 +12,15 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <map>
 #include <memory>
-#include <optional>
 #include <stdexcept>
 
 #include "evaluators/internal/label_loss.h"
+#include "evaluators/internal/learned_scales.h"
 #include "evaluators/internal/network_rows.h"
 #include "evaluators/internal/optimizer.h"
+#include "evaluators/internal/training_loss.h"
 #include "models/base/check.h"
 #include "models/base/error.h"
 
@@ -28,14 +31,17 @@ namespace {
 struct Replica {
   models::Executor executor;
   std::vector<at::Tensor> parameters;
+  std::vector<double> step_factors;    // of AdamW
   std::vector<at::Tensor> statistics;  // BatchNormalization's running ones
   // Parameters with zeros that stay, and what they are multiplied by after each step.
   std::vector<at::Tensor> sparse_parameters, masks;
 
   Replica(const models::Network& network, const TrainOptions& options) : executor(network, options.device) {
+    const std::map<models::ValueId, double> of_scales = scale_step_factors(network);
     for (auto& [id, parameter] : executor.trainable()) {
       parameter.requires_grad_(true);
       parameters.push_back(parameter);
+      step_factors.push_back(of_scales.contains(id) ? of_scales.at(id) : 1);
       if (options.keeps_zeros && parameter.dim() >= 2) add_mask(parameter);
     }
     for (const auto& node : network.nodes) {
@@ -79,14 +85,15 @@ class TrainingLoop {
       : rows_(rows),
         options_(options),
         hooks_(hooks),
+        outputs_(network.outputs),
+        loss_(network, teacher, options),
         batch_size_(std::min(options.batch_size, rows.size())),
         per_epoch_(steps_per_epoch(rows.size(), options.batch_size)) {
     steps_ = std::max<std::int64_t>(1, std::llround(options.epochs * static_cast<double>(per_epoch_)));
     warmup_steps_ = std::llround(options.warmup_epochs * static_cast<double>(per_epoch_));
     const int shards = static_cast<int>(std::min<std::int64_t>(options.shards, batch_size_));
-    for (int i = 0; i < shards; ++i) replicas_.push_back(std::make_unique<Replica>(network, options));
-    if (teacher != nullptr && options.distillation_weight > 0) teacher_.emplace(*teacher, options.device);
-    optimizer_ = make_optimizer(options, replicas_[0]->parameters);
+    for (int i = 0; i < shards; ++i) replicas_.push_back(std::make_unique<Replica>(loss_.with_features(network), options));
+    optimizer_ = make_optimizer(options, replicas_[0]->parameters, replicas_[0]->step_factors);
     if (options.ema_decay > 0) {
       for (const auto& tensor : averaged_tensors()) averages_.push_back(tensor.detach().clone());
     }
@@ -173,22 +180,9 @@ class TrainingLoop {
     const auto outputs =
         replica.executor.run(inputs, {.batch_statistics = options_.batch_statistics, .batch_norm_momentum = options_.batch_norm_momentum});
     const double share = static_cast<double>(indices.size()) / static_cast<double>(batch_size_);
-    const at::Tensor loss = batch_loss(outputs, labels, inputs).mul(share);
+    const at::Tensor loss = loss_(inputs, outputs, labels).mul(share);
     loss.backward();
     return {.loss = loss.item().toDouble(), .correct = count_correct(outputs, labels)};
-  }
-
-  at::Tensor batch_loss(const std::vector<at::Tensor>& outputs, const at::Tensor& labels, const std::vector<at::Tensor>& inputs) const {
-    const auto by_label = [&] { return label_loss(outputs, inputs, labels, options_.label_smoothing); };
-    if (!teacher_) return by_label();
-    std::vector<at::Tensor> targets;
-    {
-      const c10::NoGradGuard no_grad;
-      targets = teacher_->run(inputs);
-    }
-    const at::Tensor soft = soft_loss(outputs, targets, are_objects(labels), options_.distillation_temperature);
-    const double weight = options_.distillation_weight;
-    return weight >= 1 ? soft : soft.mul(weight).add(by_label(), 1 - weight);
   }
 
   // Adds the shards' gradients in order, steps the first replica, and copies its weights to the others.
@@ -226,15 +220,18 @@ class TrainingLoop {
       for (std::size_t s = 1; s < replicas_.size(); ++s) statistics[i].add_(replicas_[s]->statistics[i]);
       statistics[i].div_(static_cast<double>(replicas_.size()));
     }
-    return replicas_[0]->executor.snapshot();
+    models::Network network = replicas_[0]->executor.snapshot();
+    network.outputs = outputs_;
+    return network;
   }
 
   const Rows& rows_;
   const TrainOptions& options_;
   const TrainingHooks& hooks_;
+  std::vector<models::ValueId> outputs_;  // of the network that is trained
+  TrainingLoss loss_;
   std::int64_t batch_size_, per_epoch_, steps_ = 0, warmup_steps_ = 0;
   std::vector<std::unique_ptr<Replica>> replicas_;
-  std::optional<models::Executor> teacher_;
   std::unique_ptr<Optimizer> optimizer_;
   std::vector<at::Tensor> averages_;
   std::vector<std::int64_t> order_;
@@ -250,7 +247,6 @@ TrainResult run_training(const models::Network& network, const Rows& rows, const
                          const models::Network* teacher, const TrainingHooks& hooks) {
   options.validate();
   if (rows.size() == 0) throw UserError("training needs labelled training rows, but the data set has none");
-  LATHE_CHECK(options.distillation_weight == 0 || teacher != nullptr) << "distillation needs a teacher";
   return TrainingLoop(network, rows, options, teacher, hooks).run(progress);
 }
 

@@ -84,7 +84,12 @@ TEST(Recover, WithoutEpochsIsPlainCompression) {
 // Weights [2, 3] by channel at 2 bits (Qp = 1) and an activation of 12 elements a row at 2 bits unsigned (Qp = 3). Scales and gradient
 // scales by the formulas of learned_scales.h, worked out by hand: channel 0 has <|w|> = 0.5, so that 2 * 0.5 is cut to max|w| = 0.6; in
 // channel 1 the largest weight stands far out, and 2 * 0.7 holds.
-TEST(LearnedScales, StartAsThePapersSay) {
+struct QuantizedValues {
+  models::Network network;
+  models::ValueId of_weight, of_activation;  // their scales
+};
+
+QuantizedValues quantized_values(int low) {
   models::Network network{.name = "quantized"};
   const auto x = network.add_value({"x", models::DataType::kFloat32, {models::kDynamic, 4, 3}});
   const auto w = network.add_constant("w", models::Tensor::from<float>({2, 3}, std::vector<float>{0.3F, -0.6F, 0.6F, -2, 0.05F, 0.05F}));
@@ -103,8 +108,14 @@ TEST(LearnedScales, StartAsThePapersSay) {
          .attributes = {{"axis", axis}, {"quant_min", std::int64_t{low}}, {"quant_max", std::int64_t{high}}, {"bits", std::int64_t{3}}}});
     return s;
   };
-  const auto of_weight = quantize(w, {9, 9}, 0, -1, 1, {2, 3}), of_activation = quantize(x, {0.25F}, -1, 0, 3, {models::kDynamic, 4, 3});
+  const auto of_weight = quantize(w, {9, 9}, 0, -1, 1, {2, 3}), of_activation = quantize(x, {0.25F}, -1, low, low + 3, {models::kDynamic, 4, 3});
+  network.inputs = {x};
+  network.outputs = {network.nodes[0].outputs[0], network.nodes[1].outputs[0]};
+  return {network, of_weight, of_activation};
+}
 
+TEST(LearnedScales, StartAsThePapersSay) {
+  const auto [network, of_weight, of_activation] = quantized_values(0);
   const models::Network lsq = internal::with_lsq_scales(network);
   EXPECT_THAT(lsq.constants.at(of_weight).to_floats(), testing::ElementsAre(testing::FloatEq(0.6F), testing::FloatEq(1.4F)));
   EXPECT_EQ(lsq.constants.at(of_activation), network.constants.at(of_activation)) << "calibrated";
@@ -115,6 +126,26 @@ TEST(LearnedScales, StartAsThePapersSay) {
   EXPECT_FALSE(models::learns_scale(pact.nodes[0]));
   EXPECT_FLOAT_EQ(models::float_attribute(pact.nodes[1], "gradient_scale", 0), 1 / 9.0F);
   EXPECT_EQ(internal::with_fixed_scales(pact), network);
+}
+
+// LSQ+, section 3.2.1: |mean| + 3 deviations over 2^(b-1) = 2, by numpy. Levels -1 .. 2 with zero point 0 have one below zero: the
+// activation's offset learns. What it learned is delivered as the nearest integer: of 0.3 / 0.25 = 1.2 it is 1.
+TEST(LearnedScales, OffsetsBecomeZeroPoints) {
+  const auto [network, of_weight, of_activation] = quantized_values(-1);
+  models::Network learning = internal::with_lsq_plus_scales(network);
+  EXPECT_THAT(learning.constants.at(of_weight).to_floats(),
+              testing::ElementsAre(testing::FloatNear(0.8148529F, 1e-6F), testing::FloatNear(1.7662356F, 1e-6F)));
+  EXPECT_FALSE(models::learns_offset(learning.nodes[0]));
+  ASSERT_TRUE(models::learns_offset(learning.nodes[1]));
+  models::Tensor& offset = learning.constants.at(learning.nodes[1].inputs[3]);
+  EXPECT_EQ(offset.to_floats(), std::vector<float>{0});
+  offset = models::Tensor::from<float>({}, std::vector<float>{-0.3F});
+  const models::Network fixed = internal::with_fixed_scales(learning);
+  EXPECT_EQ(policies::parameters_of(fixed, fixed.nodes[1]).zero_point, std::vector<std::int32_t>{1});
+  EXPECT_EQ(fixed.nodes[1].inputs.size(), 3U);
+
+  const auto behind_relu = quantized_values(0);
+  EXPECT_FALSE(models::learns_offset(internal::with_lsq_plus_scales(behind_relu.network).nodes[1])) << "nothing lies below zero";
 }
 
 policies::Policy sparse_and_narrow() {
@@ -230,7 +261,7 @@ TEST_P(RecoverByLearnedScales, LearnsAndDeliversWhatItLearned) {
   const auto same = matches(simulated, final);
   EXPECT_GE(std::count(same.begin(), same.end(), 1), 396) << "of 400";
 }
-INSTANTIATE_TEST_SUITE_P(Methods, RecoverByLearnedScales, testing::Values("lsq", "pact"));
+INSTANTIATE_TEST_SUITE_P(Methods, RecoverByLearnedScales, testing::Values("lsq", "lsq+", "pact"));
 
 TEST(Recover, RefusesUnknownMethods) {
   RecoveryOptions options = recovery_options();
@@ -239,7 +270,7 @@ TEST(Recover, RefusesUnknownMethods) {
     options.validate();
     FAIL();
   } catch (const UserError& error) {
-    EXPECT_THAT(error.what(), testing::HasSubstr("qat_method: expected ste, lsq or pact"));
+    EXPECT_THAT(error.what(), testing::HasSubstr("qat_method: expected ste, lsq, lsq+ or pact"));
   }
 }
 

@@ -93,6 +93,34 @@ TEST(Train, MixesDistillationAndLabels) {
   EXPECT_NEAR(loss, 0.9025004699464114, 1e-6);
 }
 
+// sum = x W' + x, which is also the output.
+models::Network residual_network(const std::vector<std::vector<float>>& weight) {
+  models::Network network = linear_network(weight, std::vector<float>(weight.size(), 0));
+  const auto sum = network.add_value({"sum", models::DataType::kFloat32, network.value(network.outputs[0]).shape});
+  network.nodes.push_back({.name = "add", .op = "Add", .inputs = {network.outputs[0], network.inputs[0]}, .outputs = {sum}});
+  network.outputs = {sum};
+  return network;
+}
+
+// Student sums ((1.5, 1), (-1, 1.25)), teacher ((2, 0), (0, 2)): |h - h'|^2 / |h'|^2 = 2.8125 / 8, half of which is added to the
+// cross-entropy of labels 1 and 0 (Python).
+TEST(Train, ComparesFeaturesWithTheTeachers) {
+  const Rows rows = float_rows({{1, 0}, {0, 1}}, {1, 0});
+  const models::Network student = residual_network({{0.5F, -1}, {1, 0.25F}}), teacher = residual_network({{1, 0}, {0, 1}});
+  double loss = 0;
+  TrainOptions options{.epochs = 1, .batch_size = 2, .warmup_epochs = 0, .feature_distillation = 0.5};
+  const auto result = train(
+      student, rows, options,
+      [&](const TrainProgress& p) {
+        loss = p.loss;
+        return true;
+      },
+      &teacher);
+  EXPECT_NEAR(loss, 1.8379230215484268, 1e-6);
+  EXPECT_EQ(result.network.outputs, student.outputs) << "what was compared is no output afterwards";
+  EXPECT_THROW(train(linear_network(kWeight, {0, 0}), float_rows(kInputs, {0, 1, 1, 0}), options, {}, &teacher), UserError);
+}
+
 TEST(LearningRate, WarmsUpLinearlyAndFallsAsACosine) {
   const TrainOptions options{.learning_rate = 0.8};
   EXPECT_DOUBLE_EQ(learning_rate_at(options, 0, 100, 4), 0.2);
