@@ -13,6 +13,7 @@
 #include "evaluators/evaluator.h"
 #include "evaluators/internal/network_rows.h"
 #include "models/base/check.h"
+#include "models/base/error.h"
 
 namespace lathe::evaluators {
 
@@ -93,6 +94,7 @@ std::vector<std::uint8_t> matches(const std::vector<std::int64_t>& predictions, 
 }
 
 std::vector<std::int64_t> labels_of(const Rows& rows) {
+  if (are_objects(rows.labels)) throw UserError("expected rows that are labelled with classes, got rows with objects");
   const at::Tensor labels = rows.labels.contiguous();
   const auto* data = labels.data_ptr<std::int64_t>();
   return {data, data + labels.numel()};

@@ -32,7 +32,7 @@ Answers answer(const models::Executor& executor, const Rows& rows, const std::ve
 // 1 where prediction i equals expected i. `expected` may be longer.
 std::vector<std::uint8_t> matches(const std::vector<std::int64_t>& predictions, const std::vector<std::int64_t>& expected);
 
-// The labels of the rows as a vector.
+// The labels of the rows as a vector. Throws UserError where they are objects.
 std::vector<std::int64_t> labels_of(const Rows& rows);
 
 // Share of correct rows in [0, 1].

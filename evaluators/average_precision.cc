@@ -14,6 +14,7 @@ namespace {
 
 constexpr int kRecallPoints = 101;
 constexpr int kBootstrapSamples = 1000;
+constexpr double kNormalQuantile975 = 1.959963984540054;
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 double threshold(int t) {
@@ -111,10 +112,15 @@ void for_each_bootstrap_sample(std::int64_t images, Take take) {
   }
 }
 
-std::pair<double, double> percentile_interval(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const auto at = [&](double q) { return values[static_cast<std::size_t>(std::llround(q * static_cast<double>(values.size() - 1)))]; };
-  return {at(0.025), at(0.975)};
+// value +- 1.96 standard deviations of the samples. Not their percentiles: draws hold fewer different images than the data, on which
+// precision is interpolated over more lucky peaks, so that mAP of draws lies a little above mAP of the data.
+std::pair<double, double> interval_about(double value, const std::vector<double>& samples) {
+  const double n = static_cast<double>(samples.size());
+  const double mean = std::accumulate(samples.begin(), samples.end(), 0.0) / n;
+  double squares = 0;
+  for (const double sample : samples) squares += (sample - mean) * (sample - mean);
+  const double half = kNormalQuantile975 * std::sqrt(squares / (n - 1));
+  return {value - half, value + half};
 }
 
 }  // namespace
@@ -189,16 +195,17 @@ std::pair<double, double> precision_interval(const DetectionOutcome& outcome) {
   PrecisionCounter counter(outcome);
   std::vector<double> values;
   for_each_bootstrap_sample(outcome.images, [&](const auto& weights) { values.push_back(counter.mean(outcome.metric, weights)); });
-  return percentile_interval(std::move(values));
+  const auto [low, high] = interval_about(counter.mean(outcome.metric, {}), values);
+  return {std::max(low, 0.0), std::min(high, 1.0)};
 }
 
 PairedDifference paired_difference(const DetectionOutcome& a, const DetectionOutcome& b, PrecisionMetric metric) {
   LATHE_CHECK_EQ(a.images, b.images);
   PrecisionCounter of_a(a), of_b(b);
-  std::vector<double> differences;
-  for_each_bootstrap_sample(a.images,
-                            [&](const auto& weights) { differences.push_back(of_a.mean(metric, weights) - of_b.mean(metric, weights)); });
-  return {.difference = of_a.mean(metric, {}) - of_b.mean(metric, {}), .interval = percentile_interval(std::move(differences))};
+  const auto difference = [&](std::span<const std::int32_t> weights) { return of_a.mean(metric, weights) - of_b.mean(metric, weights); };
+  std::vector<double> samples;
+  for_each_bootstrap_sample(a.images, [&](const auto& weights) { samples.push_back(difference(weights)); });
+  return {.difference = difference({}), .interval = interval_about(difference({}), samples)};
 }
 
 Evaluation detection_evaluation(DetectionOutcome outcome) {

@@ -74,7 +74,7 @@ ClassPrecisions average_precisions(const DetectionOutcome& outcome, std::span<co
 // Mean over the classes that have objects (0 where none has).
 double mean_average_precision(const DetectionOutcome& outcome, PrecisionMetric metric);
 
-// 95 % interval of outcome.metric, by the percentiles of 1,000 bootstrap samples. Always the same samples.
+// 95 % interval of outcome.metric, by the standard deviation over 1,000 bootstrap samples, always the same ones.
 std::pair<double, double> precision_interval(const DetectionOutcome& outcome);
 
 }  // namespace lathe::evaluators

@@ -54,7 +54,7 @@ struct PairedDifference {
   std::pair<double, double> interval;
 };
 PairedDifference paired_difference(const std::vector<std::uint8_t>& a, const std::vector<std::uint8_t>& b);
-// Of mAP on the same images: percentiles of its difference over 1,000 bootstrap samples of the images, always the same ones.
+// Of mAP on the same images: by the standard deviation of its difference over 1,000 bootstrap samples of the images.
 PairedDifference paired_difference(const DetectionOutcome& a, const DetectionOutcome& b, PrecisionMetric metric);
 
 // mAP by outcome.metric, with its interval.

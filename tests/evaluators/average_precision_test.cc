@@ -150,7 +150,7 @@ TEST(PrecisionInterval, HasTheWidthOfTheSamplingError) {
   const auto [low, high] = precision_interval(outcome);
   const double half = 1.96 * std::sqrt(0.7 * 0.3 / 400);
   const double value = mean_average_precision(outcome, PrecisionMetric::kAt50);
-  EXPECT_NEAR(value - low, half, 0.25 * half);  // percentiles of 1,000 samples, steps of 1/101
+  EXPECT_NEAR(value - low, half, 0.25 * half);  // of 1,000 samples, in steps of 1/101
   EXPECT_NEAR(high - value, half, 0.25 * half);
   EXPECT_EQ(precision_interval(outcome), precision_interval(outcome));
 }
