@@ -18,10 +18,8 @@ struct Mark {
 
 }  // namespace
 
-evaluators::RecoveryOptions fitted(
-    evaluators::RecoveryOptions options, const LentTime& lent,
-    const std::function<void(const evaluators::RecoveryOptions&, const std::function<bool(const evaluators::RecoveryProgress&)>&)>&
-        recover) {
+evaluators::RecoveryOptions fitted(evaluators::RecoveryOptions options, const LentTime& lent,
+                                   const std::function<void(const evaluators::RecoveryOptions&, const Progress&)>& recover) {
   constexpr std::size_t kLeastMarks = 4;
   constexpr double kLeastTrial = 10, kFewEpochs = 0.01, kManyEpochs = 1e4;
   options.stages = evaluators::stages_of(options);

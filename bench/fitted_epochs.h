@@ -13,10 +13,11 @@ struct LentTime {
   double probe_until = 0, train_until = 0;  // seconds since 1970; train_until 0 = as long as it takes
 };
 
+using Progress = std::function<bool(const evaluators::RecoveryProgress&)>;
+
 // `options` with stages whose epochs are those asked for or fewer. recover: runs a recovery, as evaluators::recover() on given data. The
 // speed is that of the last stage that trains, from half of the trial on; a trial lasts ten seconds at least.
-evaluators::RecoveryOptions fitted(
-    evaluators::RecoveryOptions options, const LentTime& lent,
-    const std::function<void(const evaluators::RecoveryOptions&, const std::function<bool(const evaluators::RecoveryProgress&)>&)>& recover);
+evaluators::RecoveryOptions fitted(evaluators::RecoveryOptions options, const LentTime& lent,
+                                   const std::function<void(const evaluators::RecoveryOptions&, const Progress&)>& recover);
 
 }  // namespace lathe::bench

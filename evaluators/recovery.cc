@@ -39,6 +39,13 @@ TrainCallback staged(const std::string& stage, const std::function<bool(const Re
   return [stage, &progress](const TrainProgress& inner) { return progress({.stage = stage, .progress = inner}); };
 }
 
+internal::TrainingHooks resumable(const std::string& key, const RecoveryCheckpoints& checkpoints) {
+  internal::TrainingHooks hooks{.save_interval_s = checkpoints.save_interval_s};
+  if (checkpoints.load_state) hooks.load_state = [key, &checkpoints] { return checkpoints.load_state(key); };
+  if (checkpoints.save_state) hooks.save_state = [key, &checkpoints](const std::string& bytes) { checkpoints.save_state(key, bytes); };
+  return hooks;
+}
+
 // Stages before the widths: the float network as it becomes smaller and is trained.
 class FloatTraining {
  public:
@@ -92,10 +99,12 @@ class FloatTraining {
     }
     const std::string name = stage.steps == 1 ? "fine-tuning" : "fine-tuning at " + key;
     auto trained = internal::run_training(floating_, given_.dataset.train, training_options(stage, key), staged(name, given_.progress),
-                                          given_.teacher, {});
+                                          given_.teacher, resumable(key, given_.checkpoints));
     is_stopped_ = trained.summary.is_stopped;
     floating_ = std::move(trained.network);
-    if (given_.checkpoints.save && !is_stopped_) given_.checkpoints.save(key, floating_);
+    if (is_stopped_) return;
+    if (given_.checkpoints.save) given_.checkpoints.save(key, floating_);
+    if (given_.checkpoints.save_state) given_.checkpoints.save_state(key, "");
   }
 
   TrainOptions training_options(const RecoveryStage& stage, const std::string& key) const {
@@ -122,6 +131,7 @@ struct QuantizedTraining {
   const RecoveryOptions& options;
   const models::Network* teacher;
   const std::function<bool(const RecoveryProgress&)>& progress;
+  const RecoveryCheckpoints& checkpoints;
 
   // The pruned network `floating`, with its BatchNormalization, at the policy's widths: folded, with FakeQuantize.
   models::Network run(const models::Network& floating, bool trains) const {
@@ -175,9 +185,12 @@ struct QuantizedTraining {
 
   models::Network trained(const models::Network& network, const TrainOptions& training,
                           std::function<void(const models::Executor&, std::int64_t)> after_step) const {
-    const internal::TrainingHooks hooks{.after_step = std::move(after_step)};
-    return internal::run_training(network, dataset.train, training, staged("quantization-aware training", progress), teacher, hooks)
-        .network;
+    const std::string key = to_string(stage.part);
+    internal::TrainingHooks hooks = resumable(key, checkpoints);
+    hooks.after_step = std::move(after_step);
+    auto result = internal::run_training(network, dataset.train, training, staged("quantization-aware training", progress), teacher, hooks);
+    if (checkpoints.save_state && !result.summary.is_stopped) checkpoints.save_state(key, "");
+    return std::move(result.network);
   }
 };
 
@@ -262,8 +275,13 @@ RecoveryResult recover(const models::Network& network, const policies::CouplingA
                           .checkpoints = checkpoints});
   floating.run(stages[0]);
   floating.run(stages[1]);
-  const QuantizedTraining qat{
-      .stage = stages[2], .policy = policy, .dataset = dataset, .options = options, .teacher = teacher, .progress = progress};
+  const QuantizedTraining qat{.stage = stages[2],
+                              .policy = policy,
+                              .dataset = dataset,
+                              .options = options,
+                              .teacher = teacher,
+                              .progress = progress,
+                              .checkpoints = checkpoints};
   models::Network simulated = qat.run(floating.network(), /*trains=*/!floating.is_stopped() && stages[2].epochs > 0);
   models::Network delivered = policies::lower_to_qdq(simulated);
   return {.simulated = std::move(simulated), .delivered = std::move(delivered)};

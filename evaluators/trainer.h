@@ -65,8 +65,8 @@ struct TrainResult {
 // Called about 20 times an epoch and at the end; false stops the training, which then returns what it has.
 using TrainCallback = std::function<bool(const TrainProgress&)>;
 
-// teacher: null unless distillation_weight or feature_distillation > 0; same inputs and outputs as the network. Throws UserError for bad options, and
-// std::runtime_error where the loss is no longer finite.
+// teacher: null unless distillation_weight or feature_distillation > 0; same inputs and outputs as the network. Throws UserError for bad
+// options, and std::runtime_error where the loss is no longer finite.
 TrainResult train(const models::Network& network, const Rows& rows, const TrainOptions& options, const TrainCallback& progress = {},
                   const models::Network* teacher = nullptr);
 

@@ -251,7 +251,7 @@ class SearchRun {
                       progress_.update(done, with_share_done(now));
                       return !is_interrupted();
                     },
-                    deliveries_->checkpoints(trial.id));
+                    deliveries_->checkpoints(trial.id, config().recover.checkpoint_seconds));
               });
             });
             progress_.update(++done, "");

@@ -20,18 +20,19 @@ models::Network with_lsq_scales(models::Network network);
 // which starts where calibration put it rather than at 10 and has no way to come down.
 models::Network with_pact_scales(models::Network network);
 
-// LSQ+ (Y. Bhalgat et al., 2020): as LSQ, and the offset of every activation that can be negative learns (section 3.1, their configuration 4:
-// weights symmetric, activations asymmetric). Weights start at max(|mean - 3 deviation|, |mean + 3 deviation|) / 2^(b-1) (section 3.2.1), by
-// channel; activations, scale and offset, where calibration put them, which by `evaluator.calibration: mse` is the least squared error of
-// section 3.2.2. The gradient of an offset is multiplied by the same constant as that of its scale. Departure: where zero is the least level,
-// as behind ReLU, there is nothing below that an offset could reach, and only the scale learns.
+// LSQ+ (Y. Bhalgat et al., 2020): as LSQ, and the offset of every activation that can be negative learns (section 3.1; weights stay
+// symmetric). Weights start at max(|mean - 3 deviation|, |mean + 3 deviation|) / 2^(b-1) (section 3.2), by channel; activations, scale and
+// offset, where calibration put them, by default the least squared error, as there. The gradient of an offset is multiplied by the same
+// constant as that of its scale. Departure: where zero is the least level, as behind ReLU, there is nothing below that an offset could
+// reach, and only the scale learns.
 models::Network with_lsq_plus_scales(models::Network network);
 
 // The same network with scales, and zero points where an offset was learned, that are constants again.
 models::Network with_fixed_scales(models::Network network);
 
-// By what AdamW's steps on each learned scale are multiplied: AdamW moves every parameter by about the learning rate, whatever its gradient,
-// which is a tenth of a weight and many times a scale of 0.001. A scale moves by five learning rates of what it starts from.
+// By what AdamW's steps on each learned scale are multiplied. AdamW moves every parameter by about the learning rate, whatever its gradient:
+// 1e-4 is little for a weight of 0.04 and much for a scale of 0.004. A scale moves by five learning rates of what it starts from, an offset
+// by five of the range.
 std::map<models::ValueId, double> scale_step_factors(const models::Network& network);
 
 // To be called after each step: an update may not make a scale zero or negative, nor take 0 out of the range that an offset leaves.

@@ -16,6 +16,8 @@ class Optimizer {
   virtual ~Optimizer() = default;
   // gradients: one for each parameter; undefined = the parameter stays. Changed in place.
   virtual void step(const std::vector<at::Tensor>& gradients, double learning_rate) = 0;
+  // What step() changes beside the parameters: values that are copied into these tensors are where it goes on from.
+  virtual std::vector<at::Tensor> state() const = 0;
 };
 
 // options.optimizer, learning rates aside:

@@ -4,6 +4,7 @@
 #include <ATen/ops/_foreach_add.h>
 #include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 #include <oneapi/tbb/blocked_range.h>
 #include <oneapi/tbb/parallel_for.h>
@@ -21,6 +22,7 @@
 #include "evaluators/internal/network_rows.h"
 #include "evaluators/internal/optimizer.h"
 #include "evaluators/internal/training_loss.h"
+#include "evaluators/internal/training_state.h"
 #include "models/base/check.h"
 #include "models/base/error.h"
 
@@ -74,9 +76,25 @@ struct Progress {
     samples += other.samples;
     batches += other.batches;
   }
+
+  // As numbers in a tensor [kNumbers or more], double.
+  static constexpr std::int64_t kNumbers = 4;
+  void write(const at::Tensor& numbers) const {
+    const double all[] = {loss, static_cast<double>(correct), static_cast<double>(samples), static_cast<double>(batches)};
+    for (std::int64_t i = 0; i < kNumbers; ++i) numbers[i].fill_(all[i]);
+  }
+  static Progress of(const at::Tensor& numbers) {
+    const auto count = [&](std::int64_t i) { return numbers[i].item().toLong(); };
+    return {.loss = numbers[0].item().toDouble(), .correct = count(1), .samples = count(2), .batches = count(3)};
+  }
+
   double mean_loss() const { return batches > 0 ? loss / static_cast<double>(batches) : 0; }
   double accuracy() const { return samples > 0 ? static_cast<double>(correct) / static_cast<double>(samples) : 0; }
 };
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
 
 class TrainingLoop {
  public:
@@ -104,28 +122,29 @@ class TrainingLoop {
     // About 20 calls an epoch are enough for a progress bar and cheap for any callback.
     const std::int64_t report_interval = std::max<std::int64_t>(1, per_epoch_ / 20);
     const std::int64_t tenth = std::max<std::int64_t>(1, steps_ / 10);
-    TrainSummary summary;
-    Progress since_report, first, last;
-    for (std::int64_t step = 0; step < steps_ && !summary.is_stopped; ++step) {
-      const double rate = learning_rate_at(options_, step, steps_, warmup_steps_);
-      const Progress result = one_step(step, rate);
-      since_report.add(result);
-      if (step < tenth) first.add(result);
-      if (step >= steps_ - tenth) last.add(result);
-      summary.steps = step + 1;
-      if (!progress || (summary.steps % report_interval != 0 && summary.steps != steps_)) continue;
-      summary.is_stopped = !progress({.step = summary.steps,
-                                      .steps = steps_,
-                                      .epoch = static_cast<double>(summary.steps) / static_cast<double>(per_epoch_),
-                                      .loss = since_report.mean_loss(),
-                                      .accuracy = since_report.accuracy(),
-                                      .learning_rate = rate});
-      since_report = {};
+    TrainSummary summary{.steps = resume()};
+    while (summary.steps < steps_ && !summary.is_stopped) {
+      const double rate = learning_rate_at(options_, summary.steps, steps_, warmup_steps_);
+      const Progress result = one_step(summary.steps, rate);
+      since_report_.add(result);
+      if (summary.steps < tenth) first_.add(result);
+      if (summary.steps >= steps_ - tenth) last_.add(result);
+      ++summary.steps;
+      if (summary.steps % report_interval != 0 && summary.steps != steps_) continue;
+      const TrainProgress now{.step = summary.steps,
+                              .steps = steps_,
+                              .epoch = static_cast<double>(summary.steps) / static_cast<double>(per_epoch_),
+                              .loss = since_report_.mean_loss(),
+                              .accuracy = since_report_.accuracy(),
+                              .learning_rate = rate};
+      since_report_ = {};
+      summary.is_stopped = progress && !progress(now);
+      save(summary);
     }
-    summary.first_loss = first.mean_loss();
-    summary.final_loss = last.mean_loss();
-    summary.final_accuracy = last.accuracy();
-    summary.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    summary.first_loss = first_.mean_loss();
+    summary.final_loss = last_.mean_loss();
+    summary.final_accuracy = last_.accuracy();
+    summary.seconds = seconds_since(start);
     return {.network = finish(), .summary = summary};
   }
 
@@ -136,9 +155,51 @@ class TrainingLoop {
     return tensors;
   }
 
+  // All that steps change, in one order: constants of each replica (weights, statistics, scales), averages, the optimizer's.
+  std::vector<at::Tensor> state() const {
+    std::vector<at::Tensor> tensors;
+    for (const auto& replica : replicas_) {
+      const models::Network& network = replica->executor.network();
+      for (const auto& [id, constant] : network.constants) {
+        if (constant.type() == models::DataType::kFloat32) tensors.push_back(replica->executor.constant(id));
+      }
+    }
+    tensors.insert(tensors.end(), averages_.begin(), averages_.end());
+    const std::vector<at::Tensor> of_optimizer = optimizer_->state();
+    tensors.insert(tensors.end(), of_optimizer.begin(), of_optimizer.end());
+    return tensors;
+  }
+
+  // The steps that are done already.
+  std::int64_t resume() {
+    if (!hooks_.load_state) return 0;
+    const std::optional<std::string> bytes = hooks_.load_state();
+    if (!bytes) return 0;
+    const at::Tensor counts = at::zeros({2, 1 + Progress::kNumbers}, at::kDouble);
+    std::vector<at::Tensor> tensors = state();
+    tensors.push_back(counts);
+    if (!restore_state(*bytes, tensors)) return 0;
+    first_ = Progress::of(counts[0]);
+    last_ = Progress::of(counts[1]);
+    return counts[0][Progress::kNumbers].item().toLong();
+  }
+
+  void save(const TrainSummary& summary) {
+    if (!hooks_.save_state || summary.steps == steps_) return;
+    if (!summary.is_stopped && seconds_since(saved_) < hooks_.save_interval_s) return;
+    const at::Tensor counts = at::zeros({2, 1 + Progress::kNumbers}, at::kDouble);
+    first_.write(counts[0]);
+    last_.write(counts[1]);
+    counts.select(1, Progress::kNumbers).fill_(static_cast<double>(summary.steps));
+    std::vector<at::Tensor> tensors = state();
+    tensors.push_back(counts);
+    hooks_.save_state(state_bytes(tensors));
+    saved_ = std::chrono::steady_clock::now();
+  }
+
   Progress one_step(std::int64_t step, double rate) {
     const std::int64_t epoch = step / per_epoch_, in_epoch = step % per_epoch_;
-    if (in_epoch == 0) order_ = epoch_order(rows_.size(), options_.seed, epoch);
+    if (in_epoch == 0 || order_.empty()) order_ = epoch_order(rows_.size(), options_.seed, epoch);
     const auto begin = order_.begin() + in_epoch * batch_size_;
     const std::vector<std::int64_t> batch(begin, begin + batch_size_);
     const std::size_t shards = replicas_.size();
@@ -234,7 +295,9 @@ class TrainingLoop {
   std::vector<std::unique_ptr<Replica>> replicas_;
   std::unique_ptr<Optimizer> optimizer_;
   std::vector<at::Tensor> averages_;
-  std::vector<std::int64_t> order_;
+  std::vector<std::int64_t> order_;       // of the epoch
+  Progress since_report_, first_, last_;  // the latter of the first and last tenth of the steps
+  std::chrono::steady_clock::time_point saved_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace

@@ -5,8 +5,8 @@
 // y, h: logits and features of the network; t, h' those of the teacher; d: distillation_weight; f: feature_distillation; T:
 // distillation_temperature. Logits as in G. Hinton et al., Distilling the Knowledge in a Neural Network, 2015, section 2, less the targets'
 // own entropy, so that agreement costs nothing. Features are the sums that residual connections end in, where both networks have them in
-// the same shape: as X. Jiao et al., TinyBERT, 2020, section 3.1 (hidden states of every layer) compares them, without its projection, which
-// equal shapes have no need of. Departure: relative errors, so that f means the same in every network.
+// the same shape: as X. Jiao et al., TinyBERT, 2020, section 3.1 (hidden states of every layer) compares them, without its projection,
+// which equal shapes have no need of. Departure: relative errors, so that f means the same in every network.
 #pragma once
 
 #include <ATen/core/Tensor.h>

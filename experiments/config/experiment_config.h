@@ -76,6 +76,7 @@ struct RecoverConfig {
   int policies = 3;                      // delivered a device, from the safe one to faster ones that training may save
   double recoverable_loss = 10;          // points that training may win back
   bool only_where_needed = false;        // a policy that meets the loss as it was tried is not trained
+  double checkpoint_seconds = 30;        // at least, between two states of a training that are kept
   evaluators::RecoveryOptions recovery;  // device and seed are set by the run
 };
 

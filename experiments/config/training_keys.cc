@@ -80,6 +80,8 @@ std::vector<ConfigKey> recover_keys() {
           "Points beyond constraints.accuracy_loss that training may win back: how far down the front policies are recovered."),
       key("recover.only_where_needed", MEMBER(recover.only_where_needed), {},
           "Spare policies that meet the loss as they are the training: faster, a little less accurate."),
+      key("recover.checkpoint_seconds", MEMBER(recover.checkpoint_seconds), {.at_least = 0, .at_most = 86400},
+          "How often the state of a training is kept for --resume; 0 = twenty times an epoch."),
       key("recover.fine_tune_epochs", MEMBER(recover.recovery.fine_tune_epochs), {.at_least = 0, .at_most = kMostEpochs},
           "Epochs of fine-tuning after pruning; 0 = none."),
       key("recover.qat_epochs", MEMBER(recover.recovery.qat_epochs), {.at_least = 0, .at_most = kMostEpochs},

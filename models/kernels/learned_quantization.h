@@ -6,8 +6,8 @@
 //   dy/dx = 1             for Qn < v < Qp,  else 0                              (eq. 5)
 // PACT (J. Choi et al., 2018, section 3) learns the clipping value alpha = Qp s and takes the rounding for the identity in both gradients:
 //   dy/ds = 0             for Qn < v < Qp,  Qn for v <= Qn,  Qp for v >= Qp     (its eq. 3, divided by Qp)
-// LSQ+ (Y. Bhalgat et al., LSQ+: Improving low-bit quantization through learnable offsets and better initialization, 2020, section 3.1) learns
-// an offset b beside the scale: with v = (x - b) / s,
+// LSQ+ (Y. Bhalgat et al., LSQ+: Improving low-bit quantization through learnable offsets and better initialization, 2020, section 3.1)
+// learns an offset b beside the scale: with v = (x - b) / s,
 //   y = round(clamp(v, n, p)) s + b
 //   dy/ds as LSQ's with n and p for Qn and Qp;  dy/db = 0 for n < v < p, else 1;  dy/dx = 1 for n < v < p, else 0
 // Departure: b is rounded to the nearest multiple of s that keeps 0 between n and p, straight through, so that 0 stays exact (padding needs

@@ -108,7 +108,8 @@ QuantizedValues quantized_values(int low) {
          .attributes = {{"axis", axis}, {"quant_min", std::int64_t{low}}, {"quant_max", std::int64_t{high}}, {"bits", std::int64_t{3}}}});
     return s;
   };
-  const auto of_weight = quantize(w, {9, 9}, 0, -1, 1, {2, 3}), of_activation = quantize(x, {0.25F}, -1, low, low + 3, {models::kDynamic, 4, 3});
+  const auto of_weight = quantize(w, {9, 9}, 0, -1, 1, {2, 3}),
+             of_activation = quantize(x, {0.25F}, -1, low, low + 3, {models::kDynamic, 4, 3});
   network.inputs = {x};
   network.outputs = {network.nodes[0].outputs[0], network.nodes[1].outputs[0]};
   return {network, of_weight, of_activation};
@@ -121,6 +122,9 @@ TEST(LearnedScales, StartAsThePapersSay) {
   EXPECT_EQ(lsq.constants.at(of_activation), network.constants.at(of_activation)) << "calibrated";
   EXPECT_FLOAT_EQ(models::float_attribute(lsq.nodes[0], "gradient_scale", 0), 1 / std::sqrt(3.0F));
   EXPECT_FLOAT_EQ(models::float_attribute(lsq.nodes[1], "gradient_scale", 0), 1 / std::sqrt(12.0F * 3));
+
+  EXPECT_NEAR(internal::scale_step_factors(lsq).at(of_weight), 5 * 1.0, 1e-6) << "five times their mean";
+  EXPECT_NEAR(internal::scale_step_factors(lsq).at(of_activation), 5 * 0.25, 1e-6);
 
   const models::Network pact = internal::with_pact_scales(network);
   EXPECT_FALSE(models::learns_scale(pact.nodes[0]));
@@ -215,6 +219,84 @@ TEST(Recover, ResumesFromCheckpoints) {
   EXPECT_THAT(trained_again, testing::ElementsAre("sparsity 3 of 3"));
   EXPECT_EQ(models::serialize_onnx(resumed.delivered), models::serialize_onnx(whole.delivered));
 }
+
+struct Setting {
+  const char* method;
+  const char* optimizer;
+  double ema_decay;
+};
+
+class RecoverInterrupted : public testing::TestWithParam<Setting> {
+ protected:
+  RecoverInterrupted() {
+    options_.qat_method = GetParam().method;
+    options_.training.optimizer = GetParam().optimizer;
+    options_.training.ema_decay = GetParam().ema_decay;
+    options_.training.shards = 2;
+    options_.stages = {{.part = PolicyPart::kSparsity, .epochs = 0.6, .steps = 2}, {.part = PolicyPart::kWidths, .epochs = 1.2}};
+  }
+  RecoveryResult run(const std::function<bool(const RecoveryProgress&)>& progress, const RecoveryCheckpoints& checkpoints) const {
+    return recover(trained().network, trained().analysis, sparse_and_narrow(), trained().data, options_, progress, checkpoints);
+  }
+  RecoveryOptions options_ = recovery_options();
+};
+
+// As when the process is killed: an exception leaves the training at every fourth step, in the middle of epochs and at any stage, before
+// that step's state is kept; the next recovery goes on from the third.
+TEST_P(RecoverInterrupted, GoesOnInTheMiddleOfAnEpoch) {
+  struct Killed {};
+  std::map<std::string, std::string> networks, states;
+  const auto found = [](const auto& kept, const std::string& key) {
+    return kept.contains(key) ? std::optional(kept.at(key)) : std::nullopt;
+  };
+  const RecoveryCheckpoints checkpoints{
+      .load =
+          [&](const std::string& key) {
+            const auto onnx = found(networks, key);
+            return onnx ? std::optional(models::parse_onnx(*onnx, key)) : std::nullopt;
+          },
+      .save = [&](const std::string& key, const models::Network& now) { networks[key] = models::serialize_onnx(now); },
+      .load_state = [&](const std::string& key) { return found(states, key); },
+      .save_state =
+          [&](const std::string& key, const std::string& bytes) {
+            if (bytes.empty()) {
+              states.erase(key);
+            } else {
+              states[key] = bytes;
+            }
+          },
+      .save_interval_s = 0};
+  std::map<std::string, std::vector<std::int64_t>> steps;  // that were taken, by stage
+  std::optional<RecoveryResult> resumed;
+  int kills = 0;
+  for (; !resumed && kills < 100; ++kills) {
+    int calls = 0;
+    try {
+      resumed = run(
+          [&](const RecoveryProgress& now) {
+            if (++calls == 4) throw Killed{};
+            steps[now.stage].push_back(now.progress.step);
+            return true;
+          },
+          checkpoints);
+    } catch (const Killed&) {
+    }
+  }
+  ASSERT_TRUE(resumed.has_value());
+  EXPECT_GT(kills, 8);
+  EXPECT_TRUE(states.empty()) << "of trainings that have ended";
+  for (const auto& [stage, taken] : steps) {
+    for (std::size_t i = 0; i < taken.size(); ++i) EXPECT_EQ(taken[i], static_cast<std::int64_t>(i) + 1) << stage;
+  }
+  EXPECT_EQ(models::serialize_onnx(resumed->delivered), models::serialize_onnx(run({}, {}).delivered));
+}
+
+TEST_P(RecoverInterrupted, BeginsAnewFromWhatIsNoState) {
+  const RecoveryCheckpoints checkpoints{.load_state = [](const std::string&) { return std::optional<std::string>("no state"); }};
+  EXPECT_EQ(models::serialize_onnx(run({}, checkpoints).delivered), models::serialize_onnx(run({}, {}).delivered));
+}
+INSTANTIATE_TEST_SUITE_P(Settings, RecoverInterrupted,
+                         testing::Values(Setting{"ste", "sgd", 0.9}, Setting{"lsq+", "adamw", 0}, Setting{"pact", "sgd", 0}));
 
 TEST(Recover, RefusesStagesOutOfOrder) {
   RecoveryOptions options = staged_options();

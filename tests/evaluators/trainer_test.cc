@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "evaluators/accuracy.h"
+#include "evaluators/internal/optimizer.h"
 #include "models/base/error.h"
 #include "tests/evaluators/small_networks.h"
 
@@ -73,6 +74,15 @@ TEST(Train, TakesTheStepsOfAdamW) {
   const auto result = train(linear_network(kWeight, {0.1F, -0.1F}), float_rows(kInputs, {0, 1, 1, 0}), options);
   expect_near(constant_of(result.network, "w"), {0.10990234, -0.46237318, 0.49669042, 0.18889909, 0.51217342, 0.00131196}, 2e-6);
   expect_near(constant_of(result.network, "b"), {0.05204481, -0.05204481}, 2e-6);
+}
+
+// The first step of AdamW is its learning rate whatever the gradient, here times the parameter's factor.
+TEST(Optimizer, MultipliesAdamWsStepsByTheirFactors) {
+  const at::Tensor plain = at::tensor({1.0}, at::kDouble), scale = at::tensor({1.0}, at::kDouble);
+  const auto optimizer = internal::make_optimizer({.optimizer = "adamw"}, {plain, scale}, {1, 0.02});
+  optimizer->step({at::tensor({3.0}, at::kDouble), at::tensor({-5.0}, at::kDouble)}, 0.1);
+  EXPECT_NEAR(plain.item().toDouble(), 0.9, 1e-6);
+  EXPECT_NEAR(scale.item().toDouble(), 1.002, 1e-8);
 }
 
 // Student logits ((1, 2, 0.5), (0, -1, 1)), teacher ((2, 1, 0), (1, 1, -1)), labels 1 and 0, temperature 2: T^2 KL = 0.8020398,
