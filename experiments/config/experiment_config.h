@@ -30,6 +30,12 @@ struct ConstraintsConfig {
   std::optional<double> packed_bytes;  // at most
 };
 
+// Policies that are really timed on this machine while the search runs.
+struct MeasuredFeedbackConfig {
+  int every = 0;     // trials between two measurements; 0 = none
+  int policies = 8;  // timed each time
+};
+
 struct SearchConfig {
   int trials = 300;
   int threads = 0;                    // 0 = as many as the machine has
@@ -40,6 +46,7 @@ struct SearchConfig {
   bool sensitivity = true;    // measure each decision alone first, as a prior for the agents
   std::int64_t sensitivity_rows = 256;
   std::string warm_start;      // folder of an earlier run of the network, whose trials begin this search; "" = none
+  MeasuredFeedbackConfig measured_feedback;
   double accuracy_range = 20;  // points below the float network's that a front covers: its hypervolume's reference
 };
 
