@@ -27,7 +27,7 @@ json certificates_json(const search::Problem& problem, const Target& target, int
                     {"accuracy_bound", float_accuracy - least_loss},
                     {"gap", loss - least_loss}});
   }
-  return {{"policies", list}};
+  return {{"policies", list}, {"exact", certificates.is_exact()}};
 }
 
 }  // namespace lathe::experiments

@@ -30,6 +30,8 @@ class Certificates {
   double loss(const policies::Candidate& candidate) const;
   // No candidate whose latency is at most that loses less. Where no candidate is that fast, any number.
   double least_loss(double latency_ms) const;
+  // Whether least_loss() is the convex hull, to the line search's end, and not further below.
+  bool is_exact() const { return latency_.is_exact && minimum_.is_exact(); }
 
  private:
   double dual(double lambda) const;  // min_p { l(p) + lambda (t(p) - c) }, or less

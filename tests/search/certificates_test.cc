@@ -102,6 +102,7 @@ TEST(Certificates, BoundIsNeverAboveTheOptimumAndIsTheConvexHull) {
     const std::vector<Point> points = all_points(network);
     ASSERT_EQ(points.size(), 216U);
     const Certificates certificates(network.drops, network.latency);
+    EXPECT_TRUE(certificates.is_exact());
     for (std::size_t i = 0; i < points.size(); i += 9) {
       SCOPED_TRACE(::testing::Message() << "seed " << seed << " point " << i);
       const double bound = certificates.least_loss(points[i].latency);
