@@ -31,19 +31,19 @@ class TrialSearch {
         progress_(progress),
         best_(nothing_so_far(experiment, problem, float_accuracy)) {}
 
-  search::SearchResult run() {
+  search::SearchResult run(const SearchPart& part) {
     const SearchConfig& config = experiment_.config.search;
-    progress_.start("search", config.trials);
+    progress_.start("search", part.trials);
     // Without rounds the store's trials, those of before among them, are what the search goes on from, and count.
     const int known = config.asynchronous ? static_cast<int>(history_.size()) : 0;
     if (!config.asynchronous) note_history();
     search::SearchResult found =
         search::run_search(problem_, with_learned(config.agents, config.pretrained),
-                           {.trials = config.trials + known,
+                           {.trials = part.trials + known,
                             .threads = experiment_.evaluations_at_once(),
                             .round = config.round,
                             .allocation = config.allocation == "credit" ? search::Allocation::kCredit : search::Allocation::kEqual,
-                            .seed = experiment_.config.seed,
+                            .seed = part.seed,
                             .is_asynchronous = config.asynchronous},
                            callbacks());
     progress_.finish();
@@ -137,8 +137,9 @@ class TrialSearch {
 }  // namespace
 
 search::SearchResult search_trials(const Experiment& experiment, const search::Problem& problem, double float_accuracy,
-                                   const std::vector<search::Trial>& history, RunStore& store, SharedStudy* study, Progress& progress) {
-  return TrialSearch(experiment, problem, float_accuracy, history, store, study, progress).run();
+                                   const std::vector<search::Trial>& history, RunStore& store, SharedStudy* study, Progress& progress,
+                                   const SearchPart& part) {
+  return TrialSearch(experiment, problem, float_accuracy, history, store, study, progress).run(part);
 }
 
 }  // namespace lathe::experiments

@@ -90,6 +90,11 @@ std::vector<ConfigKey> search_keys() {
       key("search.pretrained", MEMBER(search.pretrained), {},
           "Folder of an earlier run of any network and devices: agents that learn (ddpg, td3, sac, ppo) begin with what those of the same "
           "name learned there."),
+      key("search.measured_feedback.every", MEMBER(search.measured_feedback.every), {.at_least = 0, .at_most = 1e7},
+          "After so many trials the best policies are compressed and timed in ONNX Runtime on this machine, the x86 device is calibrated "
+          "with the times, and the search goes on; 0 = never."),
+      key("search.measured_feedback.policies", MEMBER(search.measured_feedback.policies), {.at_least = 1, .at_most = 1000},
+          "Policies that are timed each time."),
       key("search.accuracy_range", MEMBER(search.accuracy_range), {.at_least = 0.1, .at_most = 100},
           "Points below the float network's accuracy that a front covers; policies that are worse are worth nothing to the search."),
       key("evaluator.kind", MEMBER(evaluator.kind), {.choices = evaluators::evaluator_kinds()},

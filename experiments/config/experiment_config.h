@@ -32,6 +32,12 @@ struct ConstraintsConfig {
   bool limits_something() const;       // beside accuracy
 };
 
+// Policies that are really timed on this machine while the search runs.
+struct MeasuredFeedbackConfig {
+  int every = 0;     // trials between two measurements; 0 = none
+  int policies = 8;  // timed each time
+};
+
 struct SearchConfig {
   int trials = 300;
   int threads = 0;                    // 0 = as many as the machine has
@@ -44,6 +50,7 @@ struct SearchConfig {
   bool racing = false;         // a trial ends early once others are sure to be better
   std::string warm_start;      // folder of an earlier run of the network, whose trials begin this search; "" = none
   std::string pretrained;      // folder of an earlier run of any network, with whose agents' networks this one's begin; "" = none
+  MeasuredFeedbackConfig measured_feedback;
   double accuracy_range = 20;  // points below the float network's that a front covers: its hypervolume's reference
 };
 
