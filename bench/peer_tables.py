@@ -41,28 +41,57 @@ def quality_table(rows, problems, evaluations, ours, peers):
         print(f"| {problem} | {dims} | {np.mean(list(own.values())):.6g} | " + " | ".join(cells) + " |")
 
 
-def budget_table(rows, problems, ours, peers, budgets):
-    """Ours after so many evaluations, (method, evaluations), against each peer after each of the budgets."""
-    method, evaluations = ours
-    print(f"\n{method} after {evaluations} evaluations; difference to the peer in per mille (wins/seeds, p better / worse)\n")
-    cells = [(peer, budget) for peer in peers for budget in budgets]
-    print(f"| problem | objectives | {method}, {evaluations} | " + " | ".join(f"{peer}, {budget}" for peer, budget in cells) + " |")
-    print("| --- " * (3 + len(cells)) + "|")
-    for problem, dims in problems:
-        own = values(rows, evaluations, problem=problem, dims=dims, method=method)
-        if own:
-            compared = [paired(own, values(rows, budget, problem=problem, dims=dims, method=peer)) for peer, budget in cells]
-            print(f"| {problem} | {dims} | {np.mean(list(own.values())):.6g} | " + " | ".join(compared) + " |")
-
-
-def methods_table(rows, problems, evaluations, methods):
-    """Means of all methods at one number of evaluations."""
-    print(f"\nMean hypervolume after {evaluations} evaluations\n\n| method | " + " | ".join(f"{p}, {d}" for p, d in problems) + " |")
-    print("| --- " * (1 + len(problems)) + "|")
+def table_of_budgets(rows, problem, methods, budgets):
+    """Hypervolume of all methods on one problem: mean and median over the seeds that got so far, and the median time of a run."""
+    if rows:
+        print("\n### {}, {} objectives\n".format(*problem))
+        print("| method | " + " | ".join(f"{n} evaluations: mean, median (seeds)" for n in budgets) + " | seconds a run |")
+        print("| --- " * (2 + len(budgets)) + "|")
     for method in methods:
-        reached = [list(values(rows, evaluations, problem=p, dims=d, method=method).values()) for p, d in problems]
-        if any(reached):
-            print(f"| {method} | " + " | ".join(f"{np.mean(r):.5g} ({len(r)})" if r else "-" for r in reached) + " |")
+        cells = []
+        for evaluations in budgets:
+            reached = list(values(rows, evaluations, method=method).values())
+            cells.append(f"{np.mean(reached):.6g}, {np.median(reached):.6g} ({len(reached)})" if reached else "")
+        if any(cells):
+            seconds = np.median([row["seconds"] for row in rows if row["method"] == method])
+            print(f"| {method} | " + " | ".join(cells) + f" | {seconds:.0f} |")
+
+
+def table_of_pairs(rows, ours, others, budgets):
+    """Ours after so many evaluations, (method, evaluations), against each other method after each of the budgets, on the same seeds."""
+    method, evaluations = ours
+    own = values(rows, evaluations, method=method)
+    compared = [(other, n, values(rows, n, method=other)) for n in budgets for other in others]
+    compared = [(other, n, reached) for other, n, reached in compared if set(reached) & set(own)]
+    if not compared:
+        return
+    best = {n: max((np.mean(list(reached.values())), other) for other, m, reached in compared if m == n)[1] for _, n, _ in compared}
+    print(f"\n{method} after {evaluations} evaluations against others, paired by seed; p: one-sided Wilcoxon tests that it is better / worse\n")
+    print("| other | its evaluations | difference in per mille (wins/seeds, p better / worse) | |\n| --- | --- | --- | --- |")
+    for other, n, reached in compared:
+        print(f"| {other} | {n} | {paired(own, reached)} | {'best of these' if best[n] == other else ''} |")
+
+
+def plot(rows, problem, methods, path):
+    """Median hypervolume against evaluations, with the quartiles, at the milestones."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4.5))
+    for method in methods:
+        budgets = sorted({int(n) for row in rows if row["method"] == method for n in row["at"]})
+        reached = [list(values(rows, n, method=method).values()) for n in budgets]
+        if reached:
+            lines = axes.plot(budgets, [np.median(r) for r in reached], marker="o", markersize=3, label=method)
+            low, high = ([np.quantile(r, q) for r in reached] for q in (0.25, 0.75))
+            axes.fill_between(budgets, low, high, color=lines[0].get_color(), alpha=0.15)
+    if axes.lines:
+        axes.set(xlabel="evaluations", ylabel="hypervolume", xscale="log", title="{}, {} objectives".format(*problem))
+        axes.legend(fontsize=7)
+        figure.savefig(path, dpi=120, bbox_inches="tight")
+    plt.close(figure)
 
 
 def time_table(rows):

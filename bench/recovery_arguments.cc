@@ -33,6 +33,7 @@ void add_training_options(CLI::App& app, evaluators::RecoveryOptions& recovery) 
   app.add_option("--qat-learning-rate", recovery.qat_learning_rate);
   app.add_option("--qat-method", recovery.qat_method);
   app.add_option("--distillation", recovery.distillation_weight);
+  app.add_option("--feature-distillation", training.feature_distillation);
   app.add_option("--optimizer", training.optimizer);
   app.add_option("--batch-size", training.batch_size);
   app.add_option("--weight-decay", training.weight_decay);
@@ -83,6 +84,8 @@ void add_options(CLI::App& app, RecoveryArguments& arguments) {
   app.add_option("--splits", arguments.splits, "to measure")->check(CLI::IsMember({"test", "search"}));
   app.add_option("--seeds", arguments.seeds);
   app.add_option("--stages", arguments.stages, "PART:EPOCHS:LEARNING_RATE[:STEPS] each, PART channels, sparsity or widths");
+  app.add_option("--probe-until", arguments.lent.probe_until, "Seconds since 1970 till when the speed is measured");
+  app.add_option("--train-until", arguments.lent.train_until, "The same when training has to end: all epochs are cut to what fits");
   app.add_option("--out", arguments.output, "ONNX file of the last delivered network");
   add_data_options(app, arguments.data);
   add_training_options(app, arguments.recovery);

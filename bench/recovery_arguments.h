@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/fitted_epochs.h"
 #include "evaluators/dataset.h"
 #include "evaluators/recovery.h"
 
@@ -21,6 +22,7 @@ struct RecoveryArguments {
   double global_sparsity = 0;
   evaluators::DataOptions data{.kind = "cifar10", .load_train = true};
   evaluators::RecoveryOptions recovery;
+  LentTime lent;
 };
 
 void add_options(CLI::App& app, RecoveryArguments& arguments);

@@ -7,6 +7,7 @@
 // DATA_FOLDER holds CIFAR-10's data_batch_1.bin to data_batch_5.bin and test_batch.bin, unless --kind names another data set. One JSON line
 // a seed on standard output, progress on standard error. CIFAR-10's standard augmentation: crops of the image padded by 4 pixels, mirrored
 // half of the time.
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 
 #include <CLI/CLI.hpp>
@@ -19,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/fitted_epochs.h"
 #include "bench/recovery_arguments.h"
 #include "evaluators/accuracy.h"
 #include "evaluators/compression.h"
@@ -81,13 +83,10 @@ class Bench {
   }
 
   nlohmann::json run(const std::string& file, std::uint64_t seed) {
-    const auto start = std::chrono::steady_clock::now();
     const policies::Policy policy =
         with_global_sparsity(network_, with_kept_channels(policies::read_policy(file)), arguments_.global_sparsity);
-    evaluators::RecoveryOptions options = arguments_.recovery;
-    options.training.seed = seed;
-    options.compression.reconstruction = arguments_.reconstruction == "none" ? nullptr : &reconstruction_;
-    options.compression.batch_norm_reference = &reference_;
+    const evaluators::RecoveryOptions options = recovery_options(policy, seed);
+    const auto start = std::chrono::steady_clock::now();
     const auto result = evaluators::recover(network_, analysis_, policy, data_, options, [&](const evaluators::RecoveryProgress& now) {
       if (now.progress.step % 100 < 20)
         std::cerr << now.stage << " epoch " << now.progress.epoch << " loss " << now.progress.loss << ' ' << seconds_since(start) << " s\n";
@@ -101,6 +100,7 @@ class Bench {
                         {"macs_share", static_cast<double>(models::total_macs(pruned)) / static_cast<double>(models::total_macs(network_))},
                         {"packed_bytes", policies::packed_bytes(models::fold_batch_norm(pruned), policy)},
                         {"training_seconds", training_seconds}};
+    for (const auto& stage : evaluators::stages_of(options)) line["epochs"].push_back(stage.epochs);
     const models::Executor delivered(result.delivered);
     if (measures("test")) line.update(measure_test(delivered));
     if (measures("search")) line.update(measure_search(delivered));
@@ -108,6 +108,17 @@ class Bench {
   }
 
  private:
+  evaluators::RecoveryOptions recovery_options(const policies::Policy& policy, std::uint64_t seed) const {
+    evaluators::RecoveryOptions options = arguments_.recovery;
+    options.training.seed = seed;
+    options.compression.reconstruction = arguments_.reconstruction == "none" ? nullptr : &reconstruction_;
+    options.compression.batch_norm_reference = &reference_;
+    if (arguments_.lent.train_until <= 0) return options;
+    return bench::fitted(options, arguments_.lent, [&](const auto& trial, const auto& progress) {
+      evaluators::recover(network_, analysis_, policy, data_, trial, progress);
+    });
+  }
+
   bool measures(const std::string& split) const {
     return std::find(arguments_.splits.begin(), arguments_.splits.end(), split) != arguments_.splits.end();
   }
@@ -168,6 +179,8 @@ int main(int argc, char** argv) {
   try {
     at::set_num_threads(1);
     bench::complete(arguments);
+    // As convolutions do by default: 10 bits of fraction are enough to train by; what is measured runs on the CPU.
+    at::globalContext().setAllowTF32CuBLAS(true);
     Bench bench(arguments);
     for (const std::string& policy : arguments.policies) {
       for (const std::uint64_t seed : arguments.seeds) std::cout << bench.run(policy, seed).dump() << std::endl;

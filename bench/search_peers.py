@@ -4,7 +4,8 @@
     python3 -m venv peers && peers/bin/pip install -r bench/search_peers_requirements.txt
     peers/bin/python bench/search_peers.py all --out peers.jsonl --jobs 16      # step, archive, evolution, quality, and the tables
 
-    peers/bin/python bench/search_peers.py table --out table.jsonl                 # searches on the public table of measured policies
+    peers/bin/python bench/search_peers.py table --out table.jsonl --jobs 16       # searches on the public table of measured policies
+    peers/bin/python bench/search_peers.py table-report --out table.jsonl          # its tables and plots again, from what is there
 
 In all but the table nothing is told to Lathe that the peers do not know: every objective and constraint is a black box, all start from 16 space-filling points,
 all use one thread, hypervolume is that of every feasible point evaluated, for the reference point that bench/search_problems has. Each
@@ -40,8 +41,11 @@ QUALITY_METHODS = ("botorch log-nehvi", "lathe bayes", "optuna tpe")
 EVOLUTION_METHODS = ("lathe nsga2", "pymoo nsga2, 20", "pymoo nsga2, 100")
 QUALITY_TRIALS, EVOLUTION_TRIALS = 100, 1000
 TABLE_TRIALS, TABLE_PEER_TRIALS = 100, 400  # evaluations of Lathe and of the peers
-TABLE_METRICS = ("latency_ms@raspberry-pi-4", "latency_ms@jetson-orin/64", "latency_ms@bismo-pynq-z1")
-TABLE_PROBLEMS = [(metric, objectives) for objectives in (2, 3) for metric in TABLE_METRICS]  # 3: with the size
+# Exact metric beside accuracy, and number of objectives; 3: with the packed size. The first three are what the comparison is about.
+TABLE_PROBLEMS = [("latency_ms@raspberry-pi-4", 2), ("latency_ms@bismo-pynq-z1", 2), ("latency_ms@raspberry-pi-4", 3),
+                  ("latency_ms@bismo-pynq-z1", 3), ("latency_ms@jetson-orin/64", 2), ("latency_ms@jetson-orin/64", 3)]
+TABLE_MAIN = TABLE_PROBLEMS[:3]
+TABLE_OURS = "lathe bayes"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,15 +114,33 @@ def evolution(results, settings):
     run_tasks(tasks_of(EVOLUTION_METHODS, EVOLUTION_TRIALS), results, settings)
 
 
+def by_seed(tasks):
+    """Whole seeds of all methods, one after the other."""
+    return sorted(tasks, key=lambda task: task.seed)
+
+
 def table(results, settings):
-    run_tasks([*tasks_of(table_optimizers.LATHE, TABLE_TRIALS, TABLE_PROBLEMS),
-               *tasks_of(table_optimizers.PEERS, TABLE_PEER_TRIALS, TABLE_PROBLEMS)], results, settings, table_optimizers.run)
-    rows = [row for row in results.rows if (row.get("problem"), row.get("dims")) in TABLE_PROBLEMS]
-    for ours in ("lathe bayes", "lathe bayes, ddpg", "lathe bayes, ddpg, nsga2", "lathe bayes, ddpg, nsga2 + sensitivities"):
-        peer_tables.budget_table(rows, TABLE_PROBLEMS, (ours, 100), table_optimizers.PEERS, (100, TABLE_PEER_TRIALS))
-    peer_tables.budget_table(rows, TABLE_PROBLEMS, ("lathe bayes, ddpg", 100), ("lathe bayes", "lathe ddpg"), (100,))
-    for evaluations in (25, 50, 100):
-        peer_tables.methods_table(rows, TABLE_PROBLEMS, evaluations, [*table_optimizers.LATHE, *table_optimizers.PEERS])
+    """Bayesian optimization alone everywhere, then the quick peers and the slow ones on the main problems, then everything else."""
+    ours, quick, peers = table_optimizers.LATHE, table_optimizers.QUICK_PEERS, table_optimizers.PEERS
+    queue = [*tasks_of([TABLE_OURS], TABLE_TRIALS, TABLE_PROBLEMS), *by_seed(tasks_of(quick, TABLE_PEER_TRIALS, TABLE_MAIN)),
+             *by_seed(tasks_of(peers, TABLE_PEER_TRIALS, TABLE_MAIN)),
+             *by_seed(tasks_of(ours, TABLE_TRIALS, TABLE_MAIN)), *by_seed(tasks_of(ours, TABLE_TRIALS, TABLE_PROBLEMS)),
+             *by_seed(tasks_of(peers, TABLE_PEER_TRIALS, TABLE_PROBLEMS))]
+    run_tasks(list(dict.fromkeys(queue)), results, settings, table_optimizers.run)
+    table_report(results, settings)
+
+
+def table_report(results, settings):
+    """The tables and, beside --out, a plot for each problem. Nothing is run."""
+    peers = list(table_optimizers.PEERS)
+    for problem in TABLE_PROBLEMS:
+        rows = [row for row in results.rows if (row.get("problem"), row.get("dims")) == problem]
+        peer_tables.table_of_budgets(rows, problem, [*table_optimizers.LATHE, *peers], (25, 50, 100, TABLE_PEER_TRIALS))
+        peer_tables.table_of_pairs(rows, (TABLE_OURS, TABLE_TRIALS), peers, (TABLE_TRIALS, TABLE_PEER_TRIALS))
+        others = [method for method in table_optimizers.LATHE if method != TABLE_OURS]
+        peer_tables.table_of_pairs(rows, (TABLE_OURS, TABLE_TRIALS), others, (TABLE_TRIALS,))
+        path = results.path.with_suffix(".{}-{}.png".format(*problem).replace("/", "-"))
+        peer_tables.plot(rows, problem, [TABLE_OURS, *peers], path)
 
 
 def benchmark_ms(settings, name):
@@ -199,11 +221,12 @@ def tables(results, settings):
     peer_tables.time_table(results.rows)
 
 
-PARTS = {"step": step, "archive": archive, "evolution": evolution, "quality": quality, "tables": tables, "table": table}
+PARTS = {"step": step, "archive": archive, "evolution": evolution, "quality": quality, "tables": tables}
+TABLE_PARTS = {"table": table, "table-report": table_report}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="+", choices=[*PARTS, "all"])
+    parser.add_argument("parts", nargs="+", choices=[*PARTS, *TABLE_PARTS, "all"])
     parser.add_argument("--out", type=pathlib.Path, required=True, help="JSON lines, one a finished run; points lie beside it")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/dev/bench", help="folder of the bench programs")
     parser.add_argument("--table", type=pathlib.Path, default=ROOT / "bench/policy_table/resnet20.table")
@@ -216,5 +239,5 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     finished = Results(arguments.out)
     limits = Settings(arguments.build, arguments.out.with_suffix(".points"), arguments.table, time.time() + arguments.seconds)
-    for part in (name for name in PARTS if name != "table") if "all" in arguments.parts else arguments.parts:
-        PARTS[part](finished, limits)
+    for part in PARTS if "all" in arguments.parts else arguments.parts:
+        {**PARTS, **TABLE_PARTS}[part](finished, limits)

@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 
-import peer_optimizers
+import table_bayes_peers
 
 MILESTONES = (25, 50, 100, 150, 200, 300, 400)  # evaluations at which the hypervolume is noted
 ACCURACY_RANGE, BEYOND = 0.4, 1.1  # reference point, as search/problems/policy_table.h has it
@@ -19,7 +19,7 @@ ASKS = 10  # for one evaluation on average, before an optimizer that repeats its
 
 
 class Table:
-    """bench/tables/*.table as arrays: `choices` [policies, decisions] and `objectives` [policies, 2 or 3], all to be minimized."""
+    """bench/policy_table/*.table as arrays: `choices` [policies, decisions] and `objectives` [policies, 2 or 3], all to be minimized."""
 
     def __init__(self, path, metrics):
         with open(path, "rb") as file:
@@ -58,12 +58,18 @@ class Evaluations:
         return self.table.objectives[index]
 
     @property
+    def repeats_itself(self):
+        return self.asks >= ASKS * self.trials
+
+    @property
     def full(self):
-        return len(self.order) >= self.trials or self.asks >= ASKS * self.trials
+        return len(self.order) >= self.trials or self.repeats_itself
 
     def summary(self):
-        at = {str(n): self.table.hypervolume(self.order[:n]) for n in MILESTONES if n <= len(self.order)}
-        return {"evaluations": len(self.order), "at": at}
+        """Who only repeats itself would have the same hypervolume for ever."""
+        reached = self.trials if self.repeats_itself else len(self.order)
+        at = {str(n): self.table.hypervolume(self.order[:n]) for n in MILESTONES if n <= reached}
+        return {"evaluations": reached, "measured": len(self.order), "at": at}
 
 
 def metrics_of(task):
@@ -141,34 +147,18 @@ def run_pymoo(task, settings, table, evaluations, first):
         algorithm.next()
 
 
-def run_botorch(task, settings, table, evaluations, first):
-    """qLogNEHVI in batches of 10 on the unit cube, each point rounded to the lattice; latency and size are modelled as accuracy is."""
-    import torch
-
-    peer_optimizers.use_botorch()
-    steps = np.array(table.sizes) - 1
-    chosen = [list(choices) for choices in first]
-    for choices in chosen:
-        evaluations(choices)
-    scale = table.reference - table.objectives.min(axis=0)
-    while not evaluations.full and time.time() < settings.deadline:
-        torch.manual_seed(1000 * task.seed + len(chosen))
-        x = np.array(chosen) / steps
-        f = table.objectives[[table.index(choices) for choices in chosen]]
-        batch = peer_optimizers.botorch_step(x, f / scale, np.zeros((len(x), 0)), table.reference / scale, count=10)
-        for point in np.atleast_2d(batch):
-            choices = np.rint(point * steps).astype(int).tolist()
-            evaluations(choices)
-            if choices not in chosen:
-                chosen.append(choices)
-
-
-PEERS = {
+QUICK_PEERS = {
     "random": run_random,
     "optuna tpe": lambda *a: run_optuna(optuna_tpe, *a),
     "optuna nsga2": lambda *a: run_optuna(optuna_nsga2, *a),
     "pymoo nsga2": run_pymoo,
-    "botorch qlog-nehvi": run_botorch,
+}
+PEERS = {
+    **QUICK_PEERS,
+    "botorch qlog-nehvi": table_bayes_peers.run_botorch,
+    "botorch trust region": table_bayes_peers.run_trust_region,
+    "hebo": table_bayes_peers.run_hebo,
+    "smac": table_bayes_peers.run_smac,
 }
 TOGETHER, TWO = ["bayes", "ddpg", "nsga2"], ["bayes", "ddpg"]
 LATHE = {

@@ -10,14 +10,16 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "evaluators/evaluator.h"
 #include "evaluators/internal/network_rows.h"
 #include "models/base/check.h"
+#include "models/base/error.h"
 
 namespace lathe::evaluators {
 
 namespace {
 
-// Calls `take` with the logits [n, classes] of one batch after the other and the index of its first row.
+// Calls `take` with the logits [n, classes] of one batch after the other and the index of its first row, until it returns false.
 template <typename Take>
 void for_each_batch(const models::Executor& executor, const Rows& rows, const AccuracyOptions& options, Take take) {
   LATHE_CHECK_GT(options.batch_size, 0);
@@ -28,9 +30,28 @@ void for_each_batch(const models::Executor& executor, const Rows& rows, const Ac
     const auto inputs = internal::as_network_inputs(executor.network(), rows.batch(begin, std::min(count, begin + options.batch_size)));
     const at::Tensor logits = internal::logits_of(executor.run(inputs)).to(at::kCPU);
     if (!at::isfinite(logits).all().item().toBool()) throw std::runtime_error("the network's outputs are not finite numbers");
-    take(begin, logits);
+    if (!take(begin, logits)) return;
   }
 }
+
+// Looks at the rows so far each time that they have doubled.
+class Race {
+ public:
+  explicit Race(double bar) : bar_(bar) {}
+  bool is_lost(const std::vector<std::int64_t>& predictions, const std::vector<std::int64_t>& expected) {
+    const auto rows = static_cast<std::int64_t>(predictions.size());
+    if (bar_ <= 0 || rows < next_look_) return false;
+    next_look_ = 2 * rows;
+    const std::vector<std::uint8_t> correct = matches(predictions, expected);
+    return wilson_interval(std::count(correct.begin(), correct.end(), 1), rows, kSure).second < bar_;
+  }
+
+ private:
+  static constexpr double kSure = 3;             // standard errors
+  static constexpr std::int64_t kFirstLook = 200;  // fewer rows say little
+  double bar_;
+  std::int64_t next_look_ = kFirstLook;
+};
 
 void append_classes(const at::Tensor& logits, std::vector<std::int64_t>& predictions) {
   const at::Tensor classes = at::argmax(logits, 1).contiguous();
@@ -42,19 +63,24 @@ void append_classes(const at::Tensor& logits, std::vector<std::int64_t>& predict
 
 std::vector<std::int64_t> predict(const models::Executor& executor, const Rows& rows, const AccuracyOptions& options) {
   std::vector<std::int64_t> predictions;
-  for_each_batch(executor, rows, options, [&](std::int64_t, const at::Tensor& logits) { append_classes(logits, predictions); });
+  for_each_batch(executor, rows, options, [&](std::int64_t, const at::Tensor& logits) {
+    append_classes(logits, predictions);
+    return true;
+  });
   return predictions;
 }
 
 Answers answer(const models::Executor& executor, const Rows& rows, const std::vector<std::int64_t>& expected,
                const AccuracyOptions& options) {
   Answers answers;
+  Race race(options.bar);
   double sum = 0;
   for_each_batch(executor, rows, options, [&](std::int64_t begin, const at::Tensor& logits) {
     append_classes(logits, answers.predictions);
     LATHE_CHECK_LE(begin + logits.size(0), static_cast<std::int64_t>(expected.size()));
     const at::Tensor wanted = at::tensor(at::ArrayRef<std::int64_t>(expected.data() + begin, static_cast<std::size_t>(logits.size(0))));
     sum += at::softmax(logits, 1, at::kDouble).gather(1, wanted.unsqueeze(1)).sum().item().toDouble();
+    return !race.is_lost(answers.predictions, expected);
   });
   answers.expected_probability = sum / static_cast<double>(answers.predictions.size());
   return answers;
@@ -68,6 +94,7 @@ std::vector<std::uint8_t> matches(const std::vector<std::int64_t>& predictions, 
 }
 
 std::vector<std::int64_t> labels_of(const Rows& rows) {
+  if (are_objects(rows.labels)) throw UserError("expected rows that are labelled with classes, got rows with objects");
   const at::Tensor labels = rows.labels.contiguous();
   const auto* data = labels.data_ptr<std::int64_t>();
   return {data, data + labels.numel()};

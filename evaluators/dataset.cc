@@ -7,12 +7,11 @@
 #include <filesystem>
 #include <functional>
 #include <numeric>
-#include <sstream>
 
 #include "evaluators/readers/cifar_reader.h"
 #include "evaluators/readers/idx_reader.h"
 #include "evaluators/readers/image_folder_reader.h"
-#include "evaluators/readers/npy_reader.h"
+#include "evaluators/readers/npy_rows.h"
 #include "models/base/error.h"
 #include "models/base/rng.h"
 #include "models/tensor.h"
@@ -94,6 +93,17 @@ Rows calibration_from_train(const Rows& train, const DataOptions& options, const
   return select(train, slice(shuffled(iota(0, train.size()), "calibration", options.split), 0, options.calibration_rows));
 }
 
+// Calibration from training rows, search and test from rows that no network was trained on.
+Dataset divided(const Rows& train, const std::string& train_file, const Rows& held_out, const std::string& held_out_file,
+                const DataOptions& options) {
+  const auto split = split_held_out(held_out.size(), movable_border(held_out.size(), options), options, held_out_file);
+  return {.name = fs::path(options.path).filename().string(),
+          .train = options.load_train ? train : Rows{},
+          .calibration = calibration_from_train(train, options, train_file),
+          .search = select(held_out, split.search),
+          .test = select(held_out, split.test)};
+}
+
 Dataset load_idx(const DataOptions& options) {
   const auto read = [&](const std::string& stem) {
     const std::string images = find_idx(options.path, stem + "-images-idx3-ubyte"),
@@ -105,12 +115,14 @@ Dataset load_idx(const DataOptions& options) {
   };
   const auto [train, train_file] = read("train");
   const auto [held_out, held_out_file] = read("t10k");
-  const auto split = split_held_out(held_out.size(), movable_border(held_out.size(), options), options, held_out_file);
-  return {.name = fs::path(options.path).filename().string(),
-          .train = options.load_train ? train : Rows{},
-          .calibration = calibration_from_train(train, options, train_file),
-          .search = select(held_out, split.search),
-          .test = select(held_out, split.test)};
+  return divided(train, train_file, held_out, held_out_file, options);
+}
+
+Dataset load_detection(const DataOptions& options) {
+  const Rows train = read_object_rows(options, "train"), held_out = read_object_rows(options, "test");
+  require_not_empty(train, options.labels_train);
+  require_not_empty(held_out, options.labels_test);
+  return divided(train, options.labels_train, held_out, options.labels_test, options);
 }
 
 std::string unpack_hint(const std::string& directory) {
@@ -193,47 +205,15 @@ Dataset load_image_folder(const DataOptions& options) {
           .test = select(all, slice(order, search_end, test_end))};
 }
 
-std::vector<std::string> comma_separated(const std::string& text) {
-  std::vector<std::string> parts;
-  std::istringstream in(text);
-  for (std::string part; std::getline(in, part, ',');) {
-    part.erase(0, part.find_first_not_of(' '));
-    part.erase(part.find_last_not_of(' ') + 1);
-    if (!part.empty()) parts.push_back(part);
-  }
-  return parts;
-}
-
-Rows read_npy_rows(const DataOptions& options, const std::string& inputs, const std::string& labels, const std::string& which) {
-  const auto resolve = [&](const std::string& file) { return (fs::path(options.path) / file).string(); };
-  const auto input_files = comma_separated(inputs);
-  if (input_files.empty())
-    throw UserError(Fault{.key = "data.inputs_" + which, .expected = "expected .npy files, one for each input of the network"});
-  if (labels.empty()) throw UserError(Fault{.key = "data.labels_" + which, .expected = "expected a .npy file of int64 labels"});
-  Rows rows;
-  rows.labels = read_npy(resolve(labels));
-  if (rows.labels.dim() != 1 || rows.labels.scalar_type() != at::kLong) {
-    throw UserError(
-        Fault{.file = resolve(labels), .expected = "expected integer labels [rows]", .got = models::to_string(rows.labels.sizes().vec())});
-  }
-  for (const auto& file : input_files) {
-    at::Tensor array = read_npy(resolve(file));
-    if (array.dim() < 1 || array.size(0) != rows.size()) {
-      throw UserError(Fault{.file = resolve(file),
-                            .expected = "expected one row for each of " + std::to_string(rows.size()) + " labels",
-                            .got = models::to_string(array.sizes().vec())});
-    }
-    // Bytes are pixels only where they form images.
-    rows.inputs.push_back(array.scalar_type() == at::kByte && array.dim() != 4 ? array.to(at::kLong) : array);
-  }
-  require_not_empty(rows, resolve(labels));
-  check_labels(rows, resolve(labels), options.classes);
-  return rows;
-}
-
 Dataset load_npy(const DataOptions& options) {
-  const Rows train = read_npy_rows(options, options.inputs_train, options.labels_train, "train");
-  const Rows held_out = read_npy_rows(options, options.inputs_test, options.labels_test, "test");
+  const auto read = [&](const std::string& which) {
+    Rows rows = read_class_rows(options, which);
+    const std::string& file = which == "train" ? options.labels_train : options.labels_test;
+    require_not_empty(rows, file);
+    check_labels(rows, file, options.classes);
+    return rows;
+  };
+  const Rows train = read("train"), held_out = read("test");
   const std::string train_file = options.labels_train, test_file = options.labels_test;
   require_rows(train_file, "calibration_rows + data.search_rows", options.calibration_rows + options.search_rows, train.size());
   require_rows(test_file, "test_rows", options.test_rows, held_out.size());
@@ -282,10 +262,11 @@ void set_normalization(Dataset& data, const DataOptions& options) {
 Dataset load_dataset(const DataOptions& options) {
   check_options(options);
   static const std::vector<std::pair<std::string, std::function<Dataset(const DataOptions&)>>> kKinds{
-      {"idx", load_idx}, {"cifar10", load_cifar10}, {"image_folder", load_image_folder}, {"npy", load_npy}};
+      {"idx", load_idx}, {"cifar10", load_cifar10}, {"image_folder", load_image_folder}, {"npy", load_npy}, {"detection", load_detection}};
   const auto kind = std::find_if(kKinds.begin(), kKinds.end(), [&](const auto& entry) { return entry.first == options.kind; });
   if (kind == kKinds.end()) {
-    throw UserError(Fault{.key = "data.kind", .expected = "expected one of idx, cifar10, image_folder, npy", .got = options.kind});
+    throw UserError(
+        Fault{.key = "data.kind", .expected = "expected one of idx, cifar10, image_folder, npy, detection", .got = options.kind});
   }
   std::error_code error;
   if (!fs::is_directory(options.path, error)) {
@@ -294,7 +275,9 @@ Dataset load_dataset(const DataOptions& options) {
   Dataset data = kind->second(options);
   set_normalization(data, options);
   for (const Rows* rows : {&data.train, &data.calibration, &data.search, &data.test}) {
-    if (rows->size() > 0) data.classes = std::max(data.classes, static_cast<int>(at::max(rows->labels).item().toLong()) + 1);
+    if (rows->size() == 0) continue;
+    const at::Tensor classes = are_objects(rows->labels) ? rows->labels.select(2, 0) : rows->labels;
+    data.classes = std::max(data.classes, static_cast<int>(at::max(classes).item().toDouble()) + 1);
   }
   data.classes = std::max(data.classes, options.classes);
   return data;

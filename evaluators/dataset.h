@@ -15,13 +15,20 @@ namespace lathe::evaluators {
 // normalized batch by batch, token ids as int64.
 struct Rows {
   std::vector<at::Tensor> inputs;
-  at::Tensor labels;                // int64 [n]
+  // A class a row, int64 [n]; or the objects of each image for detectors, float [n, objects, 5]: class (-1 fills the rest), then the box by
+  // its centre in pixels of the image, cx, cy, w, h.
+  at::Tensor labels;
   std::vector<float> mean, stddev;  // by channel, on the 0..1 scale; empty = inputs are used as they are
   std::int64_t size() const;
   // Rows [begin, end) as the network takes them: float32 (images normalized) or int64.
   std::vector<at::Tensor> batch(std::int64_t begin, std::int64_t end) const;
   std::vector<at::Tensor> batch(const std::vector<std::int64_t>& rows) const;
 };
+
+// Of labels: whether they are objects, not classes.
+inline bool are_objects(const at::Tensor& labels) {
+  return labels.dim() == 3;
+}
 
 struct Dataset {
   std::string name;
@@ -32,17 +39,17 @@ struct Dataset {
   Rows calibration, search, test;
 };
 
-// What the config's `data:` section says. `kind`: idx, cifar10, image_folder, npy.
+// What the config's `data:` section says. `kind`: idx, cifar10, image_folder, npy, detection.
 struct DataOptions {
   std::string kind;
   std::string path;  // directory
   std::vector<float> mean, stddev;
-  int image_size = 0;                                                      // image_folder: must match, no resizing
-  int classes = 0;      // of the network; labels must be below. 0 = as many as the labels say
+  int image_size = 0;  // image_folder: must match, no resizing
+  int classes = 0;     // of the network; labels must be below. 0 = as many as the labels say
   std::int64_t calibration_rows = 512, search_rows = 1000, test_rows = 0;  // test 0 = all that remain
   bool load_train = false;
   int split = 0;                          // which of the fixed shuffles (ImageNet samples have five)
-  std::string inputs_train, inputs_test;  // npy: comma-separated files, in the order of the network's inputs
+  std::string inputs_train, inputs_test;  // npy, detection: comma-separated files, in the order of the network's inputs
   std::string labels_train, labels_test;
 };
 
@@ -54,6 +61,7 @@ struct DataOptions {
 //   image_folder  all three from one folder by the fixed shuffle number `split`. JPEG or PNG; classes from labels.csv (columns file,
 //                 class), else from sub-folders in alphabetical order. Three channels unless mean has one entry.
 //   npy           calibration and search: the train files (choose by agreement); test: all of the test files.
+//   detection     images uint8 [n, c, h, w] and objects float [n, objects, 5] (see Rows::labels) as .npy; split as idx is.
 // Throws UserError: missing or truncated files, labels out of range, too few rows.
 Dataset load_dataset(const DataOptions& options);
 

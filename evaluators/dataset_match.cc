@@ -2,6 +2,7 @@
 #include <ATen/ops/max.h>
 
 #include "evaluators/dataset.h"
+#include "evaluators/detection_head.h"
 #include "models/base/error.h"
 
 namespace lathe::evaluators {
@@ -38,6 +39,30 @@ std::int64_t logits_of(const models::Value& output) {
   return output.shape[1];
 }
 
+// One grid of square cells over the image, with a logit for each class that the objects have.
+void check_head(const Dataset& dataset, const models::Network& network) {
+  const auto& output = network.value(network.outputs.at(0));
+  const int classes = detection_classes(output.shape);
+  const at::Tensor& images = dataset.test.inputs.at(0);
+  const auto divides = [&](std::size_t axis) {
+    const std::int64_t cells = output.shape[axis];
+    return cells > 0 && images.size(static_cast<std::int64_t>(axis)) % cells == 0;
+  };
+  const bool is_head = classes > 0 && divides(2) && divides(3) && images.size(2) / output.shape[2] == images.size(3) / output.shape[3];
+  if (!is_head) {
+    throw UserError(Fault{.key = "model",
+                          .expected = "expected a detector with one grid [N, 5 + classes, height / stride, width / stride] as first "
+                                      "output, but '" +
+                                      output.name + "' is " + models::to_string(output.shape)});
+  }
+  if (classes < dataset.classes) {
+    throw UserError(Fault{.key = "data",
+                          .expected = "expected classes from 0 to " + std::to_string(classes - 1) + ", since output '" + output.name +
+                                      "' of the network is " + models::to_string(output.shape) + ", but data set '" + dataset.name +
+                                      "' has class " + std::to_string(dataset.classes - 1)});
+  }
+}
+
 }  // namespace
 
 void check_matches(const Dataset& dataset, const models::Network& network) {
@@ -55,6 +80,7 @@ void check_matches(const Dataset& dataset, const models::Network& network) {
                                       models::to_string(value.type) + ") of network '" + network.name + "', but data set '" + dataset.name +
                                       "' has " + row_text(inputs[i])});
   }
+  if (are_objects(dataset.test.labels)) return check_head(dataset, network);
   const auto& output = network.value(network.outputs.at(0));
   const std::int64_t logits = logits_of(output);
   if (logits < 0) {

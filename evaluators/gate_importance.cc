@@ -1,14 +1,13 @@
 #include "evaluators/gate_importance.h"
 
-#include <ATen/core/Reduction.h>
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <map>
 
+#include "evaluators/internal/label_loss.h"
 #include "evaluators/internal/network_rows.h"
 #include "models/executor.h"
 #include "models/operators.h"
@@ -80,9 +79,10 @@ std::vector<GateGradients> gate_gradients(const Network& network, const policies
   const c10::AutoGradMode with_gradients(true);
   for (std::int64_t begin = 0; begin < rows.size(); begin += batch_size) {
     const std::int64_t end = std::min(rows.size(), begin + batch_size);
-    const auto outputs = executor.run(internal::as_network_inputs(network, rows.batch(begin, end)), run);
-    // The sum, so that rows do not share their gradients.
-    at::cross_entropy_loss(internal::logits_of(outputs), rows.labels.slice(0, begin, end), {}, at::Reduction::Sum).backward();
+    const auto inputs = internal::as_network_inputs(network, rows.batch(begin, end));
+    const at::Tensor mean = internal::label_loss(executor.run(inputs, run), inputs, rows.labels.slice(0, begin, end), /*smoothing=*/0);
+    // The sum, so that a row's gradients do not depend on how many there are.
+    mean.mul(static_cast<double>(end - begin)).backward();
     for (GateGradients& layer : layers) {
       const at::Tensor& value = values.at(layer.value);
       const Node& node = network.nodes[static_cast<std::size_t>(layer.node)];

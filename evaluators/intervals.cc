@@ -5,19 +5,14 @@
 #include "models/base/check.h"
 
 namespace lathe::evaluators {
-namespace {
 
-constexpr double kNormalQuantile975 = 1.959963984540054;
-
-}  // namespace
-
-std::pair<double, double> wilson_interval(std::int64_t k, std::int64_t n) {
+std::pair<double, double> wilson_interval(std::int64_t k, std::int64_t n, double deviations) {
   LATHE_CHECK_GT(n, 0);
-  const double z2 = kNormalQuantile975 * kNormalQuantile975;
+  const double z2 = deviations * deviations;
   const double count = static_cast<double>(n);
   const double p = static_cast<double>(k) / count;
   const double center = (p + z2 / (2 * count)) / (1 + z2 / count);
-  const double half = kNormalQuantile975 * std::sqrt(p * (1 - p) / count + z2 / (4 * count * count)) / (1 + z2 / count);
+  const double half = deviations * std::sqrt(p * (1 - p) / count + z2 / (4 * count * count)) / (1 + z2 / count);
   return {std::max(0.0, center - half), std::min(1.0, center + half)};
 }
 

@@ -9,6 +9,7 @@
 
 #include "evaluators/accuracy.h"
 #include "evaluators/compute_device.h"
+#include "evaluators/detection_head.h"
 #include "models/base/check.h"
 #include "models/executor.h"
 #include "policies/quantize_network.h"
@@ -55,12 +56,21 @@ struct PolicyEvaluator::State {
   const Reference& reference(Split split) {
     Reference& reference = split == Split::kSearch ? search : test;
     std::call_once(reference.once, [&] {
+      if (are_objects(rows(split).labels)) {
+        reference.evaluation = precision_of(network, split, /*row_count=*/0);
+        return;
+      }
       const auto predictions = predict(models::Executor(network, options.compression.device), rows(split), {.batch_size = options.batch_size});
       const bool is_agreement = split == Split::kSearch && options.search_kind == AccuracyKind::kAgreement;
       reference.expected = is_agreement ? predictions : labels_of(rows(split));
       reference.evaluation = evaluation_of(matches(predictions, reference.expected));
     });
     return reference;
+  }
+
+  Evaluation precision_of(const models::Network& measured, Split split, std::int64_t row_count) const {
+    const DetectionOptions detection{.batch_size = options.batch_size, .rows = row_count};
+    return detection_evaluation(detect(models::Executor(measured, options.compression.device), rows(split), options.precision, detection));
   }
 
   // Labels are known without running the float network.
@@ -87,11 +97,12 @@ const Evaluation& PolicyEvaluator::reference(Split split) const {
   return state_->reference(split).evaluation;
 }
 
-Evaluation PolicyEvaluator::measure(const models::Network& network, Split split, std::int64_t rows) const {
-  const AccuracyOptions options{.batch_size = state_->options.batch_size, .rows = rows};
+Evaluation PolicyEvaluator::measure(const models::Network& network, Split split, std::int64_t rows, double bar) const {
+  const models::Network baked = policies::bake_weight_quantization(network);
+  if (are_objects(state_->rows(split).labels)) return state_->precision_of(baked, split, rows);
+  const AccuracyOptions options{.batch_size = state_->options.batch_size, .rows = rows, .bar = bar};
   const std::vector<std::int64_t> expected = state_->expected(split);
-  const models::Executor executor(policies::bake_weight_quantization(network), state_->options.compression.device);
-  const Answers answers = answer(executor, state_->rows(split), expected, options);
+  const Answers answers = answer(models::Executor(baked, state_->options.compression.device), state_->rows(split), expected, options);
   Evaluation evaluation = evaluation_of(matches(answers.predictions, expected));
   evaluation.expected_probability = answers.expected_probability;
   return evaluation;
@@ -105,7 +116,7 @@ Evaluation PolicyEvaluator::evaluate(const EvaluationRequest& request) const {
     at::set_num_threads(1);
     const models::Network compressed =
         compress_simulated(state_->network, state_->analysis, request.policy, state_->dataset, state_->options.compression);
-    evaluation = measure(compressed, request.split, request.rows);
+    evaluation = measure(compressed, request.split, request.rows, request.bar);
   } catch (const std::exception& error) {
     evaluation = {.is_ok = false, .error = error.what()};
   }

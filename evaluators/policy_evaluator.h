@@ -1,5 +1,5 @@
-// The built-in evaluator: compresses the network by the policy and counts correct (or agreeing) rows. Runs of the network are on
-// `compression.device`; what works on weights stays on the CPU.
+// The built-in evaluator: compresses the network by the policy and counts correct (or agreeing) rows; of data with objects it takes mAP. Runs
+// of the network are on `compression.device`; what works on weights stays on the CPU.
 #pragma once
 
 #include <memory>
@@ -10,12 +10,13 @@
 
 namespace lathe::evaluators {
 
-// What a row counts as correct by: its label, or the float network's prediction.
+// What a row counts as correct by: its label, or the float network's prediction. Detectors are measured by the objects always.
 enum class AccuracyKind { kAccuracy, kAgreement };
 
 struct PolicyEvaluatorOptions {
   CompressionOptions compression;
   AccuracyKind search_kind = AccuracyKind::kAccuracy;  // of the search split; the test split is always by label
+  PrecisionMetric precision = PrecisionMetric::kAt50;  // the accuracy of detectors
   std::int64_t batch_size = 128;
 };
 
@@ -32,7 +33,7 @@ class PolicyEvaluator final : public Evaluator {
   // The float network on all rows of the split, computed at the first call. Agreement with itself is 1.
   const Evaluation& reference(Split split) const;
   // Counts an already compressed network; throws where evaluate() would return is_ok = false.
-  Evaluation measure(const models::Network& network, Split split, std::int64_t rows = 0) const;
+  Evaluation measure(const models::Network& network, Split split, std::int64_t rows = 0, double bar = 0) const;
 
  private:
   struct State;

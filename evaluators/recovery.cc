@@ -39,6 +39,13 @@ TrainCallback staged(const std::string& stage, const std::function<bool(const Re
   return [stage, &progress](const TrainProgress& inner) { return progress({.stage = stage, .progress = inner}); };
 }
 
+internal::TrainingHooks resumable(const std::string& key, const RecoveryCheckpoints& checkpoints) {
+  internal::TrainingHooks hooks{.save_interval_s = checkpoints.save_interval_s};
+  if (checkpoints.load_state) hooks.load_state = [key, &checkpoints] { return checkpoints.load_state(key); };
+  if (checkpoints.save_state) hooks.save_state = [key, &checkpoints](const std::string& bytes) { checkpoints.save_state(key, bytes); };
+  return hooks;
+}
+
 // Stages before the widths: the float network as it becomes smaller and is trained.
 class FloatTraining {
  public:
@@ -92,10 +99,12 @@ class FloatTraining {
     }
     const std::string name = stage.steps == 1 ? "fine-tuning" : "fine-tuning at " + key;
     auto trained = internal::run_training(floating_, given_.dataset.train, training_options(stage, key), staged(name, given_.progress),
-                                          given_.teacher, {});
+                                          given_.teacher, resumable(key, given_.checkpoints));
     is_stopped_ = trained.summary.is_stopped;
     floating_ = std::move(trained.network);
-    if (given_.checkpoints.save && !is_stopped_) given_.checkpoints.save(key, floating_);
+    if (is_stopped_) return;
+    if (given_.checkpoints.save) given_.checkpoints.save(key, floating_);
+    if (given_.checkpoints.save_state) given_.checkpoints.save_state(key, "");
   }
 
   TrainOptions training_options(const RecoveryStage& stage, const std::string& key) const {
@@ -122,6 +131,7 @@ struct QuantizedTraining {
   const RecoveryOptions& options;
   const models::Network* teacher;
   const std::function<bool(const RecoveryProgress&)>& progress;
+  const RecoveryCheckpoints& checkpoints;
 
   // The pruned network `floating`, with its BatchNormalization, at the policy's widths: folded, with FakeQuantize.
   models::Network run(const models::Network& floating, bool trains) const {
@@ -148,10 +158,11 @@ struct QuantizedTraining {
 
   // `quantized`: by quantize_trainable().
   models::Network with_learned_scales(const models::Network& quantized) const {
-    const models::Network learning =
-        options.qat_method == "lsq" ? internal::with_lsq_scales(quantized) : internal::with_pact_scales(quantized);
-    const auto learnt = trained(learning, training_options(), [this](const models::Executor& executor, std::int64_t step) {
-      internal::keep_scales_positive(executor);
+    const auto learn = options.qat_method == "lsq"    ? internal::with_lsq_scales
+                       : options.qat_method == "lsq+" ? internal::with_lsq_plus_scales
+                                                      : internal::with_pact_scales;
+    const auto learnt = trained(learn(quantized), training_options(), [this](const models::Executor& executor, std::int64_t step) {
+      internal::keep_scales_legal(executor);
       follow_weights(executor, step);
     });
     return models::fold_batch_norm(internal::with_fixed_scales(learnt));
@@ -174,9 +185,12 @@ struct QuantizedTraining {
 
   models::Network trained(const models::Network& network, const TrainOptions& training,
                           std::function<void(const models::Executor&, std::int64_t)> after_step) const {
-    const internal::TrainingHooks hooks{.after_step = std::move(after_step)};
-    return internal::run_training(network, dataset.train, training, staged("quantization-aware training", progress), teacher, hooks)
-        .network;
+    const std::string key = to_string(stage.part);
+    internal::TrainingHooks hooks = resumable(key, checkpoints);
+    hooks.after_step = std::move(after_step);
+    auto result = internal::run_training(network, dataset.train, training, staged("quantization-aware training", progress), teacher, hooks);
+    if (checkpoints.save_state && !result.summary.is_stopped) checkpoints.save_state(key, "");
+    return std::move(result.network);
   }
 };
 
@@ -232,8 +246,8 @@ void RecoveryOptions::validate() const {
   require(fine_tune_learning_rate > 0, "fine_tune_learning_rate", "a number above 0", fine_tune_learning_rate);
   require(qat_learning_rate > 0, "qat_learning_rate", "a number above 0", qat_learning_rate);
   require(distillation_weight >= 0 && distillation_weight <= 1, "distillation_weight", "a number in [0, 1]", distillation_weight);
-  if (qat_method != "ste" && qat_method != "lsq" && qat_method != "pact")
-    faults.push_back({.key = "qat_method", .expected = "expected ste, lsq or pact", .got = qat_method});
+  if (qat_method != "ste" && qat_method != "lsq" && qat_method != "lsq+" && qat_method != "pact")
+    faults.push_back({.key = "qat_method", .expected = "expected ste, lsq, lsq+ or pact", .got = qat_method});
   require(scale_updates >= 1, "scale_updates", "at least 1", scale_updates);
   for (Fault& fault : faults_of(stages)) faults.push_back(std::move(fault));
   if (!faults.empty()) throw UserError(faults);
@@ -249,7 +263,8 @@ RecoveryResult recover(const models::Network& network, const policies::CouplingA
     throw UserError("recovery needs labelled training rows, but data set '" + dataset.name +
                     "' has none; set its epochs to 0 or add training data");
   }
-  const models::Network* teacher = options.distillation_weight > 0 ? &network : nullptr;
+  const bool distils = options.distillation_weight > 0 || options.training.feature_distillation > 0;
+  const models::Network* teacher = distils ? &network : nullptr;
   FloatTraining floating({.network = network,
                           .analysis = analysis,
                           .policy = policy,
@@ -260,8 +275,13 @@ RecoveryResult recover(const models::Network& network, const policies::CouplingA
                           .checkpoints = checkpoints});
   floating.run(stages[0]);
   floating.run(stages[1]);
-  const QuantizedTraining qat{
-      .stage = stages[2], .policy = policy, .dataset = dataset, .options = options, .teacher = teacher, .progress = progress};
+  const QuantizedTraining qat{.stage = stages[2],
+                              .policy = policy,
+                              .dataset = dataset,
+                              .options = options,
+                              .teacher = teacher,
+                              .progress = progress,
+                              .checkpoints = checkpoints};
   models::Network simulated = qat.run(floating.network(), /*trains=*/!floating.is_stopped() && stages[2].epochs > 0);
   models::Network delivered = policies::lower_to_qdq(simulated);
   return {.simulated = std::move(simulated), .delivered = std::move(delivered)};

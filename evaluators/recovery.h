@@ -3,8 +3,9 @@
 // share of the stage's epochs and warm-up and a learning rate that begins anew (A. Renda et al., Comparing Rewinding and Fine-tuning, ICLR
 // 2020); zeros stay zeros from then on. Widths come last, by quantization-aware training through FakeQuantize. By `ste` the network with
 // BatchNormalization folded is trained with straight-through gradients (B. Jacob et al., CVPR 2018, section 3), weight scales following the
-// weights, activation ranges as calibrated. By `lsq` and `pact` scales are learned (see internal/learned_scales.h) while BatchNormalization
-// takes the statistics of the batch; it is folded into weights and scales afterwards, which changes no integer of the weights.
+// weights, activation ranges as calibrated. By `lsq`, `lsq+` and `pact` scales are learned (see internal/learned_scales.h) while
+// BatchNormalization takes the statistics of the batch; it is folded into weights and scales afterwards, which changes no integer of the
+// weights.
 #pragma once
 
 #include <functional>
@@ -43,7 +44,7 @@ struct RecoveryOptions {
   double fine_tune_learning_rate = 0.02;
   double qat_learning_rate = 0.002;
   double distillation_weight = 0.5;  // from the float network's logits
-  std::string qat_method = "ste";    // or "lsq", "pact"
+  std::string qat_method = "ste";    // or "lsq", "lsq+", "pact"
   int scale_updates = 4;             // times an epoch that weight scales that are not learned are recomputed during QAT
   TrainOptions training;             // all else; its epochs and learning_rate are not used
   CompressionOptions compression;
@@ -60,11 +61,16 @@ struct RecoveryResult {
   models::Network delivered;  // with QuantizeLinear/DequantizeLinear
 };
 
-// What was reached after each training of the float network, so that a recovery that was cut short goes on from there. Keys tell trainings
-// of one recovery apart; what is loaded must be what was saved under the same arguments of recover().
+// What was reached after each training of the float network and within each training, so that a recovery that was cut short goes on from
+// there to the same network. Keys tell trainings of one recovery apart; what is loaded must be what was saved under the same arguments of
+// recover().
 struct RecoveryCheckpoints {
   std::function<std::optional<models::Network>(const std::string& key)> load;
   std::function<void(const std::string& key, const models::Network& network)> save;
+  // The state of a training that is under way, as bytes; "" once it has ended.
+  std::function<std::optional<std::string>(const std::string& key)> load_state;
+  std::function<void(const std::string& key, const std::string& bytes)> save_state;
+  double save_interval_s = 30;  // at least, between two states
 };
 
 // The stages as they are run: all three parts in order.

@@ -30,6 +30,7 @@ void TrainOptions::validate() const {
   require(batch_norm_momentum > 0 && batch_norm_momentum <= 1, "batch_norm_momentum", "a number in (0, 1]", batch_norm_momentum);
   require(distillation_weight >= 0 && distillation_weight <= 1, "distillation_weight", "a number in [0, 1]", distillation_weight);
   require(distillation_temperature > 0, "distillation_temperature", "a number above 0", distillation_temperature);
+  require(feature_distillation >= 0 && feature_distillation <= 1e6, "feature_distillation", "a number not below 0", feature_distillation);
   require(shards >= 1 && shards <= batch_size, "shards", "a number from 1 to batch_size", shards);
   require(augmentation.crop_padding >= 0, "augmentation.crop_padding", "at least 0", augmentation.crop_padding);
   require(augmentation.cutout >= 0, "augmentation.cutout", "at least 0", augmentation.cutout);

@@ -1,6 +1,6 @@
 // Trains a Network by stochastic gradient descent on the Executor: SGD with momentum (Nesterov's by default) or AdamW, cosine learning rate
 // after a linear warm-up (I. Loshchilov, F. Hutter, SGDR, ICLR 2017, eq. 5 without restarts), label smoothing (C. Szegedy et al., 2016,
-// section 7), optionally an exponential moving average of the weights and distillation from a teacher (G. Hinton et al., 2015).
+// section 7), optionally an exponential moving average of the weights and distillation from a teacher (internal/training_loss.h).
 // Deterministic for a seed: the batch is cut into `shards` whose gradients are added in a fixed order, whatever runs them.
 #pragma once
 
@@ -32,6 +32,7 @@ struct TrainOptions {
   bool keeps_zeros = false;  // weights (of two or more dimensions) that are zero at the start stay zero: a pruned network stays pruned
   double distillation_weight = 0;  // share of the loss that comes from the teacher, in [0, 1]
   double distillation_temperature = 4;
+  double feature_distillation = 0;  // weight of the teacher's features beside that loss (internal/training_loss.h); 0 = none
   int shards = 1;  // parts of a batch that run in parallel (CPU); part of the result, unlike the thread count
   std::uint64_t seed = 0;
   std::string device = "cpu";  // or "cuda"
@@ -43,7 +44,7 @@ struct TrainProgress {
   std::int64_t step = 0, steps = 0;  // done, of all
   double epoch = 0;
   double loss = 0;      // mean since the last call
-  double accuracy = 0;  // on the training batches since the last call
+  double accuracy = 0;  // on the training batches since the last call; 0 for detectors
   double learning_rate = 0;
 };
 
@@ -64,8 +65,8 @@ struct TrainResult {
 // Called about 20 times an epoch and at the end; false stops the training, which then returns what it has.
 using TrainCallback = std::function<bool(const TrainProgress&)>;
 
-// teacher: null unless distillation_weight > 0; same inputs and outputs as the network. Throws UserError for bad options, and
-// std::runtime_error where the loss is no longer finite.
+// teacher: null unless distillation_weight or feature_distillation > 0; same inputs and outputs as the network. Throws UserError for bad
+// options, and std::runtime_error where the loss is no longer finite.
 TrainResult train(const models::Network& network, const Rows& rows, const TrainOptions& options, const TrainCallback& progress = {},
                   const models::Network* teacher = nullptr);
 

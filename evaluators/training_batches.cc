@@ -1,6 +1,7 @@
 #include "evaluators/training_batches.h"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -20,7 +21,10 @@ struct Change {
   std::int64_t hole_y = 0, hole_x = 0;  // centre of the cutout
 };
 
-Change draw(const AugmentationOptions& options, std::int64_t height, std::int64_t width, Rng rng) {
+// For one row of an epoch. Epochs and rows stay far below 2^24 and 2^40, so that each pair has a stream of its own.
+Change draw(const AugmentationOptions& options, std::int64_t height, std::int64_t width, std::uint64_t seed, std::int64_t epoch,
+            std::int64_t row) {
+  Rng rng(seed, "augmentation", (static_cast<std::uint64_t>(epoch) << 40) + static_cast<std::uint64_t>(row));
   Change change;
   if (options.crop_padding > 0) {
     change.shift_y = rng.below(2 * options.crop_padding + 1) - options.crop_padding;
@@ -61,9 +65,7 @@ at::Tensor augmented_images(const at::Tensor& images, const std::vector<float>& 
   const std::uint8_t* from = source.data_ptr<std::uint8_t>();
   std::uint8_t* to = result.data_ptr<std::uint8_t>();
   for (const std::int64_t row : indices) {
-    // Epochs and rows stay far below 2^24 and 2^40, so that each pair has a stream of its own.
-    const Change change = draw(options, height, width,
-                               Rng(seed, "augmentation", (static_cast<std::uint64_t>(epoch) << 40) + static_cast<std::uint64_t>(row)));
+    const Change change = draw(options, height, width, seed, epoch, row);
     for (std::int64_t c = 0; c < channels; ++c, to += plane) {
       copy_plane(from + (row * channels + c) * plane, to, height, width, change);
       const float hole = mean.empty() ? 0.0F : std::clamp(std::round(mean[static_cast<std::size_t>(c)] * 255.0F), 0.0F, 255.0F);
@@ -71,6 +73,30 @@ at::Tensor augmented_images(const at::Tensor& images, const std::vector<float>& 
     }
   }
   return result;
+}
+
+bool is_augmented(const Rows& rows, const AugmentationOptions& options) {
+  const bool is_images = rows.inputs.size() == 1 && rows.inputs[0].scalar_type() == at::kByte && rows.inputs[0].dim() == 4;
+  return is_images && !(options == AugmentationOptions{});
+}
+
+// The interval [centre - size / 2, centre + size / 2] cut to [0, extent].
+void cut_interval(float& centre, float& size, float extent) {
+  const float low = std::clamp(centre - size / 2, 0.0F, extent), high = std::clamp(centre + size / 2, 0.0F, extent);
+  centre = (low + high) / 2;
+  size = high - low;
+}
+
+// object: class, cx, cy, w, h.
+void move_object(at::TensorAccessor<float, 1> object, float height, float width, const Change& change) {
+  if (object[0] < 0) return;
+  object[1] -= static_cast<float>(change.shift_x);
+  object[2] -= static_cast<float>(change.shift_y);
+  if (change.is_flipped) object[1] = width - object[1];
+  const float area = object[3] * object[4];
+  cut_interval(object[1], object[3], width);
+  cut_interval(object[2], object[4], height);
+  if (object[3] * object[4] < area / 2) object[0] = -1;
 }
 
 }  // namespace
@@ -85,13 +111,26 @@ std::vector<std::int64_t> epoch_order(std::int64_t count, std::uint64_t seed, st
 
 std::vector<at::Tensor> augmented_batch(const Rows& rows, const std::vector<std::int64_t>& indices, const AugmentationOptions& options,
                                         std::uint64_t seed, std::int64_t epoch) {
-  const bool is_plain = options == AugmentationOptions{};
-  const bool is_images = rows.inputs.size() == 1 && rows.inputs[0].scalar_type() == at::kByte && rows.inputs[0].dim() == 4;
-  if (is_plain || !is_images) return rows.batch(indices);
+  if (!is_augmented(rows, options)) return rows.batch(indices);
   Rows changed{.mean = rows.mean, .stddev = rows.stddev};
   changed.inputs = {augmented_images(rows.inputs[0], rows.mean, indices, options, seed, epoch)};
   changed.labels = at::empty({static_cast<std::int64_t>(indices.size())}, at::kLong);  // only counted by batch()
   return changed.batch(0, changed.size());
+}
+
+at::Tensor augmented_labels(const Rows& rows, const std::vector<std::int64_t>& indices, const AugmentationOptions& options,
+                            std::uint64_t seed, std::int64_t epoch) {
+  const at::Tensor index = at::tensor(at::ArrayRef<std::int64_t>(indices), at::TensorOptions().dtype(at::kLong));
+  at::Tensor labels = rows.labels.index_select(0, index);
+  if (!are_objects(labels) || !is_augmented(rows, options)) return labels;
+  const std::int64_t height = rows.inputs[0].size(2), width = rows.inputs[0].size(3);
+  const auto objects = labels.accessor<float, 3>();
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    const Change change = draw(options, height, width, seed, epoch, indices[i]);
+    for (std::int64_t o = 0; o < objects.size(1); ++o)
+      move_object(objects[static_cast<std::int64_t>(i)][o], static_cast<float>(height), static_cast<float>(width), change);
+  }
+  return labels;
 }
 
 }  // namespace lathe::evaluators

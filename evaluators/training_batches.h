@@ -24,4 +24,8 @@ std::vector<std::int64_t> epoch_order(std::int64_t count, std::uint64_t seed, st
 std::vector<at::Tensor> augmented_batch(const Rows& rows, const std::vector<std::int64_t>& indices, const AugmentationOptions& options,
                                         std::uint64_t seed, std::int64_t epoch);
 
+// The labels of these rows. Objects move with their images and are cut at the border; one of which less than half is left is dropped.
+at::Tensor augmented_labels(const Rows& rows, const std::vector<std::int64_t>& indices, const AugmentationOptions& options,
+                            std::uint64_t seed, std::int64_t epoch);
+
 }  // namespace lathe::evaluators

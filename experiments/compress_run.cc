@@ -5,6 +5,7 @@
 
 #include "experiments/application.h"
 #include "experiments/delivery.h"
+#include "experiments/detection_figures.h"
 #include "experiments/interruption.h"
 #include "experiments/run_directory.h"
 #include "experiments/text_table.h"
@@ -33,6 +34,7 @@ std::string summary_of(const Experiment& experiment, const Delivery& delivery, c
                      std::to_string(metrics.accuracy->samples) + " test rows; float " + format_points(float_test.accuracy) + "\n";
   text += "loss  " + format_fixed(100 * metrics.accuracy_loss->value, 2) + range_text(*metrics.accuracy_loss) +
           " points, paired; recovery " + (delivery.is_recovered ? "kept" : "not used") + "\n";
+  if (delivery.test.detections) text += detection_text(*float_test.detections, *delivery.test.detections);
   for (const Target& target : experiment.targets) {
     const auto found = metrics.latency_ms.find(target.name());
     if (found == metrics.latency_ms.end()) continue;
@@ -80,6 +82,7 @@ CompressOutcome run_compression(const ExperimentConfig& config, const policies::
   for (const Target& target : experiment.targets)
     if (metrics["latency_ms"].contains(target.name()))
       metrics["speed_up"][target.name()] = target.float_prediction.latency_ms / metrics["latency_ms"][target.name()]["value"].get<double>();
+  if (delivery.test.detections) metrics["detection"] = detection_json(*float_test.detections, *delivery.test.detections);
   metrics["recovered"] = delivery.is_recovered;
   metrics["model"] = outcome.model;
   outcome.metrics = metrics.dump(2) + "\n";

@@ -1,6 +1,7 @@
 #include "experiments/delivery.h"
 
 #include <algorithm>
+#include <optional>
 #include <stdexcept>
 
 #include "models/base/error.h"
@@ -21,13 +22,13 @@ using evaluators::Split;
 // How much accuracy is lost against the float network on the same rows (paired, where rows are known).
 policies::Figure loss_figure(const evaluators::Evaluation& test, const evaluators::Evaluation& float_test) {
   policies::Figure figure{.kind = "measured", .split = "test", .samples = test.samples};
-  if (test.correct.size() != float_test.correct.size() || test.correct.empty()) {
-    figure.value = float_test.accuracy - test.accuracy;
-    return figure;
-  }
-  const evaluators::PairedDifference paired = evaluators::paired_difference(float_test.correct, test.correct);
-  figure.value = paired.difference;
-  figure.interval = paired.interval;
+  std::optional<evaluators::PairedDifference> paired;
+  if (test.detections && float_test.detections)
+    paired = evaluators::paired_difference(*float_test.detections, *test.detections, test.detections->metric);
+  else if (test.correct.size() == float_test.correct.size() && !test.correct.empty())
+    paired = evaluators::paired_difference(float_test.correct, test.correct);
+  figure.value = paired ? paired->difference : float_test.accuracy - test.accuracy;
+  if (paired) figure.interval = paired->interval;
   return figure;
 }
 

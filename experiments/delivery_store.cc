@@ -65,11 +65,12 @@ Delivery DeliveryStore::find_or_make(std::int64_t trial, Recovery recovery, cons
   return sha256(onnx) == kept.at("onnx_sha256").get<std::string>() ? delivery_of(kept, std::move(onnx)) : make();
 }
 
-evaluators::RecoveryCheckpoints DeliveryStore::checkpoints(std::int64_t trial) const {
+evaluators::RecoveryCheckpoints DeliveryStore::checkpoints(std::int64_t trial, double save_interval_s) const {
   const auto file_of = [folder = folder_, trial, settings = settings_hash_](const std::string& key) {
     constexpr std::size_t kHashDigits = 16;
     return folder + "/" + std::to_string(trial) + "-" + sha256(settings + key).substr(0, kHashDigits) + ".onnx";
   };
+  const auto state_of = [file_of](const std::string& key) { return file_of(key) + ".state"; };
   return {.load = [file_of](const std::string& key) -> std::optional<models::Network> {
             const std::string onnx = bytes_of(file_of(key));
             return onnx.empty() ? std::nullopt : std::optional(models::parse_onnx(onnx, file_of(key)));
@@ -78,7 +79,21 @@ evaluators::RecoveryCheckpoints DeliveryStore::checkpoints(std::int64_t trial) c
               [file_of, folder = folder_](const std::string& key, const models::Network& network) {
                 fs::create_directories(folder);
                 write_atomically(file_of(key), models::serialize_onnx(network));
-              }};
+              },
+          .load_state = [state_of](const std::string& key) -> std::optional<std::string> {
+            std::string bytes = bytes_of(state_of(key));
+            return bytes.empty() ? std::nullopt : std::optional(std::move(bytes));
+          },
+          .save_state =
+              [state_of, folder = folder_](const std::string& key, const std::string& bytes) {
+                fs::create_directories(folder);
+                if (bytes.empty()) {
+                  fs::remove(state_of(key));
+                } else {
+                  write_atomically(state_of(key), bytes);
+                }
+              },
+          .save_interval_s = save_interval_s};
 }
 
 void DeliveryStore::clear() {

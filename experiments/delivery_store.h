@@ -19,8 +19,9 @@ class DeliveryStore {
 
   // The trial's delivery as it is kept, else what `make` gives, kept. Thread-safe for different trials.
   Delivery find_or_make(std::int64_t trial, Recovery recovery, const std::function<Delivery()>& make);
-  // What the trainings of the trial's recovery reached, in files, so that one that was cut short is taken up after the last that finished.
-  evaluators::RecoveryCheckpoints checkpoints(std::int64_t trial) const;
+  // What the trainings of the trial's recovery reached, in files, so that one that was cut short is taken up where it was at most
+  // `save_interval_s` seconds before.
+  evaluators::RecoveryCheckpoints checkpoints(std::int64_t trial, double save_interval_s) const;
   // Drops the files, once their copies in `models/` are written.
   void clear();
 

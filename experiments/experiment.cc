@@ -7,6 +7,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "evaluators/detection_head.h"
 #include "evaluators/evaluation_cache.h"
 #include "evaluators/evaluator_registry.h"
 #include "evaluators/external_command.h"
@@ -74,8 +75,9 @@ policies::SearchSpace make_space(const models::Network& network, const policies:
 }
 
 // Extent of the logits, 0 where it is not known.
-int classes_of(const models::Network& network) {
+int classes_of(const models::Network& network, bool is_detector) {
   const models::Shape& shape = network.value(network.outputs.front()).shape;
+  if (is_detector) return evaluators::detection_classes(shape);
   for (std::size_t axis = shape.size(); axis > 1; --axis)
     if (shape[axis - 1] > 1) return static_cast<int>(shape[axis - 1]);
   return 0;
@@ -85,10 +87,24 @@ std::optional<evaluators::Dataset> load_data(const ExperimentConfig& config, con
   if (config.data.path.empty()) return std::nullopt;
   evaluators::DataOptions options = config.data;
   options.load_train = load_train;
-  options.classes = classes_of(network);
+  options.classes = classes_of(network, config.data.kind == "detection");
   evaluators::Dataset dataset = evaluators::load_dataset(options);
   evaluators::check_matches(dataset, network);
   return dataset;
+}
+
+// What the accuracy of a detector is. Throws UserError where evaluator.metric and the data do not go together.
+evaluators::PrecisionMetric precision_of(const ExperimentConfig& config, const evaluators::Dataset& dataset) {
+  const std::string& metric = config.evaluator.metric;
+  const bool is_precision = metric == "map50" || metric == "map", has_objects = evaluators::are_objects(dataset.test.labels);
+  if (metric != "auto" && is_precision != has_objects)
+    throw UserError(Fault{.file = config.file,
+                          .key = "evaluator.metric",
+                          .expected = std::string("expected auto, ") +
+                                      (has_objects ? "map50 or map, because the rows of data.kind detection are labelled with objects"
+                                                   : "accuracy or agreement, because the rows are labelled with classes"),
+                          .got = metric});
+  return metric == "map" ? evaluators::PrecisionMetric::kMean : evaluators::PrecisionMetric::kAt50;
 }
 
 models::Network load_network(const std::string& path) {
@@ -134,15 +150,17 @@ void Experiment::make_evaluator() {
   }
   const auto kind = uses_agreement() ? evaluators::AccuracyKind::kAgreement : evaluators::AccuracyKind::kAccuracy;
   auto builtin = std::make_unique<evaluators::PolicyEvaluator>(
-      network, analysis, *dataset, evaluators::PolicyEvaluatorOptions{.compression = compression_options(), .search_kind = kind});
+      network, analysis, *dataset,
+      evaluators::PolicyEvaluatorOptions{
+          .compression = compression_options(), .search_kind = kind, .precision = precision_of(config, *dataset)});
   builtin_ = builtin.get();
   evaluator_ = std::move(builtin);
 }
 
 std::string Experiment::evaluation_context() const {
   return "lathe " LATHE_VERSION "\nmodel " + network.sha256 + "\ndata " + (dataset ? evaluators::content_sha256(*dataset) : "") +
-         "\nmetric " + (uses_agreement() ? "agreement" : "accuracy") + "\ncalibration " + config.evaluator.calibration +
-         "\nweight ranges " + config.evaluator.weight_ranges + "\nreconstruction " + config.evaluator.reconstruction + "\nequalization " +
+         "\nmetric " + metric_name() + "\ncalibration " + config.evaluator.calibration + "\nweight ranges " +
+         config.evaluator.weight_ranges + "\nreconstruction " + config.evaluator.reconstruction + "\nequalization " +
          config.evaluator.equalization + "\nweight rounding " + config.evaluator.weight_rounding + "\nbias correction " +
          (config.evaluator.bias_correction ? "yes" : "no") + "\nsparsification " + config.evaluator.sparsification + "\nevaluator " +
          config.evaluator.kind + " " + config.evaluator.command +
@@ -186,6 +204,11 @@ evaluators::CompressionOptions Experiment::compression_options() const {
   options.sparsification = evaluators::parse_sparsification(config.evaluator.sparsification);
   options.device = config.evaluator.device;
   return options;
+}
+
+std::string Experiment::metric_name() const {
+  if (dataset && evaluators::are_objects(dataset->test.labels)) return config.evaluator.metric == "map" ? "map" : "map50";
+  return uses_agreement() ? "agreement" : "accuracy";
 }
 
 bool Experiment::uses_agreement() const {

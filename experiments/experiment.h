@@ -69,6 +69,8 @@ class Experiment {
   evaluators::CompressionOptions compression_options() const;
   // Whether the search is steered by agreement with the float network, not by labels.
   bool uses_agreement() const;
+  // accuracy, agreement; map50, map for detectors.
+  std::string metric_name() const;
   int threads() const;              // the config's, or one a processor
   int evaluations_at_once() const;  // that many threads may wait for evaluator()
 

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "experiments/best_so_far.h"
+#include "experiments/certificate_json.h"
 #include "experiments/device_metrics.h"
 #include "experiments/run_directory.h"
 #include "models/op_counts.h"
@@ -82,6 +83,10 @@ json device_json(const RunResults& results, int target) {
   const Target& device = results.experiment.targets[static_cast<std::size_t>(target)];
   const search::Front& front = results.problem.fronts[static_cast<std::size_t>(target)];
   const std::vector<std::int64_t> ids = search::pareto_set(results.problem, front, results.trials);
+  std::vector<search::Trial> on_front;
+  for (const search::Trial& trial : results.trials) {
+    if (std::find(ids.begin(), ids.end(), trial.id) != ids.end()) on_front.push_back(trial);
+  }
   std::map<std::string, int> by_agent;
   for (const search::Trial& trial : results.trials) {
     by_agent.try_emplace(trial.agent, 0);
@@ -108,6 +113,8 @@ json device_json(const RunResults& results, int target) {
           {"reference_point", reference},
           {"front", ids},
           {"front_by_agent", by_agent},
+          {"certificates",
+           certificates_json(results.problem, device, latency_metric(target), results.float_search.accuracy, on_front)},
           {"hypervolume", volumes}};
 }
 
@@ -190,7 +197,7 @@ json results_json(const RunResults& results) {
           {"data", experiment.dataset ? experiment.dataset->name : ""},
           {"data_note", experiment.dataset ? experiment.dataset->note : ""},
           {"batch", experiment.config.batch},
-          {"metric", experiment.uses_agreement() ? "agreement" : "accuracy"},
+          {"metric", experiment.metric_name()},
           {"objectives", experiment.config.objectives},
           {"accuracy_loss", experiment.config.constraints.accuracy_loss},
           {"float", float_json(results)},

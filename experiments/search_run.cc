@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <tuple>
 
@@ -20,6 +21,7 @@
 #include "experiments/delivery_store.h"
 #include "experiments/interruption.h"
 #include "experiments/learned_agents.h"
+#include "experiments/measured_feedback.h"
 #include "experiments/problem_record.h"
 #include "experiments/provenance.h"
 #include "experiments/recommendation.h"
@@ -27,8 +29,8 @@
 #include "experiments/results.h"
 #include "experiments/run_directory.h"
 #include "experiments/run_store.h"
+#include "experiments/search_description.h"
 #include "experiments/search_problem.h"
-#include "experiments/text_table.h"
 #include "experiments/trial_search.h"
 #include "experiments/warm_start.h"
 #include "models/base/error.h"
@@ -42,6 +44,8 @@ using nlohmann::json;
 
 // The evaluation restricted to its first rows.
 Evaluation first_rows(const Evaluation& evaluation, std::int64_t rows) {
+  if (rows > 0 && evaluation.detections && rows < evaluation.samples)
+    return evaluators::detection_evaluation(evaluators::first_images(*evaluation.detections, rows));
   if (rows <= 0 || rows >= static_cast<std::int64_t>(evaluation.correct.size())) return evaluation;
   Evaluation cut = evaluation;
   cut.correct.resize(static_cast<std::size_t>(rows));
@@ -81,15 +85,16 @@ class SearchRun {
     record_space(*store_, problem_.space);
     if (!config.study.url.empty()) join_study(services.open_study);
     store_->begin_session(provenance_of(experiment_));
+    if (config.search.measured_feedback.every > 0) feedback_.emplace(experiment_, *store_, progress_);
     history_ = warm_start(config.search.warm_start, trial_settings(config, experiment_.network.sha256), problem_, *store_);
   }
 
   SearchOutcome run() {
-    describe();
+    for (const std::string& line : search_description(experiment_, history_.size(), float_search_.accuracy)) progress_.say(line);
     search::SearchResult found;
     try {
       if (config().search.sensitivity) measure_sensitivity();
-      found = search_trials(experiment_, problem_, float_search_.accuracy, history_, *store_, study_.get(), progress_);
+      found = search_all();
     } catch (const SearchStopped&) {
       return {};
     }
@@ -110,23 +115,23 @@ class SearchRun {
                    .trials = store_->trials()});
   }
 
-  void describe() {
-    std::string devices;
-    for (const Target& target : experiment_.targets)
-      devices += (devices.empty() ? "" : ", ") + target.name() + " " + format_significant(target.float_prediction.latency_ms, 3) + " ms";
-    progress_.say(experiment_.network.name + ": " + std::to_string(experiment_.space.layers.size()) + " layers, " +
-                  std::to_string(experiment_.space.groups.size()) + " groups of channels, " +
-                  std::to_string(experiment_.space.decisions.size()) + " decisions; float: " + devices);
-    if (experiment_.dataset) {
-      const evaluators::Dataset& data = *experiment_.dataset;
-      progress_.say(data.name + ": " + std::to_string(data.calibration.size()) + " rows calibrate, " + std::to_string(data.search.size()) +
-                    " steer the search, " + std::to_string(data.test.size()) + " are held out" +
-                    (data.note.empty() ? "" : "; " + data.note));
-    }
-    if (!history_.empty())
-      progress_.say(std::to_string(history_.size()) + " trials of " + config().search.warm_start + " are where the search starts from");
-    progress_.say(std::string("float ") + (experiment_.uses_agreement() ? "agreement" : "accuracy") +
-                  " on the search split: " + format_points(float_search_.accuracy));
+  search::SearchResult search_part(int trials, std::uint64_t seed, const std::vector<search::Trial>& known) {
+    return search_trials(experiment_, problem_, float_search_.accuracy, known, *store_, study_.get(), progress_,
+                         {.trials = trials, .seed = seed});
+  }
+
+  search::SearchResult search_all() {
+    if (!feedback_) return search_part(config().search.trials, config().seed, history_);
+    return feedback_->run(
+        problem_, history_,
+        [&](int part, int trials, const std::vector<search::Trial>& known) {
+          return search_part(trials, config().seed + static_cast<std::uint64_t>(part), known);
+        },
+        [&] {  // reference points follow the device
+          std::vector<std::vector<double>> sensitivity = std::move(problem_.sensitivity);
+          problem_ = make_problem(experiment_, metrics_, float_search_);
+          problem_.sensitivity = std::move(sensitivity);
+        });
   }
 
   void measure_sensitivity() {
@@ -250,7 +255,7 @@ class SearchRun {
                       progress_.update(done, with_share_done(now));
                       return !is_interrupted();
                     },
-                    deliveries_->checkpoints(trial.id));
+                    deliveries_->checkpoints(trial.id, config().recover.checkpoint_seconds));
               });
             });
             progress_.update(++done, "");
@@ -277,6 +282,9 @@ class SearchRun {
                        .float_search = float_search_};
     results.float_test = evaluators::evaluation_of(
         store_->fact("float_accuracy_test", [&] { return evaluators::evaluation_json(experiment_.float_accuracy(Split::kTest)); }));
+    // Detections are not stored: a detector finds the same ones again.
+    if (experiment_.builtin() != nullptr && results.float_test.correct.empty())
+      results.float_test.detections = experiment_.builtin()->reference(Split::kTest).detections;
     results.delivered = choose(found.trials);
     try {
       deliver_all(results.delivered, found.trials, results.float_test);
@@ -286,7 +294,8 @@ class SearchRun {
     }
     write_policies(results.delivered);
     write_learned(*directory_, found.learned);
-    const json document = results_json(results);
+    json document = results_json(results);
+    if (feedback_) document["measured_feedback"] = feedback_->report(found.trials);
     SearchOutcome outcome{
         .is_finished = true, .results = document.dump(1) + "\n", .table = results_table(document), .report = directory_->report()};
     write_atomically(directory_->results(), outcome.results);
@@ -303,6 +312,7 @@ class SearchRun {
   std::unique_ptr<RunDirectory> directory_;
   std::unique_ptr<RunStore> store_;
   std::vector<search::Trial> history_;  // of an earlier run
+  std::optional<MeasuredFeedback> feedback_;
   std::unique_ptr<SharedStudy> study_;  // null where the search shares with no other
   std::unique_ptr<DeliveryStore> deliveries_;
 };

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "evaluators/accuracy.h"
+#include "evaluators/detection_head.h"
 #include "evaluators/trainer.h"
 #include "evaluators/compute_device.h"
 #include "experiments/interruption.h"
@@ -27,9 +28,17 @@ models::Network untrained(const ExperimentConfig& config, const evaluators::Data
   options.height = images.size(2);
   options.width = images.size(3);
   options.classes = dataset.classes;
+  options.is_detector = evaluators::are_objects(dataset.train.labels);
   options.seed = config.seed;
   options.validate();
   return models::make_resnet(options);
+}
+
+std::string accuracy_text(const models::Network& network, const evaluators::Rows& rows) {
+  if (!evaluators::are_objects(rows.labels)) return "accuracy " + format_points(evaluators::accuracy(network, rows));
+  const auto outcome = evaluators::detect(models::Executor(network), rows, evaluators::PrecisionMetric::kAt50);
+  return "mAP at IoU 0.5 " + format_points(evaluators::mean_average_precision(outcome, evaluators::PrecisionMetric::kAt50)) +
+         ", at 0.5 to 0.95 " + format_points(evaluators::mean_average_precision(outcome, evaluators::PrecisionMetric::kMean));
 }
 
 }  // namespace
@@ -61,8 +70,8 @@ TrainOutcome run_training(const ExperimentConfig& config, const std::string& out
   models::write_onnx(trained.network, output);
   TrainOutcome outcome{.is_finished = true, .summary = size + "\n"};
   for (const auto& [name, rows] : {std::pair{"search", &dataset.search}, std::pair{"test", &dataset.test}})
-    outcome.summary += std::string("accuracy on the ") + name + " split: " + format_points(evaluators::accuracy(trained.network, *rows)) +
-                       " of " + std::to_string(rows->size()) + " rows\n";
+    outcome.summary +=
+        std::string(name) + " split, " + std::to_string(rows->size()) + " rows: " + accuracy_text(trained.network, *rows) + "\n";
   return outcome;
 }
 

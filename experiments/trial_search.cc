@@ -1,6 +1,7 @@
 #include "experiments/trial_search.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <mutex>
 
@@ -30,43 +31,55 @@ class TrialSearch {
         progress_(progress),
         best_(nothing_so_far(experiment, problem, float_accuracy)) {}
 
-  search::SearchResult run() {
+  search::SearchResult run(const SearchPart& part) {
     const SearchConfig& config = experiment_.config.search;
-    progress_.start("search", config.trials);
+    progress_.start("search", part.trials);
     // Without rounds the store's trials, those of before among them, are what the search goes on from, and count.
     const int known = config.asynchronous ? static_cast<int>(history_.size()) : 0;
     if (!config.asynchronous) note_history();
     search::SearchResult found =
         search::run_search(problem_, with_learned(config.agents, config.pretrained),
-                           {.trials = config.trials + known,
+                           {.trials = part.trials + known,
                             .threads = experiment_.evaluations_at_once(),
                             .round = config.round,
                             .allocation = config.allocation == "credit" ? search::Allocation::kCredit : search::Allocation::kEqual,
-                            .seed = experiment_.config.seed,
+                            .seed = part.seed,
                             .is_asynchronous = config.asynchronous},
                            callbacks());
     progress_.finish();
     if (recalled_ == 0 && !found.is_stopped)
       progress_.say("evaluators were idle " + format_points(std::max(0.0, found.idle_share)) + " of the search's time");
+    if (experiment_.config.search.racing && experiment_.dataset && measured_ > 0) {
+      const std::int64_t all = experiment_.dataset->search.size(), wanted = experiment_.config.evaluator.rows;
+      const std::int64_t rows = measured_ * (wanted > 0 ? std::min(wanted, all) : all);
+      progress_.say("racing ran " + format_points(static_cast<double>(rows_run_) / static_cast<double>(rows)) + " of the rows");
+    }
     if (found.is_exhausted) progress_.say("the agents know no further policies: " + std::to_string(found.trials.size()) + " trials");
     return found;
   }
 
  private:
   search::ControllerCallbacks callbacks() {
-    return {.measure = [this](const policies::Candidate& candidate) { return measure(candidate); },
-            .recall = [this](std::int64_t id, const policies::Candidate& candidate) { return recall(id, candidate); },
-            .record = [this](std::span<const search::Trial> trials) { record(trials); },
-            .known = [this] { return known(); },
-            .history = experiment_.config.search.asynchronous ? std::vector<search::Trial>{} : history_,
-            .shared = study_,
-            .progress = [](const std::vector<search::Trial>&) { return !is_interrupted(); }};
+    search::ControllerCallbacks callbacks{
+        .measure = [this](const policies::Candidate& candidate) { return measure(candidate, /*bar=*/0); },
+        .race = {},
+        .recall = [this](std::int64_t id, const policies::Candidate& candidate) { return recall(id, candidate); },
+        .record = [this](std::span<const search::Trial> trials) { record(trials); },
+        .known = [this] { return known(); },
+        .history = experiment_.config.search.asynchronous ? std::vector<search::Trial>{} : history_,
+        .shared = study_,
+        .progress = [](const std::vector<search::Trial>&) { return !is_interrupted(); }};
+    if (experiment_.config.search.racing)
+      callbacks.race = [this](const policies::Candidate& candidate, double bar) { return measure(candidate, bar); };
+    return callbacks;
   }
 
-  search::Measurement measure(const policies::Candidate& candidate) const {
+  search::Measurement measure(const policies::Candidate& candidate, double bar) {
     if (is_interrupted()) throw SearchStopped{};
     const evaluators::Evaluation evaluation = experiment_.evaluator().evaluate(
-        {.policy = experiment_.to_policy(candidate), .split = evaluators::Split::kSearch, .rows = experiment_.config.evaluator.rows});
+        {.policy = experiment_.to_policy(candidate), .split = evaluators::Split::kSearch, .rows = experiment_.config.evaluator.rows, .bar = bar});
+    rows_run_ += evaluation.samples;
+    ++measured_;
     const double p = evaluation.accuracy;
     const double n = static_cast<double>(std::max<std::int64_t>(1, evaluation.samples));
     return {.is_ok = evaluation.is_ok,
@@ -118,13 +131,15 @@ class TrialSearch {
   std::mutex mutex_;  // recalled trials are noted by the controller's thread, new ones by whoever measured them
   BestSoFar best_;
   int done_ = 0, recalled_ = 0;
+  std::atomic<std::int64_t> rows_run_ = 0, measured_ = 0;
 };
 
 }  // namespace
 
 search::SearchResult search_trials(const Experiment& experiment, const search::Problem& problem, double float_accuracy,
-                                   const std::vector<search::Trial>& history, RunStore& store, SharedStudy* study, Progress& progress) {
-  return TrialSearch(experiment, problem, float_accuracy, history, store, study, progress).run();
+                                   const std::vector<search::Trial>& history, RunStore& store, SharedStudy* study, Progress& progress,
+                                   const SearchPart& part) {
+  return TrialSearch(experiment, problem, float_accuracy, history, store, study, progress).run(part);
 }
 
 }  // namespace lathe::experiments

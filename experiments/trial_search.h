@@ -12,11 +12,18 @@
 
 namespace lathe::experiments {
 
+// How much of a search is run.
+struct SearchPart {
+  int trials;  // beside the history
+  std::uint64_t seed;
+};
+
 // history: trials that the search begins with (warm_start.h), of which the result's trials are made first. float_accuracy: of the float
 // network, on the rows that trials are measured on. Every trial is stored before anyone hears of it; those that are stored already are not
 // measured again. study: null where the search shares its trials with no other; else the result holds the trials of all. Throws
 // SearchStopped, or returns is_stopped, where the user interrupts.
 search::SearchResult search_trials(const Experiment& experiment, const search::Problem& problem, double float_accuracy,
-                                   const std::vector<search::Trial>& history, RunStore& store, SharedStudy* study, Progress& progress);
+                                   const std::vector<search::Trial>& history, RunStore& store, SharedStudy* study, Progress& progress,
+                                   const SearchPart& part);
 
 }  // namespace lathe::experiments

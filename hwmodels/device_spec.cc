@@ -48,6 +48,7 @@ class DeviceParser {
     read_calibration(root);
     read_capabilities(root);
     if (read_class(root)) {
+      spec_.capabilities.has_fixed_ranges = has_fixed_ranges(spec_.device_class);
       read_parameters(root);
       read_table(root);
     }
@@ -195,7 +196,6 @@ class DeviceParser {
   }
 
   void read_capabilities(const YAML::Node& root) {
-    spec_.capabilities.has_fixed_ranges = has_fixed_ranges(spec_.device_class);
     const YAML::Node map = root["capabilities"];
     if (!map || !map.IsMap()) return fault(map ? map : root, "capabilities", map ? "expected a map" : "missing key");
     const std::string path = "capabilities.";

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
 
+#include "hwmodels/latency_term.h"
 #include "hwmodels/memory_use.h"
 #include "models/base/vector_versions.h"
 
@@ -69,6 +71,14 @@ void OpTables::keep(const OpTable& table) {
     weight_bytes_.insert(weight_bytes_.end(), table.weight_bytes.begin(), table.weight_bytes.end());
   }
   index_.add(table.index, /*id=*/0, block->first);
+  tables_.emplace_back(table.index, block->first);
+}
+
+policies::AdditiveCost OpTables::latency(const CandidateDigits& digits, std::size_t most_values) const {
+  policies::AdditiveCost sum{.constant = constant_.cost.latency_ms, .is_exact = is_complete()};
+  for (const auto& [table, first_entry] : tables_)
+    sum.terms.push_back(latency_term(table, std::span(costs_).subspan(first_entry, table.entries), digits, most_values, sum.is_exact));
+  return sum;
 }
 
 OpSum OpTables::cost(const Candidate& candidate, const std::uint32_t* digits) const {

@@ -14,6 +14,7 @@
 #include "hwmodels/hardware_model.h"
 #include "hwmodels/op_table.h"
 #include "hwmodels/table_index.h"
+#include "policies/additive_cost.h"
 #include "policies/search_space.h"
 #include "policies/workload.h"
 
@@ -37,6 +38,9 @@ class OpTables {
   // The cost of TableIndex::kLanes candidates by their digits (see evaluate_lanes); only where is_complete().
   void costs(const float* lane_digits, OpSum* sums) const;
   const TableIndex& index() const { return index_; }
+  // Latency as a sum over decisions. A term of more than `most_values` leaves out what depends on most decisions, at its lowest cost, and
+  // an operator without a table counts nothing; either makes the sum inexact.
+  policies::AdditiveCost latency(const CandidateDigits& digits, std::size_t most_values) const;
   // Whether every operator has a table.
   bool is_complete() const { return direct_ops_.empty(); }
 
@@ -51,6 +55,7 @@ class OpTables {
   OpTotals constant_;            // of operators that no decision changes
   std::vector<int> direct_ops_;  // with too many choices for a table
   TableIndex index_;
+  std::vector<std::pair<ChoiceTable, std::size_t>> tables_;  // those in index_, with their first entries
   // Entries of all tables, and which of them a table holds: first entry, entries.
   std::vector<OpSum> costs_;
   std::vector<std::int64_t> weight_bytes_;

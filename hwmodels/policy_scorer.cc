@@ -159,6 +159,11 @@ void PolicyScorer::score_costs(std::span<const Candidate> candidates, std::span<
   }
 }
 
+std::optional<policies::AdditiveCost> PolicyScorer::additive_latency(std::size_t most_values) const {
+  if (!tables_->model.is_additive()) return std::nullopt;
+  return tables_->ops->latency(tables_->digits, most_values);
+}
+
 DeviceScore PolicyScorer::score(const Candidate& candidate) const {
   Scratch& scratch = scratch_of_thread();
   scratch.digits.resize(std::max(scratch.digits.size(), tables_->digits.size()));

@@ -10,9 +10,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "hwmodels/hardware_model.h"
+#include "policies/additive_cost.h"
 #include "policies/search_space.h"
 #include "policies/workload.h"
 
@@ -37,6 +39,9 @@ class PolicyScorer {
   DeviceScore score_cost(const policies::Candidate& candidate) const;
   // The same of many, eight side by side. scores: as many as candidates.
   void score_costs(std::span<const policies::Candidate> candidates, std::span<DeviceScore> scores) const;
+
+  // Latency as a sum over decisions, terms of at most `most_values` each (see OpTables::latency); nullopt where the model is not additive.
+  std::optional<policies::AdditiveCost> additive_latency(std::size_t most_values = 1 << 16) const;
 
  private:
   struct Tables;

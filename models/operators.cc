@@ -175,7 +175,7 @@ std::vector<ValueId> trainable_constants(const Network& network) {
   for (const Node& node : network.nodes) {
     for (std::size_t input = 0; input < node.inputs.size(); ++input) {
       const auto found = network.constants.find(node.inputs[input]);
-      if (input == 1 && learns_scale(node)) learned.insert(node.inputs[input]);
+      if ((input == 1 && learns_scale(node)) || (input == 3 && learns_offset(node))) learned.insert(node.inputs[input]);
       if (found == network.constants.end() || !is_parameter_input(node, input)) continue;
       const Tensor& tensor = found->second;
       if (tensor.type() != DataType::kFloat32 || tensor.rank() == 0) continue;

@@ -1,5 +1,6 @@
 #include "models/resnet_builder.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "models/base/error.h"
@@ -56,6 +57,26 @@ class Builder {
     return relu(sum, name + ".relu2");
   }
 
+  Network finish_detector(ValueId x, std::int64_t classes) {
+    constexpr std::int64_t kBox = 5;  // x, y, w, h, objectness
+    constexpr double kPrior = 0.01;   // of an object in a cell
+    const Shape in = network_.value(x).shape;
+    x = relu(conv_bn(x, "neck", in[1], 3, 1), "neck.relu");
+    const ValueId weight = normal_constant("head.weight", {kBox + classes, in[1], 1, 1}, 0.01);
+    std::vector<float> biases(static_cast<std::size_t>(kBox + classes), 0.0F);
+    biases[kBox - 1] = static_cast<float>(std::log(kPrior / (1 - kPrior)));
+    const ValueId bias = network_.add_constant("head.bias", Tensor::from<float>({kBox + classes}, biases));
+    const ValueId head = add_node("head", "Conv", {x, weight, bias}, {kDynamic, kBox + classes, in[2], in[3]},
+                                  {{"kernel_shape", ints({1, 1})},
+                                   {"strides", ints({1, 1})},
+                                   {"pads", ints({0, 0, 0, 0})},
+                                   {"dilations", ints({1, 1})},
+                                   {"group", std::int64_t{1}}});
+    network_.values[static_cast<std::size_t>(head)].name = "head";
+    network_.outputs = {head};
+    return std::move(network_);
+  }
+
   Network finish(ValueId x, std::int64_t classes) {
     const std::int64_t features = network_.value(x).shape[1];
     const ValueId pooled = add_node("pool", "GlobalAveragePool", {x}, {kDynamic, features, 1, 1}, {});
@@ -110,9 +131,17 @@ void ResNetOptions::validate() const {
   require("width", width, 1);
   require("classes", classes, 2);
   require("stem_width", stem_width, 0);
+  require("stem_stride", stem_stride, 1);
   require("blocks_per_stage", blocks_per_stage, 1);
   if (widths.empty()) faults.push_back({.key = "widths", .expected = "expected one width for each stage, got none"});
   for (const auto channels : widths) require("widths", channels, 1);
+  // A detector's cells tile the image.
+  const std::int64_t stride = widths.size() > 12 ? kMaxExtent : stem_stride << (std::max<std::size_t>(widths.size(), 1) - 1);
+  if (is_detector && (height % stride != 0 || width % stride != 0))
+    faults.push_back({.key = "widths",
+                      .expected = "expected as many stages (with stem_stride) that their stride divides the image of " +
+                                  std::to_string(height) + " x " + std::to_string(width),
+                      .got = "a stride of " + std::to_string(stride)});
   if (!faults.empty()) throw UserError(faults);
 }
 
@@ -120,14 +149,14 @@ Network make_resnet(const ResNetOptions& options) {
   options.validate();
   Builder builder(options);
   const std::int64_t stem_width = options.stem_width > 0 ? options.stem_width : options.widths[0];
-  ValueId x = builder.relu(builder.conv_bn(builder.input(), "stem.conv", stem_width, 3, 1), "stem.relu");
+  ValueId x = builder.relu(builder.conv_bn(builder.input(), "stem.conv", stem_width, 3, options.stem_stride), "stem.relu");
   for (std::size_t stage = 0; stage < options.widths.size(); ++stage) {
     for (std::int64_t block = 0; block < options.blocks_per_stage; ++block) {
       const std::string name = "stage" + std::to_string(stage + 1) + ".block" + std::to_string(block + 1);
       x = builder.block(x, name, options.widths[stage], stage > 0 && block == 0 ? 2 : 1);
     }
   }
-  Network network = builder.finish(x, options.classes);
+  Network network = options.is_detector ? builder.finish_detector(x, options.classes) : builder.finish(x, options.classes);
   validate(network);
   return network;
 }

@@ -35,6 +35,7 @@ void AsynchronousSearch::work() {
       const std::lock_guard lock(mutex_);
       std::erase_if(in_flight_, [&](const Trial& other) { return other.id == trial.id; });
       finish(trial);
+      changed_.notify_one();  // a slot is free, whatever this loop does next
       if (progress_ && !progress_(done_)) is_stopped_ = true;
     }
   } catch (...) {
@@ -57,7 +58,7 @@ bool AsynchronousSearch::take(Trial& trial) {
       propose(lock);
       continue;
     }
-    if (!ready_.empty()) {
+    if (!ready_.empty() && static_cast<int>(in_flight_.size()) < slots_) {
       trial = std::move(ready_.front());
       ready_.pop_front();
       in_flight_.push_back(trial);

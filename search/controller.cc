@@ -1,5 +1,7 @@
 #include "search/controller.h"
 
+#include <tbb/global_control.h>
+#include <tbb/info.h>
 #include <tbb/task_arena.h>
 #include <tbb/task_group.h>
 
@@ -113,9 +115,11 @@ class TrialMeasurer {
     return true;
   }
 
-  void measure(Trial& trial) {
+  // bar: what the measured metric has to reach; -inf = unknown.
+  void measure(Trial& trial, double bar) {
     const auto start = std::chrono::steady_clock::now();
-    apply(problem_, callbacks_.measure(trial.candidate), trial);
+    const bool is_race = callbacks_.race && std::isfinite(bar);
+    apply(problem_, is_race ? callbacks_.race(trial.candidate, bar) : callbacks_.measure(trial.candidate), trial);
     busy_nanoseconds_ += (std::chrono::steady_clock::now() - start).count();
     recorder_.add(trial);
   }
@@ -152,6 +156,12 @@ class RoundSearch {
     std::size_t unfinished = 0;
   };
 
+  struct Waiting {
+    std::size_t round;
+    Trial* trial;
+    double bar;
+  };
+
   // By one thread at a time, as propose().
   void start_round(std::vector<Trial> proposals) {
     if (proposals.empty()) return;
@@ -162,23 +172,32 @@ class RoundSearch {
       if (!measurer_.recall(trial)) unknown.push_back(&trial);  // trials stay where they are when the vector moves
     }
     const std::lock_guard lock(mutex_);
-    for (Trial* trial : unknown) waiting_.emplace_back(rounds_.size(), trial);
+    for (Trial* trial : unknown) waiting_.push_back({rounds_.size(), trial, proposer_.bar_of(*trial)});
     rounds_.push_back({.trials = std::move(proposals), .unfinished = unknown.size()});
-    // A thread runs the youngest of its tasks first: each takes the oldest trial, so that rounds end in order.
-    for (std::size_t i = 0; i < unknown.size(); ++i) group_.run([this] { measure_next(); });
+    const int more = std::min(options_.threads - measuring_, static_cast<int>(waiting_.size()));
+    for (int i = 0; i < more; ++i) group_.run([this] { measure(); });
+    measuring_ += more;
     ask_where_due();
   }
 
-  void measure_next() {
+  // One evaluator: the oldest trial that waits, one after the other, so that rounds end in order.
+  void measure() {
     std::unique_lock lock(mutex_);
-    if (is_stopped_) return;
-    const auto [round, trial] = waiting_.front();
-    waiting_.pop_front();
-    lock.unlock();
-    measurer_.measure(*trial);
-    lock.lock();
-    --rounds_[round].unfinished;
-    ask_where_due();
+    while (!is_stopped_ && !waiting_.empty()) {
+      const auto [round, trial, bar] = waiting_.front();
+      waiting_.pop_front();
+      lock.unlock();
+      try {
+        measurer_.measure(*trial, bar);
+      } catch (...) {
+        is_stopped_ = true;  // the exception ends the search; nothing more is to be measured meanwhile
+        throw;
+      }
+      lock.lock();
+      --rounds_[round].unfinished;
+      ask_where_due();
+    }
+    --measuring_;
   }
 
   // Called with the lock held.
@@ -227,8 +246,9 @@ class RoundSearch {
   // Of all, under the lock (rounds grow by whoever proposes, who may read without it those that have ended):
   std::mutex mutex_;
   std::deque<Round> rounds_;
-  std::deque<std::pair<std::size_t, Trial*>> waiting_;  // with the index of their round
+  std::deque<Waiting> waiting_;
   std::size_t finished_ = 0;                            // rounds, in order
+  int measuring_ = 0;                                   // evaluators that run
   tbb::task_group group_;                               // last: its tasks use all of the above
 };
 
@@ -237,7 +257,7 @@ SearchResult run_asynchronously(const ControllerOptions& options, const Controll
   std::vector<Trial> known;
   if (callbacks.known) known = callbacks.known();
   proposer.adopt(known);
-  const auto measure = [&](Trial& trial) { measurer.measure(trial); };
+  const auto measure = [&](Trial& trial) { measurer.measure(trial, -std::numeric_limits<double>::infinity()); };
   return AsynchronousSearch(options.trials, options.threads, proposer, callbacks.shared, measure, callbacks.progress).run(std::move(known));
 }
 
@@ -250,7 +270,11 @@ SearchResult run_search(const Problem& problem, const std::vector<AgentOptions>&
   LATHE_CHECK(callbacks.shared == nullptr || options.is_asynchronous) << "what other searches measure comes when it comes";
   Proposer proposer(problem, agents, options.round, options.allocation, options.seed, callbacks.shared);
   TrialMeasurer measurer(problem, callbacks);
-  tbb::task_arena arena(options.threads);
+  // Agents think on a thread of their own, so that no evaluator waits for them.
+  const int threads = options.threads + 1;
+  const tbb::global_control limit(tbb::global_control::max_allowed_parallelism,
+                                  static_cast<std::size_t>(std::max(threads, tbb::info::default_concurrency())));
+  tbb::task_arena arena(threads);
   const auto start = std::chrono::steady_clock::now();
   SearchResult result = arena.execute([&] {
     return options.is_asynchronous ? run_asynchronously(options, callbacks, proposer, measurer)

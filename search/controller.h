@@ -1,10 +1,10 @@
 // Runs agents in parallel on one pool of evaluations and one archive.
 //
 // Rounds: each agent proposes its share of a round (round_shares.h; knowing what is pending), duplicates and candidates that no device can
-// run within the limits are dropped before any accuracy is measured, the rest is measured in parallel on `threads` oneTBB tasks, and every
+// run within the limits are dropped before any accuracy is measured, the rest is measured in parallel by `threads` oneTBB tasks, and every
 // agent is told all results in id order. The next round is proposed while this one is measured, so results reach agents one round late,
 // whatever the thread count: same seed, same trials. Measuring of the next round begins as soon as threads are free, while the last trials
-// of this one still run.
+// of this one still run. Agents think on a thread beside these.
 //
 // Asynchronously: no rounds. Whoever has measured a trial takes the next proposal at once, and agents are told of whatever has come in
 // since they were asked last, from this search or from others that share their trials. Nobody waits for the slowest of a round, and the
@@ -48,6 +48,9 @@ struct ControllerOptions {
 struct ControllerCallbacks {
   // Measures the candidate; called from several threads.
   std::function<Measurement(const policies::Candidate&)> measure;
+  // In place of `measure`, where it is set and the search has rounds: may end as soon as it is sure that the value stays below `bar`
+  // (race_bar.h), with what it has measured until then and the standard error of that.
+  std::function<Measurement(const policies::Candidate&, double bar)> race;
   // The result of trial `id` if an earlier run knew it (resume); the candidate must be equal, else the run has changed and this throws.
   std::function<std::optional<Trial>(std::int64_t id, const policies::Candidate&)> recall;
   // Trials just became known; serialized, in order of completion. Must store them durably before it returns. Several at once where they

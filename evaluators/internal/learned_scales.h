@@ -1,6 +1,8 @@
 // Quantization scales that are trained together with the weights, and the rules by which they start.
 #pragma once
 
+#include <map>
+
 #include "models/executor.h"
 #include "models/network.h"
 
@@ -18,10 +20,22 @@ models::Network with_lsq_scales(models::Network network);
 // which starts where calibration put it rather than at 10 and has no way to come down.
 models::Network with_pact_scales(models::Network network);
 
-// The same network with scales that are constants again.
+// LSQ+ (Y. Bhalgat et al., 2020): as LSQ, and the offset of every activation that can be negative learns (section 3.1; weights stay
+// symmetric). Weights start at max(|mean - 3 deviation|, |mean + 3 deviation|) / 2^(b-1) (section 3.2), by channel; activations, scale and
+// offset, where calibration put them, by default the least squared error, as there. The gradient of an offset is multiplied by the same
+// constant as that of its scale. Departure: where zero is the least level, as behind ReLU, there is nothing below that an offset could
+// reach, and only the scale learns.
+models::Network with_lsq_plus_scales(models::Network network);
+
+// The same network with scales, and zero points where an offset was learned, that are constants again.
 models::Network with_fixed_scales(models::Network network);
 
-// To be called after each step: an update may not make a scale zero or negative.
-void keep_scales_positive(const models::Executor& executor);
+// By what AdamW's steps on each learned scale are multiplied. AdamW moves every parameter by about the learning rate, whatever its gradient:
+// 1e-4 is little for a weight of 0.04 and much for a scale of 0.004. A scale moves by five learning rates of what it starts from, an offset
+// by five of the range.
+std::map<models::ValueId, double> scale_step_factors(const models::Network& network);
+
+// To be called after each step: an update may not make a scale zero or negative, nor take 0 out of the range that an offset leaves.
+void keep_scales_legal(const models::Executor& executor);
 
 }  // namespace lathe::evaluators::internal

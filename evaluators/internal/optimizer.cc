@@ -6,6 +6,7 @@
 #include <ATen/ops/_foreach_div.h>
 #include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_foreach_sqrt.h>
+#include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
 
@@ -70,6 +71,8 @@ class Sgd final : public Optimizer {
     at::_foreach_add_(active.parameters, nesterov_ ? active.gradients : velocities, -learning_rate);
   }
 
+  Tensors state() const override { return velocities_; }
+
  private:
   Tensors parameters_, velocities_;
   double momentum_, weight_decay_;
@@ -78,8 +81,9 @@ class Sgd final : public Optimizer {
 
 class AdamW final : public Optimizer {
  public:
-  AdamW(const TrainOptions& options, Tensors parameters)
+  AdamW(const TrainOptions& options, Tensors parameters, std::vector<double> step_factors)
       : parameters_(std::move(parameters)),
+        step_factors_(std::move(step_factors)),
         means_(zeros_like_all(parameters_)),
         squares_(zeros_like_all(parameters_)),
         weight_decay_(options.weight_decay) {}
@@ -89,7 +93,7 @@ class AdamW final : public Optimizer {
     const c10::NoGradGuard no_grad;
     const Active active(parameters_, gradients);
     if (active.parameters.empty()) return;
-    ++steps_;
+    const double t = steps_.add_(1).item().toDouble();
     if (weight_decay_ > 0 && !active.decayed.empty()) at::_foreach_mul_(active.decayed, 1 - learning_rate * weight_decay_);
     const Tensors means = active.of(means_), squares = active.of(squares_);
     at::_foreach_mul_(means, kMeanDecay);
@@ -97,21 +101,34 @@ class AdamW final : public Optimizer {
     at::_foreach_mul_(squares, kSquareDecay);
     at::_foreach_addcmul_(squares, active.gradients, active.gradients, 1 - kSquareDecay);
     Tensors deviations = at::_foreach_sqrt(squares);
-    at::_foreach_div_(deviations, std::sqrt(1 - std::pow(kSquareDecay, steps_)));
+    at::_foreach_div_(deviations, std::sqrt(1 - std::pow(kSquareDecay, t)));
     at::_foreach_add_(deviations, kEpsilon);
-    at::_foreach_addcdiv_(active.parameters, means, deviations, -learning_rate / (1 - std::pow(kMeanDecay, steps_)));
+    std::vector<at::Scalar> rates;
+    for (const std::size_t i : active.indices) rates.emplace_back(-step_factors_[i] * learning_rate / (1 - std::pow(kMeanDecay, t)));
+    at::_foreach_addcdiv_(active.parameters, means, deviations, rates);
+  }
+
+  Tensors state() const override {
+    Tensors all{steps_};
+    all.insert(all.end(), means_.begin(), means_.end());
+    all.insert(all.end(), squares_.begin(), squares_.end());
+    return all;
   }
 
  private:
-  Tensors parameters_, means_, squares_;
+  Tensors parameters_;
+  std::vector<double> step_factors_;
+  Tensors means_, squares_;
   double weight_decay_;
-  double steps_ = 0;
+  at::Tensor steps_ = at::zeros({}, at::kDouble);
 };
 
 }  // namespace
 
-std::unique_ptr<Optimizer> make_optimizer(const TrainOptions& options, std::vector<at::Tensor> parameters) {
-  if (options.optimizer == "adamw") return std::make_unique<AdamW>(options, std::move(parameters));
+std::unique_ptr<Optimizer> make_optimizer(const TrainOptions& options, std::vector<at::Tensor> parameters,
+                                          std::vector<double> step_factors) {
+  LATHE_CHECK_EQ(parameters.size(), step_factors.size());
+  if (options.optimizer == "adamw") return std::make_unique<AdamW>(options, std::move(parameters), std::move(step_factors));
   return std::make_unique<Sgd>(options, std::move(parameters));
 }
 

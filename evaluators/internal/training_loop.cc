@@ -3,11 +3,8 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/_foreach_add.h>
 #include <ATen/ops/_foreach_mul.h>
-#include <ATen/ops/argmax.h>
-#include <ATen/ops/cross_entropy_loss.h>
-#include <ATen/ops/log_softmax.h>
-#include <ATen/ops/softmax.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 #include <oneapi/tbb/blocked_range.h>
 #include <oneapi/tbb/parallel_for.h>
@@ -16,12 +13,16 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <map>
 #include <memory>
-#include <optional>
 #include <stdexcept>
 
+#include "evaluators/internal/label_loss.h"
+#include "evaluators/internal/learned_scales.h"
 #include "evaluators/internal/network_rows.h"
 #include "evaluators/internal/optimizer.h"
+#include "evaluators/internal/training_loss.h"
+#include "evaluators/internal/training_state.h"
 #include "models/base/check.h"
 #include "models/base/error.h"
 
@@ -32,14 +33,17 @@ namespace {
 struct Replica {
   models::Executor executor;
   std::vector<at::Tensor> parameters;
+  std::vector<double> step_factors;    // of AdamW
   std::vector<at::Tensor> statistics;  // BatchNormalization's running ones
   // Parameters with zeros that stay, and what they are multiplied by after each step.
   std::vector<at::Tensor> sparse_parameters, masks;
 
   Replica(const models::Network& network, const TrainOptions& options) : executor(network, options.device) {
+    const std::map<models::ValueId, double> of_scales = scale_step_factors(network);
     for (auto& [id, parameter] : executor.trainable()) {
       parameter.requires_grad_(true);
       parameters.push_back(parameter);
+      step_factors.push_back(of_scales.contains(id) ? of_scales.at(id) : 1);
       if (options.keeps_zeros && parameter.dim() >= 2) add_mask(parameter);
     }
     for (const auto& node : network.nodes) {
@@ -72,9 +76,25 @@ struct Progress {
     samples += other.samples;
     batches += other.batches;
   }
+
+  // As numbers in a tensor [kNumbers or more], double.
+  static constexpr std::int64_t kNumbers = 4;
+  void write(const at::Tensor& numbers) const {
+    const double all[] = {loss, static_cast<double>(correct), static_cast<double>(samples), static_cast<double>(batches)};
+    for (std::int64_t i = 0; i < kNumbers; ++i) numbers[i].fill_(all[i]);
+  }
+  static Progress of(const at::Tensor& numbers) {
+    const auto count = [&](std::int64_t i) { return numbers[i].item().toLong(); };
+    return {.loss = numbers[0].item().toDouble(), .correct = count(1), .samples = count(2), .batches = count(3)};
+  }
+
   double mean_loss() const { return batches > 0 ? loss / static_cast<double>(batches) : 0; }
   double accuracy() const { return samples > 0 ? static_cast<double>(correct) / static_cast<double>(samples) : 0; }
 };
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
 
 class TrainingLoop {
  public:
@@ -83,14 +103,15 @@ class TrainingLoop {
       : rows_(rows),
         options_(options),
         hooks_(hooks),
+        outputs_(network.outputs),
+        loss_(network, teacher, options),
         batch_size_(std::min(options.batch_size, rows.size())),
         per_epoch_(steps_per_epoch(rows.size(), options.batch_size)) {
     steps_ = std::max<std::int64_t>(1, std::llround(options.epochs * static_cast<double>(per_epoch_)));
     warmup_steps_ = std::llround(options.warmup_epochs * static_cast<double>(per_epoch_));
     const int shards = static_cast<int>(std::min<std::int64_t>(options.shards, batch_size_));
-    for (int i = 0; i < shards; ++i) replicas_.push_back(std::make_unique<Replica>(network, options));
-    if (teacher != nullptr && options.distillation_weight > 0) teacher_.emplace(*teacher, options.device);
-    optimizer_ = make_optimizer(options, replicas_[0]->parameters);
+    for (int i = 0; i < shards; ++i) replicas_.push_back(std::make_unique<Replica>(loss_.with_features(network), options));
+    optimizer_ = make_optimizer(options, replicas_[0]->parameters, replicas_[0]->step_factors);
     if (options.ema_decay > 0) {
       for (const auto& tensor : averaged_tensors()) averages_.push_back(tensor.detach().clone());
     }
@@ -101,28 +122,29 @@ class TrainingLoop {
     // About 20 calls an epoch are enough for a progress bar and cheap for any callback.
     const std::int64_t report_interval = std::max<std::int64_t>(1, per_epoch_ / 20);
     const std::int64_t tenth = std::max<std::int64_t>(1, steps_ / 10);
-    TrainSummary summary;
-    Progress since_report, first, last;
-    for (std::int64_t step = 0; step < steps_ && !summary.is_stopped; ++step) {
-      const double rate = learning_rate_at(options_, step, steps_, warmup_steps_);
-      const Progress result = one_step(step, rate);
-      since_report.add(result);
-      if (step < tenth) first.add(result);
-      if (step >= steps_ - tenth) last.add(result);
-      summary.steps = step + 1;
-      if (!progress || (summary.steps % report_interval != 0 && summary.steps != steps_)) continue;
-      summary.is_stopped = !progress({.step = summary.steps,
-                                      .steps = steps_,
-                                      .epoch = static_cast<double>(summary.steps) / static_cast<double>(per_epoch_),
-                                      .loss = since_report.mean_loss(),
-                                      .accuracy = since_report.accuracy(),
-                                      .learning_rate = rate});
-      since_report = {};
+    TrainSummary summary{.steps = resume()};
+    while (summary.steps < steps_ && !summary.is_stopped) {
+      const double rate = learning_rate_at(options_, summary.steps, steps_, warmup_steps_);
+      const Progress result = one_step(summary.steps, rate);
+      since_report_.add(result);
+      if (summary.steps < tenth) first_.add(result);
+      if (summary.steps >= steps_ - tenth) last_.add(result);
+      ++summary.steps;
+      if (summary.steps % report_interval != 0 && summary.steps != steps_) continue;
+      const TrainProgress now{.step = summary.steps,
+                              .steps = steps_,
+                              .epoch = static_cast<double>(summary.steps) / static_cast<double>(per_epoch_),
+                              .loss = since_report_.mean_loss(),
+                              .accuracy = since_report_.accuracy(),
+                              .learning_rate = rate};
+      since_report_ = {};
+      summary.is_stopped = progress && !progress(now);
+      save(summary);
     }
-    summary.first_loss = first.mean_loss();
-    summary.final_loss = last.mean_loss();
-    summary.final_accuracy = last.accuracy();
-    summary.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    summary.first_loss = first_.mean_loss();
+    summary.final_loss = last_.mean_loss();
+    summary.final_accuracy = last_.accuracy();
+    summary.seconds = seconds_since(start);
     return {.network = finish(), .summary = summary};
   }
 
@@ -133,9 +155,51 @@ class TrainingLoop {
     return tensors;
   }
 
+  // All that steps change, in one order: constants of each replica (weights, statistics, scales), averages, the optimizer's.
+  std::vector<at::Tensor> state() const {
+    std::vector<at::Tensor> tensors;
+    for (const auto& replica : replicas_) {
+      const models::Network& network = replica->executor.network();
+      for (const auto& [id, constant] : network.constants) {
+        if (constant.type() == models::DataType::kFloat32) tensors.push_back(replica->executor.constant(id));
+      }
+    }
+    tensors.insert(tensors.end(), averages_.begin(), averages_.end());
+    const std::vector<at::Tensor> of_optimizer = optimizer_->state();
+    tensors.insert(tensors.end(), of_optimizer.begin(), of_optimizer.end());
+    return tensors;
+  }
+
+  // The steps that are done already.
+  std::int64_t resume() {
+    if (!hooks_.load_state) return 0;
+    const std::optional<std::string> bytes = hooks_.load_state();
+    if (!bytes) return 0;
+    const at::Tensor counts = at::zeros({2, 1 + Progress::kNumbers}, at::kDouble);
+    std::vector<at::Tensor> tensors = state();
+    tensors.push_back(counts);
+    if (!restore_state(*bytes, tensors)) return 0;
+    first_ = Progress::of(counts[0]);
+    last_ = Progress::of(counts[1]);
+    return counts[0][Progress::kNumbers].item().toLong();
+  }
+
+  void save(const TrainSummary& summary) {
+    if (!hooks_.save_state || summary.steps == steps_) return;
+    if (!summary.is_stopped && seconds_since(saved_) < hooks_.save_interval_s) return;
+    const at::Tensor counts = at::zeros({2, 1 + Progress::kNumbers}, at::kDouble);
+    first_.write(counts[0]);
+    last_.write(counts[1]);
+    counts.select(1, Progress::kNumbers).fill_(static_cast<double>(summary.steps));
+    std::vector<at::Tensor> tensors = state();
+    tensors.push_back(counts);
+    hooks_.save_state(state_bytes(tensors));
+    saved_ = std::chrono::steady_clock::now();
+  }
+
   Progress one_step(std::int64_t step, double rate) {
     const std::int64_t epoch = step / per_epoch_, in_epoch = step % per_epoch_;
-    if (in_epoch == 0) order_ = epoch_order(rows_.size(), options_.seed, epoch);
+    if (in_epoch == 0 || order_.empty()) order_ = epoch_order(rows_.size(), options_.seed, epoch);
     const auto begin = order_.begin() + in_epoch * batch_size_;
     const std::vector<std::int64_t> batch(begin, begin + batch_size_);
     const std::size_t shards = replicas_.size();
@@ -172,36 +236,14 @@ class TrainingLoop {
     auto inputs =
         as_network_inputs(replica.executor.network(), augmented_batch(rows_, indices, options_.augmentation, options_.seed, epoch));
     for (auto& input : inputs) input = input.to(at::Device(options_.device));
-    const at::Tensor labels =
-        rows_.labels.index_select(0, at::tensor(at::ArrayRef<std::int64_t>(indices), at::TensorOptions().dtype(at::kLong)))
-            .to(at::Device(options_.device));
+    const at::Tensor labels = augmented_labels(rows_, indices, options_.augmentation, options_.seed, epoch).to(at::Device(options_.device));
     const c10::AutoGradMode with_grad(true);
-    const at::Tensor logits = logits_of(
-        replica.executor.run(inputs, {.batch_statistics = options_.batch_statistics, .batch_norm_momentum = options_.batch_norm_momentum}));
+    const auto outputs =
+        replica.executor.run(inputs, {.batch_statistics = options_.batch_statistics, .batch_norm_momentum = options_.batch_norm_momentum});
     const double share = static_cast<double>(indices.size()) / static_cast<double>(batch_size_);
-    const at::Tensor loss = batch_loss(logits, labels, inputs).mul(share);
+    const at::Tensor loss = loss_(inputs, outputs, labels).mul(share);
     loss.backward();
-    return {.loss = loss.item().toDouble(), .correct = at::argmax(logits.detach(), 1).eq(labels).sum().item().toLong()};
-  }
-
-  at::Tensor batch_loss(const at::Tensor& logits, const at::Tensor& labels, const std::vector<at::Tensor>& inputs) const {
-    constexpr std::int64_t kMeanReduction = 1, kIgnoreNothing = -100;
-    const auto by_label = [&] {
-      return at::cross_entropy_loss(logits, labels, {}, kMeanReduction, kIgnoreNothing, options_.label_smoothing);
-    };
-    if (!teacher_) return by_label();
-    // Hinton et al., section 2: soft targets at temperature T, their loss scaled by T^2; the targets' own entropy is taken off so that
-    // agreement costs nothing.
-    const double t = options_.distillation_temperature;
-    at::Tensor targets;
-    {
-      const c10::NoGradGuard no_grad;
-      targets = logits_of(teacher_->run(inputs)).div(t);
-    }
-    const at::Tensor difference = at::log_softmax(targets, 1).sub(at::log_softmax(logits.div(t), 1));
-    const at::Tensor soft = at::softmax(targets, 1).mul(difference).sum(1).mean().mul(t * t);
-    const double weight = options_.distillation_weight;
-    return weight >= 1 ? soft : soft.mul(weight).add(by_label(), 1 - weight);
+    return {.loss = loss.item().toDouble(), .correct = count_correct(outputs, labels)};
   }
 
   // Adds the shards' gradients in order, steps the first replica, and copies its weights to the others.
@@ -239,18 +281,23 @@ class TrainingLoop {
       for (std::size_t s = 1; s < replicas_.size(); ++s) statistics[i].add_(replicas_[s]->statistics[i]);
       statistics[i].div_(static_cast<double>(replicas_.size()));
     }
-    return replicas_[0]->executor.snapshot();
+    models::Network network = replicas_[0]->executor.snapshot();
+    network.outputs = outputs_;
+    return network;
   }
 
   const Rows& rows_;
   const TrainOptions& options_;
   const TrainingHooks& hooks_;
+  std::vector<models::ValueId> outputs_;  // of the network that is trained
+  TrainingLoss loss_;
   std::int64_t batch_size_, per_epoch_, steps_ = 0, warmup_steps_ = 0;
   std::vector<std::unique_ptr<Replica>> replicas_;
-  std::optional<models::Executor> teacher_;
   std::unique_ptr<Optimizer> optimizer_;
   std::vector<at::Tensor> averages_;
-  std::vector<std::int64_t> order_;
+  std::vector<std::int64_t> order_;       // of the epoch
+  Progress since_report_, first_, last_;  // the latter of the first and last tenth of the steps
+  std::chrono::steady_clock::time_point saved_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace
@@ -263,7 +310,6 @@ TrainResult run_training(const models::Network& network, const Rows& rows, const
                          const models::Network* teacher, const TrainingHooks& hooks) {
   options.validate();
   if (rows.size() == 0) throw UserError("training needs labelled training rows, but the data set has none");
-  LATHE_CHECK(options.distillation_weight == 0 || teacher != nullptr) << "distillation needs a teacher";
   return TrainingLoop(network, rows, options, teacher, hooks).run(progress);
 }
 

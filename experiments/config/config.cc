@@ -130,6 +130,11 @@ void check_study(ConfigDocument& document, const ExperimentConfig& config) {
   if (!config.search.warm_start.empty()) document.fault("search.warm_start", "a study's trials are shared already");
 }
 
+void check_measured_feedback(ConfigDocument& document, const ExperimentConfig& config) {
+  if (config.search.measured_feedback.every > 0 && config.search.asynchronous)
+    document.fault("search.measured_feedback.every", "not together with search.asynchronous: true, which has no end of a part");
+}
+
 void check(ConfigDocument& document, ExperimentConfig& config, ConfigPurpose purpose) {
   require(document, "model", purpose == ConfigPurpose::kTrain ? "the path of the ONNX file to write" : "the path of an ONNX file");
   if (!config.model.empty() && purpose == ConfigPurpose::kSearch) resolve(document, "model", "file", config.model);
@@ -146,6 +151,9 @@ void check(ConfigDocument& document, ExperimentConfig& config, ConfigPurpose pur
   check_devices(document, config);
   check_objectives(document, config);
   check_study(document, config);
+  if (config.search.racing && config.search.asynchronous)
+    document.fault("search.racing", "needs search.asynchronous: false, where it is settled beforehand what a policy has to beat");
+  check_measured_feedback(document, config);
   if (!config.search.warm_start.empty()) resolve(document, "search.warm_start", "folder", config.search.warm_start);
   if (!config.search.pretrained.empty()) resolve(document, "search.pretrained", "folder", config.search.pretrained);
 }
@@ -234,9 +242,11 @@ namespace {
 
 // Older stores do not know these keys; what they did:
 void without_later_keys(const ExperimentConfig& config, std::vector<std::string>& lines) {
-  for (const char* line : {"search.asynchronous: false", "search.allocation: equal", "space.sparsity: []",
+  for (const char* line : {"search.asynchronous: false", "search.allocation: equal", "search.measured_feedback.every: 0",
+                           "search.measured_feedback.policies: 8", "space.sparsity: []",
                            "space.sparsity_pattern: unstructured", "evaluator.weight_ranges: mse", "evaluator.equalization: none",
-                           "evaluator.sparsification: magnitude", "evaluator.bias_correction: false"})
+                           "evaluator.sparsification: magnitude", "evaluator.bias_correction: false", "evaluator.device: cpu",
+                           "space.dynamic_activations: false", "search.racing: false"})
     std::erase(lines, line);
   for (const auto& [key, is_set] : {std::pair{"constraints.macs: ", config.constraints.macs.has_value()},
                                     std::pair{"search.warm_start: ", !config.search.warm_start.empty()},

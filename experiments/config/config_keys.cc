@@ -18,8 +18,9 @@ constexpr double kMany = 1e9;  // a bound that only mistakes exceed
 
 std::vector<ConfigKey> data_keys() {
   return {
-      key("data.kind", MEMBER(data.kind), {.choices = {"idx", "cifar10", "image_folder", "npy"}},
-          "Format: idx (MNIST family, gz or plain), cifar10 (binary batches), image_folder (JPEG, PNG and labels.csv), npy (arrays)."),
+      key("data.kind", MEMBER(data.kind), {.choices = {"idx", "cifar10", "image_folder", "npy", "detection"}},
+          "Format: idx (MNIST family, gz or plain), cifar10 (binary batches), image_folder (JPEG, PNG and labels.csv), npy (arrays), "
+          "detection (arrays of images and of the objects in them)."),
       key("data.path", MEMBER(data.path), {}, "Folder of the data set."),
       key("data.mean", MEMBER(data.mean), {}, "By channel on the 0..1 scale: images are normalized as (x / 255 - mean) / stddev."),
       key("data.stddev", MEMBER(data.stddev), {.at_least = 1e-6}, "By channel, see mean."),
@@ -31,10 +32,13 @@ std::vector<ConfigKey> data_keys() {
       key("data.test_rows", MEMBER(data.test_rows), {.at_least = 0, .at_most = kMany},
           "Held-out rows that are reported; 0 = all that remain."),
       key("data.split", MEMBER(data.split), {.at_least = 0, .at_most = 1000}, "Which of the fixed shuffles divides the rows."),
-      files_key("data.inputs_train", MEMBER(data.inputs_train), "npy: files of the training inputs, in the order of the network's inputs."),
-      files_key("data.inputs_test", MEMBER(data.inputs_test), "npy: files of the test inputs."),
-      files_key("data.labels_train", MEMBER(data.labels_train), "npy: file of the training labels."),
-      files_key("data.labels_test", MEMBER(data.labels_test), "npy: file of the test labels."),
+      files_key("data.inputs_train", MEMBER(data.inputs_train),
+                "npy, detection: files of the training inputs, in the order of the network's inputs."),
+      files_key("data.inputs_test", MEMBER(data.inputs_test), "npy, detection: files of the test inputs."),
+      files_key("data.labels_train", MEMBER(data.labels_train),
+                "npy, detection: file of the training labels (npy: classes [rows]; detection: [rows, objects, 5], class or -1 and the box "
+                "as cx, cy, w, h in pixels)."),
+      files_key("data.labels_test", MEMBER(data.labels_test), "npy, detection: file of the test labels."),
   };
 }
 
@@ -79,20 +83,28 @@ std::vector<ConfigKey> search_keys() {
       key("search.sensitivity", MEMBER(search.sensitivity), {},
           "Measure each decision alone before the search, as a prior for the agents."),
       key("search.sensitivity_rows", MEMBER(search.sensitivity_rows), {.at_least = 1, .at_most = kMany}, "Rows of that measurement."),
+      key("search.racing", MEMBER(search.racing), {},
+          "Stop measuring a policy as soon as one that is known is sure to be better (three standard errors); not with search.asynchronous."),
       key("search.warm_start", MEMBER(search.warm_start), {},
           "Folder of an earlier run of the same network, for other devices or limits: what it measured is not measured again."),
       key("search.pretrained", MEMBER(search.pretrained), {},
           "Folder of an earlier run of any network and devices: agents that learn (ddpg, td3, sac, ppo) begin with what those of the same "
           "name learned there."),
+      key("search.measured_feedback.every", MEMBER(search.measured_feedback.every), {.at_least = 0, .at_most = 1e7},
+          "After so many trials the best policies are compressed and timed in ONNX Runtime on this machine, the x86 device is calibrated "
+          "with the times, and the search goes on; 0 = never."),
+      key("search.measured_feedback.policies", MEMBER(search.measured_feedback.policies), {.at_least = 1, .at_most = 1000},
+          "Policies that are timed each time."),
       key("search.accuracy_range", MEMBER(search.accuracy_range), {.at_least = 0.1, .at_most = 100},
           "Points below the float network's accuracy that a front covers; policies that are worse are worth nothing to the search."),
       key("evaluator.kind", MEMBER(evaluator.kind), {.choices = evaluators::evaluator_kinds()},
           "Who measures accuracy: Lathe, your own program, or an evaluator that a program registered (docs/extending.md)."),
       key("evaluator.command", MEMBER(evaluator.command), {},
           "kind command: the program, started once a thread; see the README for the protocol."),
-      key("evaluator.metric", MEMBER(evaluator.metric), {.choices = {"auto", "accuracy", "agreement"}},
+      key("evaluator.metric", MEMBER(evaluator.metric), {.choices = {"auto", "accuracy", "agreement", "map50", "map"}},
           "What steers the search: accuracy (with the labels), agreement (with the float network's answers), auto (agreement where the "
-          "network was trained on the search rows)."),
+          "network was trained on the search rows; map50 for detection), map50 and map (data.kind detection: mean average precision at IoU "
+          "0.5, and its mean over 0.5 to 0.95)."),
       key("evaluator.calibration", MEMBER(evaluator.calibration), {.choices = {"min_max", "percentile", "mse", "kl"}},
           "How activation ranges are chosen from the calibration rows."),
       key("evaluator.weight_ranges", MEMBER(evaluator.weight_ranges), {.choices = {"min_max", "mse"}}, "How ranges of weights are chosen."),

@@ -32,6 +32,12 @@ struct ConstraintsConfig {
   bool limits_something() const;       // beside accuracy
 };
 
+// Policies that are really timed on this machine while the search runs.
+struct MeasuredFeedbackConfig {
+  int every = 0;     // trials between two measurements; 0 = none
+  int policies = 8;  // timed each time
+};
+
 struct SearchConfig {
   int trials = 300;
   int threads = 0;                    // 0 = as many as the machine has
@@ -41,15 +47,17 @@ struct SearchConfig {
   bool asynchronous = false;  // no rounds: nobody waits, and the trials depend on the measurements' times
   bool sensitivity = true;    // measure each decision alone first, as a prior for the agents
   std::int64_t sensitivity_rows = 256;
+  bool racing = false;         // a trial ends early once others are sure to be better
   std::string warm_start;      // folder of an earlier run of the network, whose trials begin this search; "" = none
   std::string pretrained;      // folder of an earlier run of any network, with whose agents' networks this one's begin; "" = none
+  MeasuredFeedbackConfig measured_feedback;
   double accuracy_range = 20;  // points below the float network's that a front covers: its hypervolume's reference
 };
 
 struct EvaluatorConfig {
   std::string kind = "builtin";  // builtin, command
   std::string command;
-  std::string metric = "auto";                   // accuracy, agreement (with the float network's answers), auto
+  std::string metric = "auto";                   // accuracy, agreement (with the float network's answers), map50, map, auto
   std::string calibration = "mse";               // ranges of activations: min_max, percentile, mse, kl
   std::string weight_ranges = "mse";             // min_max, mse
   std::string reconstruction = "least_squares";  // of layers of pruned networks: least_squares, sequential, none
@@ -75,6 +83,7 @@ struct RecoverConfig {
   int policies = 3;                      // delivered a device, from the safe one to faster ones that training may save
   double recoverable_loss = 10;          // points that training may win back
   bool only_where_needed = false;        // a policy that meets the loss as it was tried is not trained
+  double checkpoint_seconds = 30;        // at least, between two states of a training that are kept
   evaluators::RecoveryOptions recovery;  // device and seed are set by the run
 };
 

@@ -18,7 +18,8 @@ std::string request_text(std::int64_t id, const EvaluationRequest& request) {
   return json{{"id", id},
               {"policy", policies::to_json(request.policy)},
               {"is_test", request.split == evaluators::Split::kTest},
-              {"rows", request.rows}}
+              {"rows", request.rows},
+              {"bar", request.bar}}
       .dump();
 }
 

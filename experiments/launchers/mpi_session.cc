@@ -22,7 +22,8 @@ using nlohmann::json;
 EvaluationRequest request_of(const json& document) {
   return {.policy = policies::policy_from_json(document["policy"], "rank 0", policies::PolicyDocument::kFile),
           .split = document["is_test"].get<bool>() ? evaluators::Split::kTest : evaluators::Split::kSearch,
-          .rows = document["rows"]};
+          .rows = document["rows"],
+          .bar = document["bar"]};
 }
 
 class MpiEvaluator final : public evaluators::Evaluator {

@@ -94,18 +94,23 @@ std::optional<double> constant_zero_point(const Network& network, const Node& no
   return static_cast<double>(constant->second.to_int64s().at(0));
 }
 
-// Zero points are constants that all channels share, so that nothing is read back from a GPU while it runs.
+// Zero points are constants that all channels share, so that nothing is read back from a GPU while it runs. Where an offset is learned, it
+// says where zero lies.
 Kernel learned_fake_quantize_kernel(const Network& network, const Node& node) {
   const std::vector<std::int64_t> zero_points = network.constants.at(node.inputs[2]).to_int64s();
-  const std::int64_t zero = zero_points.at(0);
-  LATHE_CHECK(std::all_of(zero_points.begin(), zero_points.end(), [zero](std::int64_t other) { return other == zero; })) << node.name;
+  const bool has_offset = node.inputs.size() > 3;
+  const std::int64_t zero = has_offset ? 0 : zero_points.at(0);
+  LATHE_CHECK(has_offset || std::all_of(zero_points.begin(), zero_points.end(), [zero](std::int64_t other) { return other == zero; }))
+      << node.name;
   const LearnedQuantization options{
       .rule = string_attribute(node, "scale_gradient", "") == "pact" ? ScaleGradient::kPact : ScaleGradient::kLsq,
       .low = static_cast<double>(int_attribute(node, "quant_min", 0) - zero),
       .high = static_cast<double>(int_attribute(node, "quant_max", 255) - zero),
       .gradient_scale = float_attribute(node, "gradient_scale", 1.0F),
       .axis = int_attribute(node, "axis", -1)};
-  return [options](const Tensors& inputs, const RunOptions&) { return Tensors{learned_fake_quantize(inputs[0], inputs[1], options)}; };
+  return [options](const Tensors& inputs, const RunOptions&) {
+    return Tensors{learned_fake_quantize(inputs[0], inputs[1], inputs.size() > 3 ? inputs[3] : at::Tensor(), options)};
+  };
 }
 
 Kernel fake_quantize(const Network& network, const Node& node) {

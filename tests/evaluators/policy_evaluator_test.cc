@@ -41,6 +41,23 @@ TEST(Answer, AveragesTheProbabilityOfTheExpectedClass) {
   EXPECT_NEAR(answers.expected_probability, (1 / (1 + std::exp(-2.0)) + 1 / (1 + std::exp(2.0)) + 0.5) / 3, 1e-6);
 }
 
+// 1,000 rows of which one in four is right: with a bar of 0.5 the first look, after the batch that passes 200 rows, is enough; a bar of 0.27
+// is within reach of every look.
+TEST(Answer, StopsWhereTheBarIsOutOfReach) {
+  const models::Network network = linear_network({{1, 0}, {0, 1}}, {0, 0});
+  std::vector<std::vector<float>> inputs(1000, {3, 1});
+  std::vector<std::int64_t> expected(1000, 1);
+  for (std::size_t i = 0; i < expected.size(); i += 4) expected[i] = 0;
+  const Rows rows = float_rows(inputs, expected);
+  const models::Executor executor(network);
+  EXPECT_EQ(answer(executor, rows, expected, {.batch_size = 50, .bar = 0.5}).predictions.size(), 200U);
+  EXPECT_EQ(answer(executor, rows, expected, {.batch_size = 64, .bar = 0.5}).predictions.size(), 256U);
+  EXPECT_EQ(answer(executor, rows, expected, {.batch_size = 50, .bar = 0.27}).predictions.size(), 1000U);
+  EXPECT_EQ(answer(executor, rows, expected, {.batch_size = 50}).predictions.size(), 1000U);
+  EXPECT_NEAR(answer(executor, rows, expected, {.batch_size = 50, .bar = 0.5}).expected_probability,
+              0.25 / (1 + std::exp(-2.0)) + 0.75 / (1 + std::exp(2.0)), 1e-6);
+}
+
 TEST(Predict, RefusesNumbersThatAreNotFinite) {
   const models::Network network = linear_network({{1, 0}, {0, 1}}, {0, std::numeric_limits<float>::infinity()});
   EXPECT_THROW(predict(models::Executor(network), float_rows({{1, 2}}, {0})), std::runtime_error);

@@ -84,7 +84,12 @@ TEST(Recover, WithoutEpochsIsPlainCompression) {
 // Weights [2, 3] by channel at 2 bits (Qp = 1) and an activation of 12 elements a row at 2 bits unsigned (Qp = 3). Scales and gradient
 // scales by the formulas of learned_scales.h, worked out by hand: channel 0 has <|w|> = 0.5, so that 2 * 0.5 is cut to max|w| = 0.6; in
 // channel 1 the largest weight stands far out, and 2 * 0.7 holds.
-TEST(LearnedScales, StartAsThePapersSay) {
+struct QuantizedValues {
+  models::Network network;
+  models::ValueId of_weight, of_activation;  // their scales
+};
+
+QuantizedValues quantized_values(int low) {
   models::Network network{.name = "quantized"};
   const auto x = network.add_value({"x", models::DataType::kFloat32, {models::kDynamic, 4, 3}});
   const auto w = network.add_constant("w", models::Tensor::from<float>({2, 3}, std::vector<float>{0.3F, -0.6F, 0.6F, -2, 0.05F, 0.05F}));
@@ -103,18 +108,48 @@ TEST(LearnedScales, StartAsThePapersSay) {
          .attributes = {{"axis", axis}, {"quant_min", std::int64_t{low}}, {"quant_max", std::int64_t{high}}, {"bits", std::int64_t{3}}}});
     return s;
   };
-  const auto of_weight = quantize(w, {9, 9}, 0, -1, 1, {2, 3}), of_activation = quantize(x, {0.25F}, -1, 0, 3, {models::kDynamic, 4, 3});
+  const auto of_weight = quantize(w, {9, 9}, 0, -1, 1, {2, 3}),
+             of_activation = quantize(x, {0.25F}, -1, low, low + 3, {models::kDynamic, 4, 3});
+  network.inputs = {x};
+  network.outputs = {network.nodes[0].outputs[0], network.nodes[1].outputs[0]};
+  return {network, of_weight, of_activation};
+}
 
+TEST(LearnedScales, StartAsThePapersSay) {
+  const auto [network, of_weight, of_activation] = quantized_values(0);
   const models::Network lsq = internal::with_lsq_scales(network);
   EXPECT_THAT(lsq.constants.at(of_weight).to_floats(), testing::ElementsAre(testing::FloatEq(0.6F), testing::FloatEq(1.4F)));
   EXPECT_EQ(lsq.constants.at(of_activation), network.constants.at(of_activation)) << "calibrated";
   EXPECT_FLOAT_EQ(models::float_attribute(lsq.nodes[0], "gradient_scale", 0), 1 / std::sqrt(3.0F));
   EXPECT_FLOAT_EQ(models::float_attribute(lsq.nodes[1], "gradient_scale", 0), 1 / std::sqrt(12.0F * 3));
 
+  EXPECT_NEAR(internal::scale_step_factors(lsq).at(of_weight), 5 * 1.0, 1e-6) << "five times their mean";
+  EXPECT_NEAR(internal::scale_step_factors(lsq).at(of_activation), 5 * 0.25, 1e-6);
+
   const models::Network pact = internal::with_pact_scales(network);
   EXPECT_FALSE(models::learns_scale(pact.nodes[0]));
   EXPECT_FLOAT_EQ(models::float_attribute(pact.nodes[1], "gradient_scale", 0), 1 / 9.0F);
   EXPECT_EQ(internal::with_fixed_scales(pact), network);
+}
+
+// LSQ+, section 3.2.1: |mean| + 3 deviations over 2^(b-1) = 2, by numpy. Levels -1 .. 2 with zero point 0 have one below zero: the
+// activation's offset learns. What it learned is delivered as the nearest integer: of 0.3 / 0.25 = 1.2 it is 1.
+TEST(LearnedScales, OffsetsBecomeZeroPoints) {
+  const auto [network, of_weight, of_activation] = quantized_values(-1);
+  models::Network learning = internal::with_lsq_plus_scales(network);
+  EXPECT_THAT(learning.constants.at(of_weight).to_floats(),
+              testing::ElementsAre(testing::FloatNear(0.8148529F, 1e-6F), testing::FloatNear(1.7662356F, 1e-6F)));
+  EXPECT_FALSE(models::learns_offset(learning.nodes[0]));
+  ASSERT_TRUE(models::learns_offset(learning.nodes[1]));
+  models::Tensor& offset = learning.constants.at(learning.nodes[1].inputs[3]);
+  EXPECT_EQ(offset.to_floats(), std::vector<float>{0});
+  offset = models::Tensor::from<float>({}, std::vector<float>{-0.3F});
+  const models::Network fixed = internal::with_fixed_scales(learning);
+  EXPECT_EQ(policies::parameters_of(fixed, fixed.nodes[1]).zero_point, std::vector<std::int32_t>{1});
+  EXPECT_EQ(fixed.nodes[1].inputs.size(), 3U);
+
+  const auto behind_relu = quantized_values(0);
+  EXPECT_FALSE(models::learns_offset(internal::with_lsq_plus_scales(behind_relu.network).nodes[1])) << "nothing lies below zero";
 }
 
 policies::Policy sparse_and_narrow() {
@@ -185,6 +220,84 @@ TEST(Recover, ResumesFromCheckpoints) {
   EXPECT_EQ(models::serialize_onnx(resumed.delivered), models::serialize_onnx(whole.delivered));
 }
 
+struct Setting {
+  const char* method;
+  const char* optimizer;
+  double ema_decay;
+};
+
+class RecoverInterrupted : public testing::TestWithParam<Setting> {
+ protected:
+  RecoverInterrupted() {
+    options_.qat_method = GetParam().method;
+    options_.training.optimizer = GetParam().optimizer;
+    options_.training.ema_decay = GetParam().ema_decay;
+    options_.training.shards = 2;
+    options_.stages = {{.part = PolicyPart::kSparsity, .epochs = 0.6, .steps = 2}, {.part = PolicyPart::kWidths, .epochs = 1.2}};
+  }
+  RecoveryResult run(const std::function<bool(const RecoveryProgress&)>& progress, const RecoveryCheckpoints& checkpoints) const {
+    return recover(trained().network, trained().analysis, sparse_and_narrow(), trained().data, options_, progress, checkpoints);
+  }
+  RecoveryOptions options_ = recovery_options();
+};
+
+// As when the process is killed: an exception leaves the training at every fourth step, in the middle of epochs and at any stage, before
+// that step's state is kept; the next recovery goes on from the third.
+TEST_P(RecoverInterrupted, GoesOnInTheMiddleOfAnEpoch) {
+  struct Killed {};
+  std::map<std::string, std::string> networks, states;
+  const auto found = [](const auto& kept, const std::string& key) {
+    return kept.contains(key) ? std::optional(kept.at(key)) : std::nullopt;
+  };
+  const RecoveryCheckpoints checkpoints{
+      .load =
+          [&](const std::string& key) {
+            const auto onnx = found(networks, key);
+            return onnx ? std::optional(models::parse_onnx(*onnx, key)) : std::nullopt;
+          },
+      .save = [&](const std::string& key, const models::Network& now) { networks[key] = models::serialize_onnx(now); },
+      .load_state = [&](const std::string& key) { return found(states, key); },
+      .save_state =
+          [&](const std::string& key, const std::string& bytes) {
+            if (bytes.empty()) {
+              states.erase(key);
+            } else {
+              states[key] = bytes;
+            }
+          },
+      .save_interval_s = 0};
+  std::map<std::string, std::vector<std::int64_t>> steps;  // that were taken, by stage
+  std::optional<RecoveryResult> resumed;
+  int kills = 0;
+  for (; !resumed && kills < 100; ++kills) {
+    int calls = 0;
+    try {
+      resumed = run(
+          [&](const RecoveryProgress& now) {
+            if (++calls == 4) throw Killed{};
+            steps[now.stage].push_back(now.progress.step);
+            return true;
+          },
+          checkpoints);
+    } catch (const Killed&) {
+    }
+  }
+  ASSERT_TRUE(resumed.has_value());
+  EXPECT_GT(kills, 8);
+  EXPECT_TRUE(states.empty()) << "of trainings that have ended";
+  for (const auto& [stage, taken] : steps) {
+    for (std::size_t i = 0; i < taken.size(); ++i) EXPECT_EQ(taken[i], static_cast<std::int64_t>(i) + 1) << stage;
+  }
+  EXPECT_EQ(models::serialize_onnx(resumed->delivered), models::serialize_onnx(run({}, {}).delivered));
+}
+
+TEST_P(RecoverInterrupted, BeginsAnewFromWhatIsNoState) {
+  const RecoveryCheckpoints checkpoints{.load_state = [](const std::string&) { return std::optional<std::string>("no state"); }};
+  EXPECT_EQ(models::serialize_onnx(run({}, checkpoints).delivered), models::serialize_onnx(run({}, {}).delivered));
+}
+INSTANTIATE_TEST_SUITE_P(Settings, RecoverInterrupted,
+                         testing::Values(Setting{"ste", "sgd", 0.9}, Setting{"lsq+", "adamw", 0}, Setting{"pact", "sgd", 0}));
+
 TEST(Recover, RefusesStagesOutOfOrder) {
   RecoveryOptions options = staged_options();
   std::swap(options.stages[0], options.stages[1]);
@@ -230,7 +343,7 @@ TEST_P(RecoverByLearnedScales, LearnsAndDeliversWhatItLearned) {
   const auto same = matches(simulated, final);
   EXPECT_GE(std::count(same.begin(), same.end(), 1), 396) << "of 400";
 }
-INSTANTIATE_TEST_SUITE_P(Methods, RecoverByLearnedScales, testing::Values("lsq", "pact"));
+INSTANTIATE_TEST_SUITE_P(Methods, RecoverByLearnedScales, testing::Values("lsq", "lsq+", "pact"));
 
 TEST(Recover, RefusesUnknownMethods) {
   RecoveryOptions options = recovery_options();
@@ -239,7 +352,7 @@ TEST(Recover, RefusesUnknownMethods) {
     options.validate();
     FAIL();
   } catch (const UserError& error) {
-    EXPECT_THAT(error.what(), testing::HasSubstr("qat_method: expected ste, lsq or pact"));
+    EXPECT_THAT(error.what(), testing::HasSubstr("qat_method: expected ste, lsq, lsq+ or pact"));
   }
 }
 

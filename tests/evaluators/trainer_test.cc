@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "evaluators/accuracy.h"
+#include "evaluators/internal/optimizer.h"
 #include "models/base/error.h"
 #include "tests/evaluators/small_networks.h"
 
@@ -75,6 +76,15 @@ TEST(Train, TakesTheStepsOfAdamW) {
   expect_near(constant_of(result.network, "b"), {0.05204481, -0.05204481}, 2e-6);
 }
 
+// The first step of AdamW is its learning rate whatever the gradient, here times the parameter's factor.
+TEST(Optimizer, MultipliesAdamWsStepsByTheirFactors) {
+  const at::Tensor plain = at::tensor({1.0}, at::kDouble), scale = at::tensor({1.0}, at::kDouble);
+  const auto optimizer = internal::make_optimizer({.optimizer = "adamw"}, {plain, scale}, {1, 0.02});
+  optimizer->step({at::tensor({3.0}, at::kDouble), at::tensor({-5.0}, at::kDouble)}, 0.1);
+  EXPECT_NEAR(plain.item().toDouble(), 0.9, 1e-6);
+  EXPECT_NEAR(scale.item().toDouble(), 1.002, 1e-8);
+}
+
 // Student logits ((1, 2, 0.5), (0, -1, 1)), teacher ((2, 1, 0), (1, 1, -1)), labels 1 and 0, temperature 2: T^2 KL = 0.8020398,
 // cross-entropy 0.9359874; a quarter and three quarters of them are 0.9025005 (numpy).
 TEST(Train, MixesDistillationAndLabels) {
@@ -91,6 +101,34 @@ TEST(Train, MixesDistillationAndLabels) {
       },
       &teacher);
   EXPECT_NEAR(loss, 0.9025004699464114, 1e-6);
+}
+
+// sum = x W' + x, which is also the output.
+models::Network residual_network(const std::vector<std::vector<float>>& weight) {
+  models::Network network = linear_network(weight, std::vector<float>(weight.size(), 0));
+  const auto sum = network.add_value({"sum", models::DataType::kFloat32, network.value(network.outputs[0]).shape});
+  network.nodes.push_back({.name = "add", .op = "Add", .inputs = {network.outputs[0], network.inputs[0]}, .outputs = {sum}});
+  network.outputs = {sum};
+  return network;
+}
+
+// Student sums ((1.5, 1), (-1, 1.25)), teacher ((2, 0), (0, 2)): |h - h'|^2 / |h'|^2 = 2.8125 / 8, half of which is added to the
+// cross-entropy of labels 1 and 0 (Python).
+TEST(Train, ComparesFeaturesWithTheTeachers) {
+  const Rows rows = float_rows({{1, 0}, {0, 1}}, {1, 0});
+  const models::Network student = residual_network({{0.5F, -1}, {1, 0.25F}}), teacher = residual_network({{1, 0}, {0, 1}});
+  double loss = 0;
+  TrainOptions options{.epochs = 1, .batch_size = 2, .warmup_epochs = 0, .feature_distillation = 0.5};
+  const auto result = train(
+      student, rows, options,
+      [&](const TrainProgress& p) {
+        loss = p.loss;
+        return true;
+      },
+      &teacher);
+  EXPECT_NEAR(loss, 1.8379230215484268, 1e-6);
+  EXPECT_EQ(result.network.outputs, student.outputs) << "what was compared is no output afterwards";
+  EXPECT_THROW(train(linear_network(kWeight, {0, 0}), float_rows(kInputs, {0, 1, 1, 0}), options, {}, &teacher), UserError);
 }
 
 TEST(LearningRate, WarmsUpLinearlyAndFallsAsACosine) {

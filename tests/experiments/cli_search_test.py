@@ -1,5 +1,6 @@
 """`lathe search` from config to report on a tiny network: what it leaves behind, the same trials on any number of threads, after kill -9
 and after Ctrl-C."""
+import contextlib
 import json
 import random
 import shutil
@@ -151,6 +152,29 @@ class FinishedRun(unittest.TestCase):
         self.assertEqual(bench.results("recovering")["policies"], bench.results("undisturbed")["policies"])
         for name in ("models/001.onnx", "models/002.onnx", "policies/001.json"):
             self.assertEqual((bench.folder / "recovering" / name).read_bytes(), (bench.folder / "undisturbed" / name).read_bytes(), name)
+
+    def test_killed_in_the_middle_of_an_epoch_and_resumed_equals_undisturbed(self):
+        more = ["--threads", 1, "--set", "recover.checkpoint_seconds=0", "--set", "recover.qat_method=lsq+", "--set", "recover.qat_epochs=6"]
+        self.assertEqual(bench.search("quietly_trained", *more).returncode, 0)
+
+        def states(run):
+            """Of the trainings under way, by file."""
+            found = {}
+            for path in (bench.folder / run / "deliveries").glob("*.state"):
+                with contextlib.suppress(FileNotFoundError):   # the training has ended meanwhile
+                    found[path] = path.read_bytes()
+            return found
+
+        for attempt in range(3):
+            resume = ["--resume"] if attempt else []
+            before = states("training")
+            status, _ = bench.search_until("training", lambda run: not states(run).items() <= before.items(), workbench.KILL, *resume, *more)
+            self.assertEqual(status, -workbench.KILL)
+            self.assertEqual(bench.deliveries("training"), [])
+        self.assertTrue(states("training"))
+        self.assertEqual(bench.search("training", "--resume", *more).returncode, 0)
+        for name in ("policies/001.json", "models/001.onnx"):
+            self.assertEqual((bench.folder / "training" / name).read_bytes(), (bench.folder / "quietly_trained" / name).read_bytes(), name)
 
     def test_interrupt_stops_cleanly_and_says_how_to_go_on(self):
         status, errors = bench.search_until("interrupted", lambda run: len(bench.trials(run)) >= 3, workbench.INTERRUPT)

@@ -148,6 +148,8 @@ TEST(DeviceFiles, AllLoadAndSayWhereEachNumberComesFrom) {
     EXPECT_FALSE(spec.title.empty());
     EXPECT_EQ(spec.sources.size(),
               spec.parameters.size() + 3 + (spec.capabilities.runs_two_of_four ? 1 : 0));  // the three capabilities too
+    const std::string device_class = to_string(spec.device_class);
+    EXPECT_EQ(spec.capabilities.has_fixed_ranges, device_class.starts_with("fpga") || device_class == "arm_mcu");
     for (const auto& [key, source] : spec.sources) EXPECT_GT(source.size(), 3u) << key;
   }
 }

@@ -55,6 +55,45 @@ TEST(PolicyScorer, ScoresOfManyAreThoseOfEach) {
   }
 }
 
+double sum_of(const policies::AdditiveCost& cost, const policies::SearchSpace& space, const Candidate& candidate) {
+  double sum = cost.constant;
+  for (const policies::CostTerm& term : cost.terms) {
+    std::size_t entry = 0, stride = 1;
+    for (const int decision : term.decisions) {
+      const auto d = static_cast<std::size_t>(decision);
+      entry += stride * static_cast<std::size_t>(candidate.choices[d]);
+      stride *= space.decisions[d].values.size();
+    }
+    sum += term.values[entry];
+  }
+  return sum;
+}
+
+TEST(PolicyScorer, LatencyIsASumOverDecisions) {
+  for (const char* device : {"raspberry-pi-4", "nvidia-t4", "bismo-pynq-z1"}) {
+    SCOPED_TRACE(device);
+    const ScorerCase c(sketched_resnet(1), {device}, SpaceOptions{});
+    const auto model = make_hardware_model(load_device(device));
+    const PolicyScorer scorer(c.builder, c.space, *model);
+    const policies::AdditiveCost whole = scorer.additive_latency().value(), coarse = scorer.additive_latency(/*most_values=*/8).value();
+    EXPECT_TRUE(whole.is_exact);
+    EXPECT_FALSE(coarse.is_exact);
+    Rng rng(5, device);
+    for (int i = 0; i < 20; ++i) {
+      const Candidate candidate = c.random_candidate(rng);
+      const double latency_ms = scorer.score_cost(candidate).latency_ms;
+      EXPECT_NEAR(sum_of(whole, c.space, candidate), latency_ms, kTolerance * latency_ms);
+      EXPECT_LE(sum_of(coarse, c.space, candidate), latency_ms * (1 + kTolerance));
+    }
+  }
+}
+
+TEST(PolicyScorer, APipelineIsNoSum) {
+  const ScorerCase c(sketched_resnet(1), {"finn-zcu104"}, SpaceOptions{});
+  const auto model = make_hardware_model(load_device("finn-zcu104"));
+  EXPECT_FALSE(PolicyScorer(c.builder, c.space, *model).additive_latency().has_value());
+}
+
 class ScoreEqualsPrediction : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(ScoreEqualsPrediction, OnItsOwnWidths) {

@@ -41,7 +41,7 @@ at::Tensor upstream() {
 // Computed in PyTorch (float64) from the pseudo-code of the LSQ paper's appendix: gradscale, clamp, roundpass.
 TEST(LearnedQuantization, IsThePapersLsqWithOneScale) {
   const at::Tensor x = input(), scale = at::tensor(0.8, at::kFloat).requires_grad_(true);
-  const at::Tensor y = kernels::learned_fake_quantize(x, scale, {.low = -3, .high = 3, .gradient_scale = 0.25});
+  const at::Tensor y = kernels::learned_fake_quantize(x, scale, {}, {.low = -3, .high = 3, .gradient_scale = 0.25});
   (y * upstream()).sum().backward();
   expect_near(y, {-2.4, -0.8, 0, 0, 0.8, 1.6, 2.4, 2.4}, 1e-6);
   expect_near(x.grad(), {0, -2, 0.5, 3, -1, 0.25, 2, 0}, 0);
@@ -50,7 +50,7 @@ TEST(LearnedQuantization, IsThePapersLsqWithOneScale) {
 
 TEST(LearnedQuantization, IsThePapersLsqWithAScaleAChannel) {
   const at::Tensor x = input(), scale = at::tensor({0.8, 0.5}, at::kFloat).requires_grad_(true);
-  const at::Tensor y = kernels::learned_fake_quantize(x, scale, {.low = -3, .high = 3, .gradient_scale = 0.5, .axis = 0});
+  const at::Tensor y = kernels::learned_fake_quantize(x, scale, {}, {.low = -3, .high = 3, .gradient_scale = 0.5, .axis = 0});
   (y * upstream()).sum().backward();
   expect_near(y, {-2.4, -0.8, 0, 0, 0.5, 1.5, 1.5, 1.5}, 1e-6);
   expect_near(x.grad(), {0, -2, 0.5, 3, -1, 0.25, 0, 0}, 0);
@@ -63,7 +63,7 @@ TEST(LearnedQuantization, IsThePapersPactInUnitsOfTheScale) {
   const at::Tensor x = at::tensor({-1.0, 0.3, 1.1, 1.9, 2.5, 7.0}, at::kFloat).requires_grad_(true);
   const at::Tensor scale = at::tensor(2.0 / 7, at::kFloat).requires_grad_(true);
   const at::Tensor y =
-      kernels::learned_fake_quantize(x, scale, {.rule = ScaleGradient::kPact, .low = 0, .high = 7, .gradient_scale = 1.0 / 49});
+      kernels::learned_fake_quantize(x, scale, {}, {.rule = ScaleGradient::kPact, .low = 0, .high = 7, .gradient_scale = 1.0 / 49});
   (y * at::tensor({1.0, 2.0, -1.0, 0.5, 3.0, -0.25}, at::kFloat)).sum().backward();
   expect_near(y, {0, 2.0 / 7, 8.0 / 7, 2, 2, 2}, 1e-6);
   expect_near(x.grad(), {0, 2, -1, 0.5, 0, 0}, 0);
@@ -79,11 +79,42 @@ TEST(LearnedQuantization, EqualsCentralDifferencesOfTheStraightThroughForm) {
     const double s = 0.5, v = std::clamp(value / s, kLow, kHigh), offset = std::round(v) - v;
     const auto surrogate = [&](double x, double scale) { return scale * (std::clamp(x / scale, kLow, kHigh) + offset); };
     const at::Tensor x = at::tensor({value}, at::kDouble).requires_grad_(true), scale = at::tensor({s}, at::kDouble).requires_grad_(true);
-    kernels::learned_fake_quantize(x, scale, {.low = kLow, .high = kHigh}).sum().backward();
+    kernels::learned_fake_quantize(x, scale, {}, {.low = kLow, .high = kHigh}).sum().backward();
     const double of_x = (surrogate(value + kStep, s) - surrogate(value - kStep, s)) / (2 * kStep);
     const double of_scale = (surrogate(value, s + kStep) - surrogate(value, s - kStep)) / (2 * kStep);
     EXPECT_NEAR(x.grad().item().toDouble(), of_x, 1e-6);
     EXPECT_NEAR(scale.grad().item().toDouble(), of_scale, 1e-6);
+  }
+}
+
+// The formulas of LSQ+, section 3.1, worked out by hand with n = 0, p = 3 and the offset -1 rounded to the multiple -0.8 of the scale: v =
+// (x + 0.8) / 0.8; dy/ds is 0, 0, 0.25, -0.125, 0.4375, 0.375, 3, 3, and dy/db 1 for the first two and the last two.
+TEST(LearnedQuantization, IsThePapersLsqPlusWithAnOffset) {
+  const at::Tensor x = input(), scale = at::tensor(0.8, at::kFloat).requires_grad_(true);
+  const at::Tensor offset = at::tensor(-1.0, at::kFloat).requires_grad_(true);
+  const at::Tensor y = kernels::learned_fake_quantize(x, scale, offset, {.low = 0, .high = 3, .gradient_scale = 0.25});
+  (y * upstream()).sum().backward();
+  expect_near(y, {-0.8, -0.8, 0, 0, 0.8, 1.6, 1.6, 1.6}, 1e-6);
+  expect_near(x.grad(), {0, 0, 0.5, 3, -1, 0.25, 0, 0}, 0);
+  expect_near(scale.grad(), {3.90625 * 0.25}, 1e-5);
+  expect_near(offset.grad(), {0.5 * 0.25}, 1e-6);
+}
+
+TEST(LearnedQuantization, OffsetsEqualCentralDifferencesOfTheStraightThroughForm) {
+  constexpr double kStep = 1e-4, kLow = 0, kHigh = 7;
+  for (const double value : {-4.0, -1.01, -0.99, -0.3, 0.6, 2.45, 2.55, 9.0}) {
+    SCOPED_TRACE(value);
+    const double s = 0.5, b = -1, v = std::clamp((value - b) / s, kLow, kHigh), rounding = std::round(v) - v;
+    const auto surrogate = [&](double scale, double offset) {
+      return scale * (std::clamp((value - offset) / scale, kLow, kHigh) + rounding) + offset;
+    };
+    const at::Tensor x = at::tensor({value}, at::kDouble), scale = at::tensor({s}, at::kDouble).requires_grad_(true);
+    const at::Tensor offset = at::tensor({b}, at::kDouble).requires_grad_(true);
+    const at::Tensor y = kernels::learned_fake_quantize(x, scale, offset, {.low = kLow, .high = kHigh});
+    EXPECT_NEAR(y.item().toDouble(), surrogate(s, b), 1e-12);
+    y.sum().backward();
+    EXPECT_NEAR(scale.grad().item().toDouble(), (surrogate(s + kStep, b) - surrogate(s - kStep, b)) / (2 * kStep), 1e-6);
+    EXPECT_NEAR(offset.grad().item().toDouble(), (surrogate(s, b + kStep) - surrogate(s, b - kStep)) / (2 * kStep), 1e-6);
   }
 }
 

@@ -20,6 +20,14 @@ TEST(MakeResNet, HasTheTextbookCounts) {
   EXPECT_EQ(network.value(network.outputs[0]).shape, (Shape{kDynamic, 10}));
 }
 
+// The same without pooling and Gemm, with a stem of stride 2; neck 9*64*64 and its BatchNorm, head (64 + 1) * 15; at 48x48, 24x24, 12x12.
+TEST(MakeResNet, EndsInAGridAsADetector) {
+  const Network network = make_resnet({.in_channels = 1, .height = 96, .width = 96, .is_detector = true, .stem_stride = 2});
+  EXPECT_EQ(total_parameters(network), 144 + 4608 + 14336 + 57344 + 2 * (48 + 96 + 192) + 36864 + 128 + 975);
+  EXPECT_EQ(total_macs(network), 2304 * (144 + 4608) + 576 * 14336 + 144 * (57344 + 36864 + 960));
+  EXPECT_EQ(network.value(network.outputs[0]).shape, (Shape{kDynamic, 15, 12, 12}));
+}
+
 TEST(MakeResNet, DependsOnTheSeedAlone) {
   EXPECT_EQ(make_resnet({.seed = 3}), make_resnet({.seed = 3}));
   EXPECT_FALSE(make_resnet({.seed = 3}) == make_resnet({.seed = 4}));
@@ -47,6 +55,15 @@ TEST(MakeResNet, NamesBadOptions) {
     FAIL();
   } catch (const UserError& error) {
     EXPECT_THAT(error.what(), AllOf(::testing::HasSubstr("classes"), ::testing::HasSubstr("widths")));
+  }
+}
+
+TEST(MakeResNet, NeedsImagesThatADetectorsGridDivides) {
+  try {
+    make_resnet({.height = 98, .width = 96, .is_detector = true});
+    FAIL();
+  } catch (const UserError& error) {
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("stride of 4"));
   }
 }
 

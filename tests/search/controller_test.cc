@@ -206,6 +206,60 @@ TEST(RunSearch, MeasuresTheNextRoundWhileAStragglerRuns) {
   EXPECT_TRUE(overlaps);
 }
 
+// The agents' thread reports the first round, for as long as it takes the only evaluator to go on from the second round's first trial, which
+// in its turn waits for that report.
+TEST(RunSearch, MeasuresWhileAgentsAreBusy) {
+  const StandardProblem made = make_network_problem({.layers = 4});
+  const auto wait_for = [deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30)](const auto& condition) {
+    while (!condition() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    return condition();
+  };
+  constexpr int kRound = 4;
+  std::atomic<int> begun = 0, running = 0;
+  std::atomic<bool> is_reporting = false, is_alone = true, overlaps = false;
+  ControllerCallbacks callbacks = measuring(made);
+  callbacks.measure = [&](const Candidate& candidate) {
+    if (++running > 1) is_alone = false;
+    if (++begun == kRound + 1) wait_for([&] { return is_reporting.load(); });
+    const Measurement result{.value = made.measured(candidate)};
+    --running;
+    return result;
+  };
+  callbacks.progress = [&](const std::vector<Trial>&) {
+    if (!is_reporting.exchange(true)) overlaps = wait_for([&] { return begun > kRound + 1; });
+    return true;
+  };
+  run_search(made.problem, {{"quasi_random", "", {}}}, {.trials = 3 * kRound, .threads = 1, .round = kRound, .seed = 1}, callbacks);
+  EXPECT_TRUE(overlaps);
+  EXPECT_TRUE(is_alone) << "more evaluators than asked for";
+}
+
+// Races know their bar from the rounds that are told, whatever the thread count, and cost no member of a front that counts.
+TEST(RunSearch, RacesBelowTheFront) {
+  const StandardProblem made = make_network_problem({.layers = 5});
+  const auto run = [&](int threads, std::atomic<int>& stopped) {
+    ControllerCallbacks callbacks = measuring(made);
+    callbacks.race = [&](const Candidate& candidate, double bar) {
+      const double value = made.measured(candidate);
+      if (value >= bar) return Measurement{.value = value, .stddev = made.stddev};
+      ++stopped;
+      return Measurement{.value = value, .stddev = made.stddev + 1};  // fewer rows
+    };
+    return run_search(made.problem, {{"nsga2", "", {}}}, {.trials = 80, .threads = threads, .seed = 1}, callbacks).trials;
+  };
+  std::atomic<int> one = 0, two = 0;
+  const std::vector<Trial> trials = run(1, one), again = run(2, two);
+  EXPECT_GT(one, 20);
+  EXPECT_LT(one, 70);
+  EXPECT_EQ(one, two);
+  for (std::size_t i = 0; i < trials.size(); ++i) EXPECT_EQ(trials[i].candidate, again.at(i).candidate);
+  for (const std::int64_t id : pareto_set(made.problem, made.problem.fronts[0], trials)) {
+    const Trial& member = trials[static_cast<std::size_t>(id)];
+    if (member.metrics[0] <= made.problem.fronts[0].reference_point[0]) continue;
+    EXPECT_EQ(member.stddev, made.stddev);
+  }
+}
+
 TEST(RunSearch, HistoryComesFirstAndIsNotMeasuredAgain) {
   const StandardProblem made = make_network_problem({.layers = 4});
   const std::vector<Trial> history =

@@ -1,0 +1,51 @@
+#include "experiments/detection_figures.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "evaluators/evaluator.h"
+#include "experiments/text_table.h"
+
+namespace lathe::experiments {
+namespace {
+
+using evaluators::DetectionOutcome;
+using evaluators::PrecisionMetric;
+using nlohmann::json;
+
+json figure_json(const DetectionOutcome& floating, const DetectionOutcome& compressed, PrecisionMetric metric) {
+  const evaluators::PairedDifference loss = evaluators::paired_difference(floating, compressed, metric);
+  return {{"float", evaluators::mean_average_precision(floating, metric)},
+          {"value", evaluators::mean_average_precision(compressed, metric)},
+          {"loss", loss.difference},
+          {"interval", {loss.interval.first, loss.interval.second}}};
+}
+
+json number_or_null(double value) {
+  return std::isnan(value) ? json() : json(value);
+}
+
+}  // namespace
+
+json detection_json(const DetectionOutcome& floating, const DetectionOutcome& compressed) {
+  json classes = json::array();
+  const evaluators::ClassPrecisions before = evaluators::average_precisions(floating), after = evaluators::average_precisions(compressed);
+  for (std::size_t cls = 0; cls < before.size(); ++cls)
+    classes.push_back({{"class", cls}, {"float_map50", number_or_null(before[cls][0])}, {"map50", number_or_null(after[cls][0])}});
+  return {{"map50", figure_json(floating, compressed, PrecisionMetric::kAt50)},
+          {"map", figure_json(floating, compressed, PrecisionMetric::kMean)},
+          {"classes", classes}};
+}
+
+std::string detection_text(const DetectionOutcome& floating, const DetectionOutcome& compressed) {
+  const auto line = [&](const char* name, PrecisionMetric metric) {
+    const evaluators::PairedDifference loss = evaluators::paired_difference(floating, compressed, metric);
+    const double before = evaluators::mean_average_precision(floating, metric);
+    return std::string(name) + "  " + format_points(before) + " -> " + format_points(before - loss.difference) + ", loss " +
+           format_fixed(100 * loss.difference, 2) + " [" + format_fixed(100 * loss.interval.first, 2) + ", " +
+           format_fixed(100 * loss.interval.second, 2) + "] points\n";
+  };
+  return line("mAP at IoU 0.5", PrecisionMetric::kAt50) + line("mAP at IoU 0.5 to 0.95", PrecisionMetric::kMean);
+}
+
+}  // namespace lathe::experiments
