@@ -35,6 +35,7 @@ struct Arguments {
   std::vector<std::string> table_objectives{"latency_ms@raspberry-pi-4"};
   int trials = 100, seeds = 1, round = 0, warm_trials = 0;
   std::uint64_t seed = 0;
+  double limit = 0;  // share of the uncompressed network's cost; 0 = the whole front
   bool is_exact = false, prints_design = false;
 };
 
@@ -110,6 +111,15 @@ void write_trace(const Arguments& arguments, const StandardProblem& made, const 
   }
 }
 
+// Accuracy alone, the cost at most this share of the uncompressed network's, in place of a front of both.
+void limit_cost(lathe::search::Problem& problem, double share) {
+  lathe::policies::Candidate full;
+  for (const auto& decision : problem.space.decisions) full.choices.push_back(static_cast<int>(decision.values.size()) - 1);
+  Front& front = problem.fronts.at(0);
+  problem.metrics[1].limit = share * score_exactly(problem, full).metrics[1];
+  front = {front.name, {0}, {front.reference_point[0]}, {1}};
+}
+
 StandardProblem make_problem(const Arguments& arguments, const std::vector<std::string>& table_objectives, std::uint64_t seed) {
   StandardProblemOptions options = arguments.problem_options;
   if (!arguments.table.empty()) {
@@ -118,7 +128,9 @@ StandardProblem make_problem(const Arguments& arguments, const std::vector<std::
   }
   options.seed = seed;
   if (arguments.is_exact) options.known = KnownMetrics::kAllButLastObjective;
-  return make_standard_problem(arguments.problem, options);
+  StandardProblem made = make_standard_problem(arguments.problem, options);
+  if (arguments.limit > 0) limit_cost(made.problem, arguments.limit);
+  return made;
 }
 
 std::vector<Trial> run_agents(const Arguments& arguments, const StandardProblem& made, int trials, std::uint64_t seed,
@@ -171,6 +183,8 @@ int main(int argc, char** argv) try {
   app.add_option("--dims", arguments.problem_options.dims, "decisions; engineering problems have their own number");
   app.add_option("--objectives", arguments.problem_options.objectives, "of dtlz and wfg");
   app.add_option("--levels", arguments.problem_options.levels, "values of each variable");
+  app.add_option("--limit", arguments.limit,
+                 "of the network problem: accuracy alone within this share of the uncompressed latency, in place of the front");
   app.add_flag("--exact", arguments.is_exact, "tell the agents everything but the last objective, as latency is known in a search");
   app.add_option("--trials", arguments.trials);
   app.add_option("--seed", arguments.seed, "the first seed");

@@ -241,29 +241,31 @@ std::string to_yaml(const ExperimentConfig& config, ConfigPurpose purpose) {
 namespace {
 
 // Older stores do not know these keys; what they did:
-void without_later_keys(std::vector<std::string>& lines) {
+void without_later_keys(const ExperimentConfig& config, std::vector<std::string>& lines) {
   for (const char* line : {"search.asynchronous: false", "search.allocation: equal", "search.measured_feedback.every: 0",
                            "search.measured_feedback.policies: 8", "space.sparsity: []",
                            "space.sparsity_pattern: unstructured", "evaluator.weight_ranges: mse", "evaluator.equalization: none",
                            "evaluator.sparsification: magnitude", "evaluator.bias_correction: false", "evaluator.device: cpu",
                            "space.dynamic_activations: false", "search.racing: false"})
     std::erase(lines, line);
+  for (const auto& [key, is_set] : {std::pair{"constraints.macs: ", config.constraints.macs.has_value()},
+                                    std::pair{"search.warm_start: ", !config.search.warm_start.empty()},
+                                    std::pair{"search.pretrained: ", !config.search.pretrained.empty()}})
+    if (!is_set) std::erase_if(lines, [key = key](const std::string& line) { return line.starts_with(key); });
 }
 
 }  // namespace
 
 std::vector<std::string> trial_settings(const ExperimentConfig& config, const std::string& model_sha256) {
   std::vector<std::string> lines = settings_lines(config, steers_trials);
-  without_later_keys(lines);
-  if (config.search.warm_start.empty())
-    std::erase_if(lines, [](const std::string& line) { return line.starts_with("search.warm_start: "); });
+  without_later_keys(config, lines);
   lines.insert(lines.begin(), "model: sha256 " + model_sha256);
   return lines;
 }
 
 std::vector<std::string> study_settings(const ExperimentConfig& config, const std::string& model_sha256) {
   std::vector<std::string> lines = settings_lines(config, is_common_to_study);
-  without_later_keys(lines);
+  without_later_keys(config, lines);
   lines.insert(lines.begin(), "model: sha256 " + model_sha256);
   return lines;
 }

@@ -76,7 +76,7 @@ class Ppo final : public Agent {
     pending_.erase(walked);
     const std::optional<double> reward = walk_reward(problem_, walk.front, trial);
     if (!reward) return;
-    outcomes_.push_back({walk.front, walk.budget, *reward});
+    outcomes_.push_back({walk.front, walk_.cost(walk.front, trial.candidate), *reward});
     rollouts_.push_back(std::move(walk.rollout));
   }
 
@@ -101,7 +101,7 @@ const AgentKind& ppo_kind() {
                                {{"initial", 16, "trials of any agent before the actor proposes; uniform and quasi-random policies until then"},
                                 {"hidden", 64, "units of each of the two hidden layers", 1, 4096},
                                 {"episodes", 8, "own trials for an update", 1, 100000},
-                                {"epochs", 10, "passes of an update over their steps", 0, 10000}}};
+                                {"epochs", 30, "passes of an update over their steps", 0, 10000}}};
   return kKind;
 }
 

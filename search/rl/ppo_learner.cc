@@ -3,7 +3,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/minimum.h>
 #include <ATen/ops/tensor.h>
-#include <ATen/ops/zeros.h>
+#include <ATen/ops/full.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
@@ -17,6 +17,7 @@ namespace lathe::search {
 namespace {
 
 constexpr double kLogTwoPi = 1.8378770664093453;
+constexpr double kFirstLogDeviation = -0.7;  // actions of an untrained actor have a deviation of 0.12 around 0.5
 
 std::vector<at::Tensor> with(std::vector<at::Tensor> tensors, const at::Tensor& last) {
   tensors.push_back(last);
@@ -49,7 +50,7 @@ PpoLearner::PpoLearner(int state_size, const PpoOptions& options, Rng rng)
       rng_(rng(), "ppo_minibatches"),
       actor_(state_size, options.hidden, 1, rng),
       critic_(state_size, options.hidden, 1, rng),
-      log_deviation_(at::zeros({1}, at::kFloat).set_requires_grad(true)),
+      log_deviation_(at::full({1}, kFirstLogDeviation, at::kFloat).set_requires_grad(true)),
       actor_adam_(with(actor_.parameters(), log_deviation_), options.actor_rate),
       critic_adam_(critic_.parameters(), options.critic_rate) {}
 

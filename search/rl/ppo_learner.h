@@ -15,8 +15,8 @@ namespace lathe::search {
 
 struct PpoOptions {
   int hidden = 64;                               // units of each of two hidden layers
-  double actor_rate = 1e-3, critic_rate = 2e-3;  // of Adam
-  int epochs = 10;                               // over the rollouts of one update
+  double actor_rate = 3e-3, critic_rate = 3e-3;  // of Adam
+  int epochs = 30;                               // over the rollouts of one update
   int minibatch = 64;                            // steps
   double clip = 0.2;                             // epsilon of eq. 7
   double lambda = 0.95;                          // of the advantages

@@ -11,6 +11,8 @@
 
 #include "experiments/config/config.h"
 #include "models/base/error.h"
+#include "models/op_counts.h"
+#include "policies/prune.h"
 #include "search/constraints.h"
 
 namespace lathe::experiments {
@@ -91,6 +93,51 @@ TEST_F(LatencyQuantile, OutOfReachIsSaidWithTheQuantile) {
   EXPECT_THAT(
       message_of(board(), "{latency_ms: 0.001, latency_quantile: 0.9}"),
       HasSubstr("constraints.latency_ms: no policy of this search space meets 0.0008797 on raspberry-pi-4 (0.001 at the quantile 0.9)"));
+}
+
+std::unique_ptr<Experiment> experiment_with(const std::string& more) {
+  const std::string text = "model: " + kSource + "/configs/models/fashion_resnet.onnx\ndevices: [raspberry-pi-4]\nbatch: 3\n" +
+                           "evaluator: {kind: command, command: 'true'}\n" + more;
+  return std::make_unique<Experiment>(parse_config(text, "inline.yaml"), /*load_train=*/false);
+}
+
+// What the builder counts for a candidate is what op_counts counts in the network that it stands for, whatever the batch.
+TEST(MacsMetric, IsThatOfThePrunedNetwork) {
+  const auto loaded = experiment_with("objectives: [accuracy, macs]\n");
+  policies::Candidate candidate = policies::least_compressed(loaded->space);
+  EXPECT_EQ(macs(*loaded, candidate), static_cast<double>(models::total_macs(loaded->network)));
+  for (int& choice : candidate.choices) choice /= 2;
+  const auto kept = policies::kept_channels(loaded->network, loaded->analysis, loaded->to_policy(candidate));
+  const models::Network pruned = policies::prune(loaded->network, loaded->analysis, kept);
+  EXPECT_EQ(macs(*loaded, candidate), static_cast<double>(models::total_macs(pruned)));
+  EXPECT_LT(macs(*loaded, candidate), 0.9 * static_cast<double>(models::total_macs(loaded->network)));
+}
+
+TEST(MacsMetric, IsLimitedAndOnlyWhereItIsAskedFor) {
+  const auto metric_names = [](const search::Problem& problem) {
+    std::vector<std::string> names;
+    for (const search::Metric& metric : problem.metrics) names.push_back(metric.name);
+    return names;
+  };
+  const evaluators::Evaluation float_accuracy{.is_ok = true, .accuracy = 0.9};
+  const auto without = experiment_with(""), with = experiment_with("objectives: [accuracy]\nconstraints: {macs: 1000000}\n");
+  const DeviceMetrics no_macs(*without), metrics(*with);
+  EXPECT_THAT(metric_names(make_problem(*without, no_macs, float_accuracy)), testing::Not(testing::Contains("macs")));
+  const search::Problem problem = make_problem(*with, metrics, float_accuracy);
+  EXPECT_EQ(metric_names(problem).back(), "macs");
+  EXPECT_EQ(problem.metrics.back().limit, 1e6);
+  ASSERT_EQ(problem.fronts.size(), 1U);
+  EXPECT_THAT(problem.fronts[0].metrics, testing::ElementsAre(kAccuracyMetric));
+  EXPECT_THAT(problem.fronts[0].limited, testing::Contains(macs_metric(*with)));
+  EXPECT_GT(search::violation(problem, problem.fronts[0], search::score_exactly(problem, policies::least_compressed(with->space))), 0);
+}
+
+TEST(MacsMetric, OutOfReachIsSaid) {
+  const auto loaded = experiment_with("objectives: [accuracy]\nconstraints: {macs: 10}\n");
+  const DeviceMetrics metrics(*loaded);
+  const search::Problem problem = make_problem(*loaded, metrics, {.is_ok = true, .accuracy = 0.9});
+  EXPECT_THAT([&] { check_constraints(*loaded, problem); },
+              testing::ThrowsMessage<UserError>(HasSubstr("constraints.macs: no policy of this search space meets 10.00;")));
 }
 
 }  // namespace

@@ -170,6 +170,17 @@ TEST_P(AgentConformance, KeepsTightLimits) {
   EXPECT_EQ(drive(made, *make(made.problem), 12, 4).size(), 48U);
 }
 
+// One objective, and a cost that is limited only; drive() checks that the limit is kept.
+TEST_P(AgentConformance, SearchesForAccuracyAloneUnderALimit) {
+  for (const bool has_sensitivity : {false, true}) {
+    StandardProblem made = make_network_problem({.layers = 5, .has_sensitivity = has_sensitivity});
+    Front& front = made.problem.fronts[0];
+    made.problem.metrics[1].limit = 0.2 * front.reference_point[1];
+    front = {front.name, {0}, {front.reference_point[0]}, {1}};
+    EXPECT_EQ(drive(made, *make(made.problem), 12, 4).size(), 48U);
+  }
+}
+
 TEST_P(AgentConformance, HasNothingToSayWhereNothingIsAllowed) {
   StandardProblem made = make_network_problem({.layers = 3});
   made.problem.metrics[1].limit = 1e-9;

@@ -181,6 +181,16 @@ TEST(Config, RecoveryGoesInStages) {
                                                   "recover.stages[2].epoch", "recover.stages[2].part"));
 }
 
+TEST(Config, AccuracyAloneNeedsALimit) {
+  const auto with = [](const std::string& more) { return std::string(kLeast) + "objectives: [accuracy]\n" + more; };
+  EXPECT_EQ(parse_config(with("constraints: {macs: 1000}\n"), kLabel).constraints.macs, 1000);
+  EXPECT_NO_THROW(parse_config(with("constraints: {latency_ms: 4}\n"), kLabel));
+  const std::vector<Fault> faults = faults_of_text(with("constraints: {accuracy_loss: 1}\n"));
+  ASSERT_EQ(faults.size(), 1U);
+  EXPECT_EQ(faults[0].key, "objectives");
+  EXPECT_THAT(faults[0].expected, testing::HasSubstr("unless constraints limit one of them"));
+}
+
 TEST(Config, ResolvedYamlReadsBackToItself) {
   const std::string text =
       std::string(kLeast) + "search: {agents: [{kind: nsga2, population: 12}], trials: 5}\nconstraints: {packed_bytes: 9000}\nseed: 3\n";
@@ -196,7 +206,7 @@ TEST(Config, TrialSettingsLeaveOutWhatAResumedRunMayChange) {
   EXPECT_THAT(settings(""), testing::Contains("model: sha256 abc"));
   // Keys that came later say nothing at their defaults, so that older runs can be resumed.
   for (const char* key :
-       {"space.sparsity", "evaluator.weight_ranges", "evaluator.equalization", "evaluator.sparsification", "evaluator.bias_correction"})
+       {"space.sparsity", "constraints.macs", "search.pretrained", "evaluator.weight_ranges", "evaluator.equalization", "evaluator.sparsification", "evaluator.bias_correction"})
     EXPECT_THAT(settings(""), testing::Not(testing::Contains(testing::StartsWith(key))));
   EXPECT_THAT(settings("space: {sparsity: [0.5]}\n"), testing::Contains("space.sparsity: [0.5]"));
 }

@@ -54,10 +54,10 @@ TEST(PpoLearner, NotesTheDensitiesOfWhatItDraws) {
   constexpr int kDraws = 400;
   for (int i = 0; i < kDraws; ++i) mean += learner.explore(state, rng, rollout) / kDraws;
   EXPECT_NEAR(mean, learner.act(state), 0.05);  // untrained: both near 0.5; standard error 0.01
-  const double own = std::log(learner.act(state) / (1 - learner.act(state)));  // the latent's mean, deviation 1
+  const double own = std::log(learner.act(state) / (1 - learner.act(state)));  // the latent's mean; its log deviation is -0.7 at first
   for (std::size_t i = 0; i < kDraws; ++i) {
-    const double distance = rollout.latents[i] - own;
-    EXPECT_NEAR(rollout.log_densities[i], -0.5 * distance * distance - 0.9189385, 1e-4);
+    const double distance = (rollout.latents[i] - own) / std::exp(-0.7);
+    EXPECT_NEAR(rollout.log_densities[i], -0.5 * distance * distance + 0.7 - 0.9189385, 1e-4);
   }
 }
 
