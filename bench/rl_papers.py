@@ -5,7 +5,7 @@
 
 For each method (the name of the search's one agent): the best search accuracy of its first episodes, the loss of the policy that it chose on
 images that the search never saw, means and 95 % intervals over seeds (Student's t), mean accuracy by window of episodes, and one-sided
-Wilcoxon tests over the seeds against --baseline. --remeasure K measures the K best policies of each run again, on all search rows and with the
+tests against --baseline. --remeasure K measures the K best policies of each run again, on all search rows and with the
 settings of --set, takes the best of them, and reports its loss; answers are kept in RUN/remeasured.jsonl. The tables need scipy, measuring
 (--no-tables) does not.
 """
@@ -131,15 +131,17 @@ def interval(values):
 
 
 def test_against(runs, baseline, episodes):
-    """Wins and the one-sided p-value of the best accuracy against the baseline's of the same seed."""
-    from scipy.stats import wilcoxon
+    """Wins over the baseline of the same seed, and one-sided p-values: of Wilcoxon's test over these pairs, and of Mann and Whitney's over
+    all runs, which is no less right, as two searches of one seed share nothing but the network and the rows."""
+    from scipy.stats import mannwhitneyu, wilcoxon
 
     theirs = {run.seed: run.best_of(episodes) for run in baseline}
     differences = [run.best_of(episodes) - theirs[run.seed] for run in runs if run.seed in theirs]
     if not any(differences):
         return "-"
-    p = wilcoxon(differences, alternative="greater").pvalue
-    return f"{sum(d > 0 for d in differences)}/{len(differences)}, p {p:.3f}"
+    paired = wilcoxon(differences, alternative="greater").pvalue
+    unpaired = mannwhitneyu([run.best_of(episodes) for run in runs], list(theirs.values()), alternative="greater", method="exact").pvalue
+    return f"{sum(d > 0 for d in differences)}/{len(differences)}, p {paired:.3f}; all against all p {unpaired:.3f}"
 
 
 def print_methods(methods, losses, arguments):

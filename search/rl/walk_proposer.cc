@@ -23,12 +23,21 @@ WalkProposer::WalkProposer(const Problem& problem, const LayerWalk& walk, int in
       rng_(seed, stream + "/proposals"),
       stream_(problem, Rng(seed, stream + "/initial")),
       design_(initial_candidates(problem)),
-      initial_(static_cast<std::size_t>(initial_trials(problem, design_.size(), initial))) {}
+      initial_(static_cast<std::size_t>(initial_trials(problem, design_.size(), initial))),
+      is_taught_(initial == 0) {}
 
 std::vector<policies::Candidate> WalkProposer::propose(int count, std::span<const policies::Candidate> pending, const Walker& walker,
                                                        const Taker& taker) {
   ProposalBatch batch(problem_, known_, count, pending);
-  if (walker && known_count_ + pending.size() >= initial_) walk(batch, count, walker, taker);
+  while (is_taught_ && walker && !batch.is_full() && next_design_ < design_.size()) {
+    is_turn_of_design_ = !is_turn_of_design_;
+    if (is_turn_of_design_) {
+      batch.add(design_[next_design_++]);
+    } else {
+      walk(batch, batch.accepted().size() + 1, walker, taker);
+    }
+  }
+  if (walker && known_count_ + pending.size() >= initial_) walk(batch, static_cast<std::size_t>(count), walker, taker);
   while (!batch.is_full() && next_design_ < design_.size()) batch.add(design_[next_design_++]);
   constexpr int kDraws = 50;  // for one proposal, before the batch stays short
   for (int draw = 0; draw < kDraws * count && !batch.is_full(); ++draw) {
@@ -42,9 +51,10 @@ void WalkProposer::learn(std::span<const Trial> finished) {
   known_count_ += finished.size();
 }
 
-void WalkProposer::walk(ProposalBatch& batch, int count, const Walker& walker, const Taker& taker) {
+void WalkProposer::walk(ProposalBatch& batch, std::size_t wanted, const Walker& walker, const Taker& taker) {
   constexpr int kTries = 8;  // walks for one proposal that is new
-  for (int attempt = 0; attempt < kTries * count && !batch.is_full(); ++attempt) {
+  const int count = static_cast<int>(wanted - batch.accepted().size());
+  for (int attempt = 0; attempt < kTries * count && batch.accepted().size() < wanted && !batch.is_full(); ++attempt) {
     const int front = static_cast<int>(walks_ % problem_.fronts.size());
     const LayerWalk::Range range = walk_.budget_range(front);
     const double budget = range.low + (range.high - range.low) * van_der_corput(walks_ / problem_.fronts.size());

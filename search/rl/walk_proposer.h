@@ -17,7 +17,8 @@ namespace lathe::search {
 
 class WalkProposer {
  public:
-  // initial: trials of any agent before the actor walks. stream: of the random numbers, a kind and a name. References must outlive it.
+  // initial: trials of any agent before the actor walks; 0 = it has learned elsewhere, and takes turns with the design from the start.
+  // stream: of the random numbers, a kind and a name. References must outlive it.
   WalkProposer(const Problem& problem, const LayerWalk& walk, int initial, const std::string& stream, std::uint64_t seed);
 
   // The actor's walk for a front under a budget. repeats: how often a walk for the same proposal led to what is known already.
@@ -33,7 +34,8 @@ class WalkProposer {
   std::size_t known() const { return known_count_; }
 
  private:
-  void walk(ProposalBatch& batch, int count, const Walker& walker, const Taker& taker);
+  // Until the batch holds `wanted` proposals, or walks lead to nothing new.
+  void walk(ProposalBatch& batch, std::size_t wanted, const Walker& walker, const Taker& taker);
   std::optional<policies::Candidate> next_drawn();
 
   const Problem& problem_;
@@ -44,6 +46,7 @@ class WalkProposer {
   std::size_t known_count_ = 0;
   std::vector<policies::Candidate> design_;
   std::size_t next_design_ = 0, initial_;
+  bool is_taught_, is_turn_of_design_ = false;
   std::uint64_t walks_ = 0, draws_ = 0;
 };
 
