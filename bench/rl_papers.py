@@ -18,7 +18,7 @@ import pathlib
 import statistics
 import subprocess
 
-WIDTH, HEIGHT, MARGIN = 560, 320, 48
+WIDTH, HEIGHT, MARGIN = 600, 320, 60
 COLOURS = ["#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#8c564b", "#7f7f7f"]
 
 

@@ -33,7 +33,7 @@ struct Arguments {
   StandardProblemOptions problem_options;
   std::string table, warm_metric;
   std::vector<std::string> table_objectives{"latency_ms@raspberry-pi-4"};
-  int trials = 100, seeds = 1, round = 0, warm_trials = 0;
+  int trials = 100, seeds = 1, round = 0, warm_trials = 0, pretrained_trials = 0, pretrained_dims = 0;
   std::uint64_t seed = 0;
   double limit = 0;  // share of the uncompressed network's cost; 0 = the whole front
   bool is_exact = false, prints_design = false;
@@ -69,16 +69,15 @@ Trial finished_trial(const StandardProblem& made, std::int64_t id, const std::st
   return trial;
 }
 
-std::vector<Trial> run_alone(const StandardProblem& made, const AgentOptions& options, int trials, std::uint64_t seed,
+std::vector<Trial> run_alone(const StandardProblem& made, Agent& agent, const std::string& name, int trials,
                              const std::vector<Trial>& history) {
-  const std::unique_ptr<Agent> agent = make_agent(options, made.problem, seed);
   std::vector<Trial> finished = history;
-  agent->tell(history);
+  agent.tell(history);
   while (finished.size() < history.size() + static_cast<std::size_t>(trials)) {
-    const std::vector<lathe::policies::Candidate> asked = agent->ask(1, {});
+    const std::vector<lathe::policies::Candidate> asked = agent.ask(1, {});
     if (asked.empty()) break;
-    finished.push_back(finished_trial(made, static_cast<std::int64_t>(finished.size()), options.kind, asked[0]));
-    agent->tell({&finished.back(), 1});
+    finished.push_back(finished_trial(made, static_cast<std::int64_t>(finished.size()), name, asked[0]));
+    agent.tell({&finished.back(), 1});
   }
   return finished;
 }
@@ -133,17 +132,31 @@ StandardProblem make_problem(const Arguments& arguments, const std::vector<std::
   return made;
 }
 
+constexpr std::uint64_t kOtherSeed = 1000;  // an independent search
+
+// What the agent learned in a search for another exact metric of the table, or on a network of another size; empty where none is asked for.
+std::string learned_elsewhere(const Arguments& arguments, std::uint64_t seed) {
+  if (arguments.pretrained_trials == 0) return {};
+  Arguments other = arguments;
+  other.problem_options.dims = arguments.pretrained_dims;
+  const StandardProblem made = make_problem(other, {arguments.warm_metric}, seed + kOtherSeed);
+  const std::unique_ptr<Agent> agent = make_agent(agent_options(arguments, 0), made.problem, seed + kOtherSeed);
+  run_alone(made, *agent, arguments.agents[0], arguments.pretrained_trials, {});
+  return agent->learned();
+}
+
 std::vector<Trial> run_agents(const Arguments& arguments, const StandardProblem& made, int trials, std::uint64_t seed,
                               const std::vector<Trial>& history) {
-  const bool is_alone = arguments.agents.size() == 1 && arguments.round == 0;
-  return is_alone ? run_alone(made, agent_options(arguments, 0), trials, seed, history)
-                  : run_together(made, arguments, trials, seed, history);
+  if (arguments.agents.size() > 1 || arguments.round > 0) return run_together(made, arguments, trials, seed, history);
+  AgentOptions options = agent_options(arguments, 0);
+  options.learned = learned_elsewhere(arguments, seed);
+  const std::unique_ptr<Agent> agent = make_agent(options, made.problem, seed);
+  return run_alone(made, *agent, options.kind, trials, history);
 }
 
 // What a search for another exact metric measured, with the exact metrics of `made`.
 std::vector<Trial> warm_history(const Arguments& arguments, const StandardProblem& made, std::uint64_t seed) {
   if (arguments.warm_trials == 0) return {};
-  constexpr std::uint64_t kOtherSeed = 1000;  // an independent search
   const StandardProblem other = make_problem(arguments, {arguments.warm_metric}, seed);
   const std::vector<Trial> earlier = run_agents(arguments, other, arguments.warm_trials, seed + kOtherSeed, {});
   return warm_start_trials(made.problem, other.problem.space, earlier, /*measured=*/0);
@@ -199,6 +212,9 @@ int main(int argc, char** argv) try {
   app.add_option("--objectives-of-table", arguments.table_objectives, "exact metrics beside accuracy");
   app.add_option("--warm-metric", arguments.warm_metric, "exact metric that an earlier search was for");
   app.add_option("--warm-trials", arguments.warm_trials, "of that search; 0 = none");
+  app.add_option("--pretrained-trials", arguments.pretrained_trials,
+                 "the one agent begins with what it learned in so many trials on a network of --pretrained-dims or for --warm-metric");
+  app.add_option("--pretrained-dims", arguments.pretrained_dims, "decisions of that network");
   app.add_flag("--design", arguments.prints_design, "print the agents' first proposals instead, a line each");
   CLI11_PARSE(app, argc, argv);
   if (arguments.prints_design) {

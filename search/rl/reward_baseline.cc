@@ -8,9 +8,6 @@ namespace {
 
 constexpr int kBins = 12;        // of budget shares in [0, 1]
 constexpr double kForget = 0.1;  // weight of a new reward in a bin's average
-// The same in the mean and the variance of all: what actors try lies closer together the more they have learned, and its differences must
-// not drown in those of the beginning, which are cut off.
-constexpr double kForgetSpread = 0.02, kMost = 3;
 
 std::size_t bin_of(double budget) {
   return static_cast<std::size_t>(std::clamp(static_cast<int>(budget * kBins), 0, kBins - 1));
@@ -25,10 +22,9 @@ void RewardBaseline::add(int front, double budget, double reward) {
   average.value = average.is_known ? (1 - kForget) * average.value + kForget * reward : reward;
   average.is_known = true;
   count_ += 1;
-  const double weight = std::max(1 / count_, kForgetSpread);
-  overall_ += (reward - overall_) * weight;
+  overall_ += (reward - overall_) / count_;
   const double deviation = reward - overall_;
-  spread_ += (deviation * deviation - spread_) * weight;
+  spread_ += (deviation * deviation - spread_) / count_;
 }
 
 // Linear between the centres of known neighbouring bins; else the nearest known one.
@@ -47,7 +43,7 @@ double RewardBaseline::at(int front, double budget) const {
 }
 
 double RewardBaseline::advantage(int front, double budget, double reward) const {
-  return std::clamp((reward - at(front, budget)) / std::max(std::sqrt(spread_), 1e-9), -kMost, kMost);
+  return (reward - at(front, budget)) / std::max(std::sqrt(spread_), 1e-9);
 }
 
 }  // namespace lathe::search
