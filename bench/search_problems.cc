@@ -121,13 +121,12 @@ void limit_cost(lathe::search::Problem& problem, double share) {
 
 StandardProblem make_problem(const Arguments& arguments, const std::vector<std::string>& table_objectives, std::uint64_t seed) {
   StandardProblemOptions options = arguments.problem_options;
-  if (!arguments.table.empty()) {
-    return make_table_problem(read_policy_table(arguments.table),
-                              {.objectives = table_objectives, .has_sensitivity = options.has_sensitivity});
-  }
   options.seed = seed;
   if (arguments.is_exact) options.known = KnownMetrics::kAllButLastObjective;
-  StandardProblem made = make_standard_problem(arguments.problem, options);
+  StandardProblem made = arguments.table.empty()
+                             ? make_standard_problem(arguments.problem, options)
+                             : make_table_problem(read_policy_table(arguments.table),
+                                                  {.objectives = table_objectives, .has_sensitivity = options.has_sensitivity});
   if (arguments.limit > 0) limit_cost(made.problem, arguments.limit);
   return made;
 }
@@ -197,7 +196,7 @@ int main(int argc, char** argv) try {
   app.add_option("--objectives", arguments.problem_options.objectives, "of dtlz and wfg");
   app.add_option("--levels", arguments.problem_options.levels, "values of each variable");
   app.add_option("--limit", arguments.limit,
-                 "of the network problem: accuracy alone within this share of the uncompressed latency, in place of the front");
+                 "of the network problem or a table: accuracy alone within this share of the uncompressed cost, in place of the front");
   app.add_flag("--exact", arguments.is_exact, "tell the agents everything but the last objective, as latency is known in a search");
   app.add_option("--trials", arguments.trials);
   app.add_option("--seed", arguments.seed, "the first seed");

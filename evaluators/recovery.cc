@@ -18,7 +18,7 @@ namespace lathe::evaluators {
 namespace {
 
 bool is_quantized(const models::Network& network) {
-  return std::any_of(network.nodes.begin(), network.nodes.end(), [](const auto& node) { return node.op == "FakeQuantize"; });
+  return std::any_of(network.nodes.begin(), network.nodes.end(), [](const auto& node) { return node.op == "FakeQuantize" || node.op == "DynamicFakeQuantize"; });
 }
 
 // Weights in 16-bit float formats train in float32; this is what is delivered of them.
@@ -189,7 +189,6 @@ struct QuantizedTraining {
     internal::TrainingHooks hooks = resumable(key, checkpoints);
     hooks.after_step = std::move(after_step);
     auto result = internal::run_training(network, dataset.train, training, staged("quantization-aware training", progress), teacher, hooks);
-    if (checkpoints.save_state && !result.summary.is_stopped) checkpoints.save_state(key, "");
     return std::move(result.network);
   }
 };

@@ -69,6 +69,8 @@ search::SearchResult MeasuredFeedback::run(const search::Problem& problem, std::
     whole.rejected += found.rejected;
     whole.is_stopped = found.is_stopped;
     if (found.is_stopped) break;
+    whole.is_exhausted = found.is_exhausted;
+    whole.learned = std::move(found.learned);
     known = std::move(found.trials);
     if (known.empty()) break;
     update(part, problem, known);

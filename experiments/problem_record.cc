@@ -3,6 +3,9 @@
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
+
+#include "experiments/run_store.h"
 
 namespace lathe::experiments {
 
@@ -35,6 +38,32 @@ search::Problem problem_of(const json& document) {
                               .reference_point = front.at("reference_point"),
                               .limited = front.at("limited")});
   return problem;
+}
+
+namespace {
+
+constexpr const char* kRecalibrated = "recalibrated";
+
+}  // namespace
+
+void record_recalibrated(RunStore& store, const search::Problem& problem, const std::vector<search::Trial>& trials) {
+  store.fact(kRecalibrated, [&] {
+    json metrics = json::object();  // by trial; what is not finite is null and stays as the trial has it
+    for (const search::Trial& trial : trials) metrics[std::to_string(trial.id)] = trial.metrics;
+    return json{{"problem", problem_json(problem)}, {"metrics", std::move(metrics)}};
+  });
+}
+
+void recalibrate(const RunStore& store, search::Problem& problem, std::vector<search::Trial>& trials) {
+  const std::optional<json> now = store.known_fact(kRecalibrated);
+  if (!now) return;
+  problem = problem_of(now->at("problem"));
+  for (search::Trial& trial : trials) {
+    const auto found = now->at("metrics").find(std::to_string(trial.id));
+    if (found == now->at("metrics").end()) continue;
+    for (std::size_t m = 0; m < trial.metrics.size(); ++m)
+      if (found->at(m).is_number()) trial.metrics[m] = found->at(m).get<double>();
+  }
 }
 
 }  // namespace lathe::experiments

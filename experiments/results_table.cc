@@ -62,7 +62,7 @@ std::string certificate_note(const json& certificates) {
   std::vector<double> gaps;
   for (const json& certificate : certificates["policies"]) gaps.push_back(certificate["gap"].get<double>());
   std::sort(gaps.begin(), gaps.end());
-  return "Gap to bound: points of accuracy that any policy as fast could gain at most, in the additive model of the layers' sensitivities"
+  return "Gap to bound: points that any policy as fast could gain at most, in the additive model of the layers' sensitivities (losses of probability)"
          ";\non the whole front the median is " +
          points(gaps[gaps.size() / 2]) + ", the largest " + points(gaps.back()) + ".\n";
 }

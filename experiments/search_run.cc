@@ -169,7 +169,10 @@ class SearchRun {
   // about to be chosen is measured on all rows first, and the choice is made again until it stands.
   std::vector<DeliveredPolicy> choose(std::vector<search::Trial> trials) {
     const std::int64_t rows = config().evaluator.rows;
-    const bool is_partial = experiment_.builtin() != nullptr && rows > 0 && rows < experiment_.dataset->search.size();
+    // What lost a race was never run to its end, and another device may make a front's member of it.
+    const bool may_have_lost = config().search.racing || !config().search.warm_start.empty();
+    const bool is_partial =
+        experiment_.builtin() != nullptr && (may_have_lost || (rows > 0 && rows < experiment_.dataset->search.size()));
     std::set<std::int64_t> confirmed;
     for (;;) {
       std::vector<DeliveredPolicy> chosen = choose_among(trials);
@@ -285,6 +288,7 @@ class SearchRun {
     // Detections are not stored: a detector finds the same ones again.
     if (experiment_.builtin() != nullptr && results.float_test.correct.empty())
       results.float_test.detections = experiment_.builtin()->reference(Split::kTest).detections;
+    if (feedback_) record_recalibrated(*store_, problem_, found.trials);
     results.delivered = choose(found.trials);
     try {
       deliver_all(results.delivered, found.trials, results.float_test);

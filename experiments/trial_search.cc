@@ -49,7 +49,8 @@ class TrialSearch {
     progress_.finish();
     if (recalled_ == 0 && !found.is_stopped)
       progress_.say("evaluators were idle " + format_points(std::max(0.0, found.idle_share)) + " of the search's time");
-    if (experiment_.config.search.racing && experiment_.dataset && measured_ > 0) {
+    if (experiment_.config.search.racing && !can_race()) progress_.say("search.racing: this evaluator measures all rows of each policy");
+    if (can_race() && measured_ > 0) {
       const std::int64_t all = experiment_.dataset->search.size(), wanted = experiment_.config.evaluator.rows;
       const std::int64_t rows = measured_ * (wanted > 0 ? std::min(wanted, all) : all);
       progress_.say("racing ran " + format_points(static_cast<double>(rows_run_) / static_cast<double>(rows)) + " of the rows");
@@ -59,6 +60,12 @@ class TrialSearch {
   }
 
  private:
+  // Programs of others, and mAP, have no use for the bar.
+  bool can_race() const {
+    return experiment_.config.search.racing && experiment_.builtin() != nullptr &&
+           !evaluators::are_objects(experiment_.dataset->search.labels);
+  }
+
   search::ControllerCallbacks callbacks() {
     search::ControllerCallbacks callbacks{
         .measure = [this](const policies::Candidate& candidate) { return measure(candidate, /*bar=*/0); },
@@ -69,7 +76,7 @@ class TrialSearch {
         .history = experiment_.config.search.asynchronous ? std::vector<search::Trial>{} : history_,
         .shared = study_,
         .progress = [](const std::vector<search::Trial>&) { return !is_interrupted(); }};
-    if (experiment_.config.search.racing)
+    if (can_race())
       callbacks.race = [this](const policies::Candidate& candidate, double bar) { return measure(candidate, bar); };
     return callbacks;
   }

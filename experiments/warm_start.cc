@@ -28,7 +28,7 @@ std::vector<std::string> accuracy_settings(const std::vector<std::string>& setti
   std::copy_if(settings.begin(), settings.end(), std::back_inserter(lines), [](const std::string& line) {
     if (line.starts_with("evaluator.timeout_seconds")) return false;
     return line.starts_with("model: ") || line.starts_with("data.") || line.starts_with("evaluator.") ||
-           line.starts_with("space.criterion");
+           line.starts_with("space.criterion") || line.starts_with("space.dynamic_activations");
   });
   return lines;
 }

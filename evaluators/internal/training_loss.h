@@ -28,7 +28,7 @@ MatchedFeatures matched_features(const models::Network& first, const models::Net
 // Thread-safe.
 class TrainingLoss {
  public:
-  // teacher: null unless the options want one. Throws UserError where features are wanted and no two match.
+  // teacher: null unless the options want one. Without features that match it is asked for its logits alone, if these are wanted.
   TrainingLoss(const models::Network& network, const models::Network* teacher, const TrainOptions& options);
 
   // The network (that the loss was made for) with the features that are compared behind its outputs.

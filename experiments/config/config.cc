@@ -141,7 +141,7 @@ void check(ConfigDocument& document, ExperimentConfig& config, ConfigPurpose pur
   if (config.evaluator.kind == "command") {
     if (config.evaluator.command.empty()) document.fault("evaluator.command", "missing; kind 'command' needs the program to start");
   } else if (config.evaluator.kind == "builtin") {
-    require(document, "data.kind", "one of idx, cifar10, image_folder, npy");
+    require(document, "data.kind", "one of idx, cifar10, image_folder, npy, detection");
     require(document, "data.path", "the folder of the data set");
   }
   if (!config.data.path.empty()) resolve(document, "data.path", "folder", config.data.path);
@@ -271,7 +271,11 @@ std::vector<std::string> study_settings(const ExperimentConfig& config, const st
 }
 
 std::vector<std::string> recovery_settings(const ExperimentConfig& config) {
-  return settings_lines(config, [](const std::string& key) { return key.starts_with("recover."); });
+  // How often work is kept changes none of it; older runs know no features.
+  std::vector<std::string> lines = settings_lines(
+      config, [](const std::string& key) { return key.starts_with("recover.") && key != "recover.checkpoint_seconds"; });
+  std::erase(lines, "recover.feature_distillation: 0");
+  return lines;
 }
 
 nlohmann::json config_schema() {

@@ -33,6 +33,7 @@ std::optional<RunRecord> read_run(const std::string& directory) {
   record.sessions = store.sessions();
   record.is_complete = fs::exists(directory + "/pareto.json");
   record.trials = store.trials();
+  recalibrate(store, record.problem, record.trials);
   return record;
 }
 

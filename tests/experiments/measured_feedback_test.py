@@ -53,6 +53,9 @@ class MeasuredFeedback(unittest.TestCase):
         for trial, latency in after.items():
             self.assertAlmostEqual(found[trial], latency, delta=1e-6 * latency)
         self.assertNotEqual(found[0], stored[0])  # the first part knew only the device file
+        with sqlite3.connect(self.run_folder / "run.db") as store:
+            kept = json.loads(store.execute("SELECT value FROM facts WHERE key = 'recalibrated'").fetchone()[0])
+        self.assertEqual({int(trial): metrics[1] for trial, metrics in kept["metrics"].items()}, found)
 
     def test_resuming_takes_the_times_from_the_store(self):
         before, feedback = trials(self.run_folder), results(self.run_folder)["measured_feedback"]

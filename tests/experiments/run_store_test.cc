@@ -14,6 +14,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "experiments/problem_record.h"
 #include "models/base/error.h"
 #include "models/base/rng.h"
 
@@ -50,6 +51,28 @@ std::string message_of(const std::function<void()>& action) {
     return error.what();
   }
   return "";
+}
+
+// Measured feedback calibrates the device while trials come in: whoever compares runs reads them all by the last calibration.
+TEST_F(RunStoreTest, RunsAreReadByTheirLastCalibration) {
+  search::Problem problem, calibrated;
+  problem.metrics = {{.name = "accuracy"}, {.name = "latency_ms"}};
+  problem.fronts = {{"device", {0, 1}, {0.5, 10}}};
+  calibrated = problem;
+  calibrated.fronts[0].reference_point[1] = 20;
+  std::vector<search::Trial> trials{make_trial(0), make_trial(1)};
+  const std::vector<search::Trial> measured = trials;
+  RunStore store(path(), RunStore::Mode::kCreate, {"seed: 0"});
+  recalibrate(store, problem, trials);
+  EXPECT_EQ(trials, measured) << "a run without feedback stays as it is";
+  for (search::Trial& trial : trials) trial.metrics[1] = 7;
+  record_recalibrated(store, calibrated, {trials[1]});
+  trials = measured;
+  recalibrate(store, problem, trials);
+  EXPECT_EQ(problem.fronts[0].reference_point[1], 20);
+  EXPECT_EQ(trials[0], measured[0]);
+  EXPECT_EQ(trials[1].metrics[1], 7);
+  EXPECT_EQ(trials[1].metrics[4], measured[1].metrics[4]) << "what is not finite stays";
 }
 
 TEST_F(RunStoreTest, ReadsBackWhatWasRecorded) {
