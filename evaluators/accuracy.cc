@@ -1,14 +1,10 @@
 #include "evaluators/accuracy.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/argmax.h>
-#include <ATen/ops/isfinite.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/tensor.h>
-#include <c10/core/GradMode.h>
 
 #include <algorithm>
-#include <stdexcept>
 
 #include "evaluators/evaluator.h"
 #include "evaluators/internal/network_rows.h"
@@ -18,21 +14,6 @@
 namespace lathe::evaluators {
 
 namespace {
-
-// Calls `take` with the logits [n, classes] of one batch after the other and the index of its first row, until it returns false.
-template <typename Take>
-void for_each_batch(const models::Executor& executor, const Rows& rows, const AccuracyOptions& options, Take take) {
-  LATHE_CHECK_GT(options.batch_size, 0);
-  at::set_num_threads(1);
-  const c10::NoGradGuard no_grad;
-  const std::int64_t count = options.rows > 0 ? std::min(options.rows, rows.size()) : rows.size();
-  for (std::int64_t begin = 0; begin < count; begin += options.batch_size) {
-    const auto inputs = internal::as_network_inputs(executor.network(), rows.batch(begin, std::min(count, begin + options.batch_size)));
-    const at::Tensor logits = internal::logits_of(executor.run(inputs)).to(at::kCPU);
-    if (!at::isfinite(logits).all().item().toBool()) throw std::runtime_error("the network's outputs are not finite numbers");
-    if (!take(begin, logits)) return;
-  }
-}
 
 // Looks at the rows so far each time that they have doubled.
 class Race {
@@ -63,8 +44,8 @@ void append_classes(const at::Tensor& logits, std::vector<std::int64_t>& predict
 
 std::vector<std::int64_t> predict(const models::Executor& executor, const Rows& rows, const AccuracyOptions& options) {
   std::vector<std::int64_t> predictions;
-  for_each_batch(executor, rows, options, [&](std::int64_t, const at::Tensor& logits) {
-    append_classes(logits, predictions);
+  internal::for_each_output(executor, rows, options.rows, options.batch_size, [&](std::int64_t, const at::Tensor& output) {
+    append_classes(internal::logits_of({output}), predictions);
     return true;
   });
   return predictions;
@@ -75,7 +56,8 @@ Answers answer(const models::Executor& executor, const Rows& rows, const std::ve
   Answers answers;
   Race race(options.bar);
   double sum = 0;
-  for_each_batch(executor, rows, options, [&](std::int64_t begin, const at::Tensor& logits) {
+  internal::for_each_output(executor, rows, options.rows, options.batch_size, [&](std::int64_t begin, const at::Tensor& output) {
+    const at::Tensor logits = internal::logits_of({output});
     append_classes(logits, answers.predictions);
     LATHE_CHECK_LE(begin + logits.size(0), static_cast<std::int64_t>(expected.size()));
     const at::Tensor wanted = at::tensor(at::ArrayRef<std::int64_t>(expected.data() + begin, static_cast<std::size_t>(logits.size(0))));

@@ -14,7 +14,6 @@ namespace {
 
 constexpr int kRecallPoints = 101;
 constexpr int kBootstrapSamples = 1000;
-constexpr double kNormalQuantile975 = 1.959963984540054;
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 double threshold(int t) {

@@ -1,15 +1,11 @@
 #include "evaluators/detection_head.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/isfinite.h>
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/stack.h>
-#include <c10/core/GradMode.h>
 
 #include <algorithm>
-#include <stdexcept>
 
 #include "evaluators/internal/network_rows.h"
 #include "models/base/check.h"
@@ -73,21 +69,15 @@ std::vector<std::vector<Detection>> decode(const at::Tensor& head, double stride
 }
 
 DetectionOutcome detect(const models::Executor& executor, const Rows& rows, PrecisionMetric metric, const DetectionOptions& options) {
-  LATHE_CHECK_GT(options.batch_size, 0);
-  at::set_num_threads(1);
-  const c10::NoGradGuard no_grad;
-  const std::int64_t count = options.rows > 0 ? std::min(options.rows, rows.size()) : rows.size();
   DetectionOutcome outcome{.metric = metric};
-  for (std::int64_t begin = 0; begin < count; begin += options.batch_size) {
-    const std::int64_t end = std::min(count, begin + options.batch_size);
-    const auto inputs = internal::as_network_inputs(executor.network(), rows.batch(begin, end));
-    const at::Tensor head = executor.run(inputs).at(0).to(at::kCPU);
-    if (!at::isfinite(head).all().item().toBool()) throw std::runtime_error("the network's outputs are not finite numbers");
+  const double width = static_cast<double>(rows.inputs.at(0).size(3));
+  internal::for_each_output(executor, rows, options.rows, options.batch_size, [&](std::int64_t begin, const at::Tensor& head) {
     outcome.classes = static_cast<int>(head.size(1) - kBoxChannels);
-    const auto detections = decode(head, static_cast<double>(inputs[0].size(3)) / static_cast<double>(head.size(3)), options);
-    for (std::int64_t i = begin; i < end; ++i)
-      outcome.add_image(detections[static_cast<std::size_t>(i - begin)], objects_of(rows.labels[i]));
-  }
+    const auto detections = decode(head, width / static_cast<double>(head.size(3)), options);
+    for (std::size_t i = 0; i < detections.size(); ++i)
+      outcome.add_image(detections[i], objects_of(rows.labels[begin + static_cast<std::int64_t>(i)]));
+    return true;
+  });
   return outcome;
 }
 

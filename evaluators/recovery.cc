@@ -189,6 +189,7 @@ struct QuantizedTraining {
     internal::TrainingHooks hooks = resumable(key, checkpoints);
     hooks.after_step = std::move(after_step);
     auto result = internal::run_training(network, dataset.train, training, staged("quantization-aware training", progress), teacher, hooks);
+    if (checkpoints.save_state && !result.summary.is_stopped) checkpoints.save_state(key, "");
     return std::move(result.network);
   }
 };

@@ -28,13 +28,15 @@ std::string range_text(const policies::Figure& figure) {
   return " [" + format_fixed(100 * figure.interval->first, 2) + ", " + format_fixed(100 * figure.interval->second, 2) + "]";
 }
 
-std::string summary_of(const Experiment& experiment, const Delivery& delivery, const evaluators::Evaluation& float_test) {
+// detection: of detection_json(), null for classifiers.
+std::string summary_of(const Experiment& experiment, const Delivery& delivery, const evaluators::Evaluation& float_test,
+                       const json& detection) {
   const policies::PolicyMetrics& metrics = delivery.policy.metrics;
   std::string text = "accuracy  " + format_points(metrics.accuracy->value) + range_text(*metrics.accuracy) + " measured on " +
                      std::to_string(metrics.accuracy->samples) + " test rows; float " + format_points(float_test.accuracy) + "\n";
   text += "loss  " + format_fixed(100 * metrics.accuracy_loss->value, 2) + range_text(*metrics.accuracy_loss) +
           " points, paired; recovery " + (delivery.is_recovered ? "kept" : "not used") + "\n";
-  if (delivery.test.detections) text += detection_text(*float_test.detections, *delivery.test.detections);
+  if (!detection.is_null()) text += detection_text(detection);
   for (const Target& target : experiment.targets) {
     const auto found = metrics.latency_ms.find(target.name());
     if (found == metrics.latency_ms.end()) continue;
@@ -86,7 +88,7 @@ CompressOutcome run_compression(const ExperimentConfig& config, const policies::
   metrics["recovered"] = delivery.is_recovered;
   metrics["model"] = outcome.model;
   outcome.metrics = metrics.dump(2) + "\n";
-  outcome.summary = summary_of(experiment, delivery, float_test);
+  outcome.summary = summary_of(experiment, delivery, float_test, metrics.value("detection", json()));
   return outcome;
 }
 

@@ -1,8 +1,6 @@
 #include "experiments/delivery_store.h"
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -35,11 +33,6 @@ Delivery delivery_of(const json& document, std::string onnx) {
 }
 
 // "" where there is none.
-std::string bytes_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
 }  // namespace
 
 DeliveryStore::DeliveryStore(RunStore& store, std::string folder, const std::vector<std::string>& settings)

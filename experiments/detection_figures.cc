@@ -37,15 +37,13 @@ json detection_json(const DetectionOutcome& floating, const DetectionOutcome& co
           {"classes", classes}};
 }
 
-std::string detection_text(const DetectionOutcome& floating, const DetectionOutcome& compressed) {
-  const auto line = [&](const char* name, PrecisionMetric metric) {
-    const evaluators::PairedDifference loss = evaluators::paired_difference(floating, compressed, metric);
-    const double before = evaluators::mean_average_precision(floating, metric);
-    return std::string(name) + "  " + format_points(before) + " -> " + format_points(before - loss.difference) + ", loss " +
-           format_fixed(100 * loss.difference, 2) + " [" + format_fixed(100 * loss.interval.first, 2) + ", " +
-           format_fixed(100 * loss.interval.second, 2) + "] points\n";
+std::string detection_text(const json& figures) {
+  const auto line = [&](const char* name, const json& figure) {
+    const auto points = [](const json& share) { return format_fixed(100 * share.get<double>(), 2); };
+    return std::string(name) + "  " + format_points(figure["float"].get<double>()) + " -> " + format_points(figure["value"].get<double>()) +
+           ", loss " + points(figure["loss"]) + " [" + points(figure["interval"][0]) + ", " + points(figure["interval"][1]) + "] points\n";
   };
-  return line("mAP at IoU 0.5", PrecisionMetric::kAt50) + line("mAP at IoU 0.5 to 0.95", PrecisionMetric::kMean);
+  return line("mAP at IoU 0.5", figures["map50"]) + line("mAP at IoU 0.5 to 0.95", figures["map"]);
 }
 
 }  // namespace lathe::experiments

@@ -13,7 +13,7 @@ namespace lathe::experiments {
 // interval: of the loss, 95 %. null for classes without objects.
 nlohmann::json detection_json(const evaluators::DetectionOutcome& floating, const evaluators::DetectionOutcome& compressed);
 
-// A line for each of the two, in points.
-std::string detection_text(const evaluators::DetectionOutcome& floating, const evaluators::DetectionOutcome& compressed);
+// A line for each of the two, in points. figures: of detection_json(), whose intervals take a thousand samples each.
+std::string detection_text(const nlohmann::json& figures);
 
 }  // namespace lathe::experiments

@@ -2,8 +2,6 @@
 
 #include <cctype>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "models/base/error.h"
 
@@ -22,11 +20,6 @@ std::string file_name(std::string agent) {
   return agent + ".pt";
 }
 
-std::string bytes_of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 }  // namespace
 
 void write_learned(const RunDirectory& directory, const std::map<std::string, std::string>& learned) {
@@ -41,7 +34,7 @@ std::vector<search::AgentOptions> with_learned(std::vector<search::AgentOptions>
   for (search::AgentOptions& agent : agents) {
     for (const std::string& name : {agent.name, agent.kind}) {
       const fs::path path = fs::path(earlier) / kFolder / file_name(name);
-      if (agent.learned.empty() && fs::is_regular_file(path)) agent.learned = bytes_of(path);
+      if (agent.learned.empty()) agent.learned = bytes_of(path);
     }
     has_learned |= !agent.learned.empty();
   }

@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "models/base/error.h"
 
@@ -67,6 +69,11 @@ void check_writable_file(const std::string& path) {
   if (file < 0) refuse(path, errno);
   close(file);
   unlink(temporary.c_str());
+}
+
+std::string bytes_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 void RunDirectory::check(const std::string& path, bool is_resumed) {

@@ -8,6 +8,9 @@ namespace lathe::experiments {
 // Writes and flushes to disk. Throws UserError where the place cannot be written.
 void write_atomically(const std::string& path, const std::string& bytes);
 
+// What the file holds; "" where there is none or it cannot be read.
+std::string bytes_of(const std::string& path);
+
 // Makes the folder and its parents. Throws UserError where that cannot be, or nothing can be written to it.
 void make_writable_folder(const std::string& path);
 // Throws UserError where no file can be written at `path`.

@@ -18,6 +18,7 @@
 #include "models/base/check.h"
 #include "search/asynchronous_search.h"
 #include "search/proposer.h"
+#include "search/race_bar.h"
 
 namespace lathe::search {
 namespace {
@@ -60,6 +61,8 @@ class Recorder {
   std::vector<Trial> waiting_;
   bool is_busy_ = false;
 };
+
+constexpr double kNoBar = -std::numeric_limits<double>::infinity();
 
 bool nearly_equal(double a, double b) {
   return (std::isnan(a) && std::isnan(b)) || a == b || std::abs(a - b) <= 1e-9 * std::max(std::abs(a), std::abs(b));
@@ -115,11 +118,10 @@ class TrialMeasurer {
     return true;
   }
 
-  // bar: what the measured metric has to reach; -inf = unknown.
+  // bar: what the measured metric has to reach; kNoBar = no race.
   void measure(Trial& trial, double bar) {
     const auto start = std::chrono::steady_clock::now();
-    const bool is_race = callbacks_.race && std::isfinite(bar);
-    apply(problem_, is_race ? callbacks_.race(trial.candidate, bar) : callbacks_.measure(trial.candidate), trial);
+    apply(problem_, bar != kNoBar ? callbacks_.race(trial.candidate, bar) : callbacks_.measure(trial.candidate), trial);
     busy_nanoseconds_ += (std::chrono::steady_clock::now() - start).count();
     recorder_.add(trial);
   }
@@ -138,12 +140,16 @@ class TrialMeasurer {
 // threads.
 class RoundSearch {
  public:
-  RoundSearch(const ControllerOptions& options, const ControllerCallbacks& callbacks, Proposer& proposer, TrialMeasurer& measurer)
-      : options_(options), callbacks_(callbacks), proposer_(proposer), measurer_(measurer) {}
+  RoundSearch(const Problem& problem, const ControllerOptions& options, const ControllerCallbacks& callbacks, Proposer& proposer,
+              TrialMeasurer& measurer)
+      : options_(options), callbacks_(callbacks), proposer_(proposer), measurer_(measurer) {
+    if (callbacks.race) race_bar_.emplace(problem);
+  }
 
   SearchResult run() {
     trials_ = callbacks_.history;
     proposer_.adopt(trials_);
+    if (race_bar_) race_bar_->learn(trials_);
     start_round(proposer_.next_round({}, {}, options_.trials));
     group_.wait();  // an exception of a task comes out here, after the running tasks have ended and recorded their trials
     while (!is_stopped_ && reported_ < rounds_.size()) report();
@@ -172,7 +178,7 @@ class RoundSearch {
       if (!measurer_.recall(trial)) unknown.push_back(&trial);  // trials stay where they are when the vector moves
     }
     const std::lock_guard lock(mutex_);
-    for (Trial* trial : unknown) waiting_.push_back({rounds_.size(), trial, proposer_.bar_of(*trial)});
+    for (Trial* trial : unknown) waiting_.push_back({rounds_.size(), trial, race_bar_ ? race_bar_->of(trial->metrics) : kNoBar});
     rounds_.push_back({.trials = std::move(proposals), .unfinished = unknown.size()});
     const int more = std::min(options_.threads - measuring_, static_cast<int>(waiting_.size()));
     for (int i = 0; i < more; ++i) group_.run([this] { measure(); });
@@ -213,6 +219,7 @@ class RoundSearch {
     std::vector<Trial> finished;
     if (asked_ > 0) {
       finished = rounds_[asked_ - 1].trials;
+      if (race_bar_) race_bar_->learn(finished);
       report();
     }
     ++asked_;
@@ -238,6 +245,7 @@ class RoundSearch {
   TrialMeasurer& measurer_;
   std::atomic<bool> is_proposing_ = false, is_stopped_ = false;
   // Of whoever proposes:
+  std::optional<RaceBar> race_bar_;         // where policies race
   std::vector<Trial> pending_;              // the last round as it was proposed
   std::atomic<std::size_t> asked_ = 0;      // times that agents were asked after the first round
   std::atomic<std::int64_t> proposed_ = 0;  // trials
@@ -257,7 +265,7 @@ SearchResult run_asynchronously(const ControllerOptions& options, const Controll
   std::vector<Trial> known;
   if (callbacks.known) known = callbacks.known();
   proposer.adopt(known);
-  const auto measure = [&](Trial& trial) { measurer.measure(trial, -std::numeric_limits<double>::infinity()); };
+  const auto measure = [&](Trial& trial) { measurer.measure(trial, kNoBar); };
   return AsynchronousSearch(options.trials, options.threads, proposer, callbacks.shared, measure, callbacks.progress).run(std::move(known));
 }
 
@@ -278,7 +286,7 @@ SearchResult run_search(const Problem& problem, const std::vector<AgentOptions>&
   const auto start = std::chrono::steady_clock::now();
   SearchResult result = arena.execute([&] {
     return options.is_asynchronous ? run_asynchronously(options, callbacks, proposer, measurer)
-                                   : RoundSearch(options, callbacks, proposer, measurer).run();
+                                   : RoundSearch(problem, options, callbacks, proposer, measurer).run();
   });
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   result.idle_share = 1 - measurer.busy_seconds() / (seconds * options.threads);

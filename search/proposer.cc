@@ -38,7 +38,7 @@ bool is_in_space(const policies::SearchSpace& space, const policies::Candidate& 
 
 Proposer::Proposer(const Problem& problem, const std::vector<AgentOptions>& agents, int round, Allocation allocation, std::uint64_t seed,
                    SharedTrials* shared)
-    : problem_(problem), shared_(shared), race_bar_(problem), fallback_(problem, Rng(seed, "fallback")) {
+    : problem_(problem), shared_(shared), fallback_(problem, Rng(seed, "fallback")) {
   if (agents.empty()) throw UserError(Fault{.key = "search.agents", .expected = "at least one agent"});
   std::set<std::string> names;
   std::vector<std::string> order;
@@ -98,7 +98,6 @@ void Proposer::adopt(std::span<const Trial> known) {
   }
   for (Member& member : members_) member.agent->tell(known);
   shares_->learn(known);
-  race_bar_.learn(known);
 }
 
 std::map<std::string, std::string> Proposer::learned() const {
@@ -114,7 +113,6 @@ std::vector<Proposal> Proposer::next_round(std::span<const Trial> finished, std:
   std::vector<Proposal> round;
   if (shared_ != nullptr) take_over(total, round);
   shares_->learn(finished);
-  race_bar_.learn(finished);
   const std::vector<int> share = shares_->next(total - static_cast<int>(round.size()));
   for (const Trial& trial : finished) seen_.insert(trial.candidate);
   std::vector<policies::Candidate> in_flight;

@@ -15,7 +15,6 @@
 #include "search/constraints.h"
 #include "search/problem.h"
 #include "search/quasi_random/quasi_random.h"
-#include "search/race_bar.h"
 #include "search/round_shares.h"
 #include "search/shared_trials.h"
 #include "search/trial.h"
@@ -40,8 +39,6 @@ class Proposer {
   // Takes the trials of an earlier run as told and seen. Before the first round.
   void adopt(std::span<const Trial> known);
 
-  // What the proposal's measured metric has to reach (race_bar.h), by what was told so far.
-  double bar_of(const Proposal& proposal) const { return race_bar_.of(proposal.metrics); }
   // As SearchResult::learned.
   std::map<std::string, std::string> learned() const;
 
@@ -66,7 +63,6 @@ class Proposer {
   SharedTrials* const shared_;
   std::vector<Member> members_;
   int round_;
-  RaceBar race_bar_;
   std::optional<RoundShares> shares_;  // known once the agents have their names
   std::int64_t next_id_ = 0, duplicates_ = 0, rejected_ = 0;
   std::set<policies::Candidate> seen_;  // all proposals, accepted or rejected, and what other searches measured

@@ -50,26 +50,25 @@ Kernel dequantize(const Network&, const Node& node) {
 
 constexpr std::int64_t kByteLevels = 255;
 
-struct DynamicRange {
-  at::Tensor scale, zero_point;  // both of x's type
+struct DynamicLevels {
+  at::Tensor levels, scale, zero_point;  // all of x's type; levels: from 0 to 255
 };
 
-// That of x widened to hold 0. Where all of x is zero any scale does; 1 keeps it finite.
-DynamicRange dynamic_range(const at::Tensor& x) {
+// In the range of x widened to hold 0. Where all of x is zero any scale does; 1 keeps it finite.
+DynamicLevels dynamic_levels(const at::Tensor& x) {
   const at::Tensor zero = at::zeros({}, x.options());
   const at::Tensor low = at::minimum(x.min(), zero), high = at::maximum(x.max(), zero);
   const at::Tensor width = (high - low) / kByteLevels;
   const at::Tensor scale = at::where(width == 0, at::ones_like(width), width);
-  return {scale, at::clamp(at::round(-low / scale), 0, kByteLevels)};
+  const at::Tensor zero_point = at::clamp(at::round(-low / scale), 0, kByteLevels);
+  return {at::clamp(at::round(x / scale) + zero_point, 0, kByteLevels), scale, zero_point};
 }
 
 // Outputs y, scale, zero point.
 Kernel dynamic_quantize(const Network&, const Node&) {
   return [](const Tensors& inputs, const RunOptions&) {
-    const at::Tensor& x = inputs[0];
-    const auto [scale, zero_point] = dynamic_range(x);
-    const at::Tensor y = at::clamp(at::round(x / scale) + zero_point, 0, kByteLevels);
-    return Tensors{y.to(at::kByte), scale, zero_point.to(at::kByte)};
+    const auto [levels, scale, zero_point] = dynamic_levels(inputs[0]);
+    return Tensors{levels.to(at::kByte), scale, zero_point.to(at::kByte)};
   };
 }
 
@@ -134,8 +133,8 @@ Kernel fake_quantize(const Network& network, const Node& node) {
 Kernel dynamic_fake_quantize(const Network&, const Node&) {
   return [](const Tensors& inputs, const RunOptions&) {
     const at::Tensor& x = inputs[0];
-    const auto [scale, zero_point] = dynamic_range(x.detach());
-    const at::Tensor y = (at::clamp(at::round(x.detach() / scale) + zero_point, 0, kByteLevels) - zero_point) * scale;
+    const auto [levels, scale, zero_point] = dynamic_levels(x.detach());
+    const at::Tensor y = (levels - zero_point) * scale;
     return Tensors{at::GradMode::is_enabled() ? x + (y - x.detach()) : y};
   };
 }
