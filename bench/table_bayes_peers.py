@@ -112,15 +112,20 @@ def neighbours(table, choices):
     return found
 
 
+def measure_design(table, evaluations, rng, first):
+    """The shared first policies, then random ones up to two a decision."""
+    for choices in first:
+        evaluations(choices)
+    for choices in table.choices[unmeasured(table, evaluations, rng, 2 * len(table.sizes) - len(first))]:
+        evaluations(choices)
+
+
 def run_botorch(task, settings, table, evaluations, first):
     """qLogNEHVI on BoTorch's default GP of accuracy, over a random part of the table and the front's neighbours."""
     peer_optimizers.use_botorch()
     rng = np.random.default_rng(task.seed)
     scale = table.reference - table.objectives.min(axis=0)
-    for choices in first:
-        evaluations(choices)
-    for choices in table.choices[unmeasured(table, evaluations, rng, 2 * len(table.sizes) - len(first))]:
-        evaluations(choices)
+    measure_design(table, evaluations, rng, first)
     while is_running(evaluations, settings):
         measured = np.array(evaluations.order)
         near = neighbours(table, table.choices[measured[front_of(table.objectives[measured])]].tolist())
@@ -139,10 +144,7 @@ def run_trust_region(task, settings, table, evaluations, first):
     scale = table.reference - table.objectives.min(axis=0)
     largest = len(table.sizes)
     radius, gains, losses, center = largest // 2, 0, 0, None
-    for choices in first:
-        evaluations(choices)
-    for choices in table.choices[unmeasured(table, evaluations, rng, 2 * len(table.sizes) - len(first))]:
-        evaluations(choices)
+    measure_design(table, evaluations, rng, first)
     while is_running(evaluations, settings):
         measured = np.array(evaluations.order)
         before = table.hypervolume(measured)

@@ -7,17 +7,10 @@
 
 #include "search/rl/sac_learner.h"
 #include "search/rl/td3_learner.h"
+#include "tests/search/rl/tensor_values.h"
 
 namespace lathe::search {
 namespace {
-
-at::Tensor column(std::vector<float> values) {
-  return to_tensor(values, static_cast<std::int64_t>(values.size()));
-}
-
-double at_row(const at::Tensor& tensor, std::int64_t row) {
-  return tensor.reshape({-1})[row].item<float>();
-}
 
 // 0.25 * 2 + 0.75 * 4 = 3.5 on the way; 2 at the end, whatever the critic says.
 TEST(MixedTargets, WeighTheEpisodesRewardAndTheCritic) {

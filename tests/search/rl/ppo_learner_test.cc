@@ -4,16 +4,10 @@
 
 #include <cmath>
 
+#include "tests/search/rl/tensor_values.h"
+
 namespace lathe::search {
 namespace {
-
-at::Tensor column(std::vector<float> values) {
-  return to_tensor(values, static_cast<std::int64_t>(values.size()));
-}
-
-double at_row(const at::Tensor& tensor, std::int64_t row) {
-  return tensor.reshape({-1})[row].item<float>();
-}
 
 // delta = (2 - 1, 0.5 - 2, 3 - 0.5); from the end: 2.5, -1.5 + 0.5 * 2.5, 1 - 0.5 * 0.25.
 TEST(GeneralizedAdvantages, SumTheDiscountedErrorsOfTheValues) {
