@@ -67,6 +67,7 @@ class SearchRun {
  public:
   SearchRun(const ExperimentConfig& config, bool is_resumed, Progress& progress, const SearchServices& services)
       : progress_(progress),
+        agents_(with_learned(config.search.agents, config.search.pretrained)),
         experiment_(config, needs_training_rows(config), services.distribution),
         metrics_(experiment_),
         float_search_(first_rows(experiment_.float_accuracy(Split::kSearch), config.evaluator.rows)),
@@ -117,7 +118,7 @@ class SearchRun {
 
   search::SearchResult search_part(int trials, std::uint64_t seed, const std::vector<search::Trial>& known) {
     return search_trials(experiment_, problem_, float_search_.accuracy, known, *store_, study_.get(), progress_,
-                         {.trials = trials, .seed = seed});
+                         {.trials = trials, .seed = seed, .agents = agents_});
   }
 
   search::SearchResult search_all() {
@@ -309,6 +310,7 @@ class SearchRun {
   }
 
   Progress& progress_;
+  const std::vector<search::AgentOptions> agents_;  // read before all slow work
   Experiment experiment_;
   DeviceMetrics metrics_;
   Evaluation float_search_;

@@ -7,7 +7,6 @@
 
 #include "experiments/best_so_far.h"
 #include "experiments/interruption.h"
-#include "experiments/learned_agents.h"
 #include "experiments/text_table.h"
 
 namespace lathe::experiments {
@@ -38,7 +37,7 @@ class TrialSearch {
     const int known = config.asynchronous ? static_cast<int>(history_.size()) : 0;
     if (!config.asynchronous) note_history();
     search::SearchResult found =
-        search::run_search(problem_, with_learned(config.agents, config.pretrained),
+        search::run_search(problem_, part.agents,
                            {.trials = part.trials + known,
                             .threads = experiment_.evaluations_at_once(),
                             .round = config.round,

@@ -16,6 +16,7 @@ namespace lathe::experiments {
 struct SearchPart {
   int trials;  // beside the history
   std::uint64_t seed;
+  const std::vector<search::AgentOptions>& agents;  // with what earlier runs taught them (learned_agents.h)
 };
 
 // history: trials that the search begins with (warm_start.h), of which the result's trials are made first. float_accuracy: of the float
