@@ -1,5 +1,6 @@
 #include "evaluators/internal/training_loop.h"
 
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/ops/_foreach_add.h>
 #include <ATen/ops/_foreach_mul.h>
@@ -95,6 +96,20 @@ struct Progress {
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
+
+// While it lives cuDNN times its kernels for each new shape and takes the fastest: a training runs the same shapes thousands of times.
+class FastestConvolutions {
+ public:
+  explicit FastestConvolutions(const std::string& device) : before_(at::globalContext().benchmarkCuDNN()) {
+    if (device != "cpu") at::globalContext().setBenchmarkCuDNN(true);
+  }
+  ~FastestConvolutions() { at::globalContext().setBenchmarkCuDNN(before_); }
+  FastestConvolutions(const FastestConvolutions&) = delete;
+  FastestConvolutions& operator=(const FastestConvolutions&) = delete;
+
+ private:
+  bool before_;
+};
 
 class TrainingLoop {
  public:
@@ -310,6 +325,7 @@ TrainResult run_training(const models::Network& network, const Rows& rows, const
                          const models::Network* teacher, const TrainingHooks& hooks) {
   options.validate();
   if (rows.size() == 0) throw UserError("training needs labelled training rows, but the data set has none");
+  const FastestConvolutions fastest(options.device);
   return TrainingLoop(network, rows, options, teacher, hooks).run(progress);
 }
 
