@@ -35,7 +35,8 @@ class Bayes final : public Agent {
                                      .refit_growth = option(options, bayes_kind(), "refit_growth"),
                                      .has_transform = option(options, bayes_kind(), "transform") != 0,
                                      .has_prior = has_prior(options),
-                                     .has_logit_beliefs = option(options, bayes_kind(), "logit_front") != 0};
+                                     .has_logit_beliefs = option(options, bayes_kind(), "logit_front") != 0,
+                                     .is_warped = option(options, bayes_kind(), "warp") != 0};
     for (const int metric : measured_metrics(problem)) surrogates_.emplace_back(problem, metric, surrogate);
     constexpr int kOnPath = 64;
     for (const Front& front : problem.fronts) {
@@ -119,6 +120,7 @@ const AgentKind& bayes_kind() {
        {"refit_growth", 0.15, "they are fitted again when the number of trials has grown by this share", 0, 10, false},
        {"transform", 1, "1: model the logit of accuracy; 0: accuracy itself", 0, 1},
        {"logit_front", 0, "1: expected hypervolume of the logit of accuracy, which pays for the last points near 100 %; 0: of accuracy", 0, 1},
+       {"warp", 0, "1: learn for each decision where on its range accuracy changes fastest (input warping); 0: as it is", 0, 1},
        {"prior", 1, "1: start from the layers' sensitivities where they are known; 0: ignore them", 0, 1},
        {"pool", 150, "candidates that are scored before the local search", 1, 100000},
        {"starts", 4, "local searches for each proposal", 1, 1000}}};

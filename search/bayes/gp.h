@@ -61,9 +61,10 @@ class GaussianProcess {
 // N(0.5, 0.5) and log noise ~ N(-10, 1.5). Targets have unit variance.
 double negative_log_posterior(const std::vector<std::vector<double>>& positions, const GpData& data, const GpParameters& parameters,
                               Eigen::VectorXd* gradient);
-Eigen::VectorXd pack(const GpParameters& parameters);  // log_additive, log_product, log_noise, log_lengths
-GpParameters unpack(const Eigen::VectorXd& packed);
-GpParameters prior_parameters(int decisions, bool is_noisy);  // the prior's medians
+// Of the warping log a and log b ~ N(0, 0.5): around none.
+Eigen::VectorXd pack(const GpParameters& parameters);  // log_additive, log_product, log_noise, log_lengths, log_a, log_b
+GpParameters unpack(const Eigen::VectorXd& packed, int decisions);
+GpParameters prior_parameters(int decisions, bool is_noisy, bool is_warped = false);  // the prior's medians
 
 // Maximizes the posterior from `start` by at most `iterations` of Ceres' L-BFGS. Returns the start where nothing better was found.
 GpParameters fit(const std::vector<std::vector<double>>& positions, const GpData& data, const GpParameters& start, int iterations);

@@ -42,20 +42,30 @@ std::vector<std::vector<double>> value_positions(const policies::SearchSpace& sp
   return positions;
 }
 
-Kernel::Tables Kernel::tables_of(const std::vector<double>& positions, double length) {
-  Tables tables{.is_even = is_evenly_spaced(positions), .values = positions.size()};
-  const auto add = [&](double distance) {
-    const double u = distance / length;
-    tables.matern.push_back(matern(u));
-    tables.squared.push_back(u * u);
-    tables.slope.push_back(u * u * slope_over_square(u));
-  };
-  for (const double a : positions) {
+Warped warped(double z, double a, double b) {
+  if (z <= 0 || z >= 1) return {.value = z};  // the ends stay where they are
+  const double power = std::pow(z, a), rest = 1 - power, tail = std::pow(rest, b);
+  return {.value = 1 - tail, .of_log_a = b * tail / rest * power * std::log(z) * a, .of_log_b = -tail * std::log(rest) * b};
+}
+
+Kernel::Pair Kernel::pair_at(double distance, double length) {
+  const double u = std::abs(distance) / length;
+  return {matern(u), u * u, u * u * slope_over_square(u)};
+}
+
+// With `positions` and `length` given.
+Kernel::Tables Kernel::tables_of(Tables tables) {
+  constexpr std::size_t kMostValues = 128;
+  tables.values = tables.positions.size();
+  tables.is_even = is_evenly_spaced(tables.positions);
+  tables.is_computed = !tables.is_even && tables.values > kMostValues;
+  if (tables.is_computed) return tables;
+  for (const double a : tables.positions) {
     if (tables.is_even) {
-      add(a - positions.front());
+      tables.pairs.push_back(pair_at(a - tables.positions.front(), tables.length));
       continue;
     }
-    for (const double b : positions) add(std::abs(a - b));
+    for (const double b : tables.positions) tables.pairs.push_back(pair_at(a - b, tables.length));
   }
   return tables;
 }
@@ -63,16 +73,24 @@ Kernel::Tables Kernel::tables_of(const std::vector<double>& positions, double le
 Kernel::Kernel(const std::vector<std::vector<double>>& positions, const KernelParameters& parameters)
     : additive_(std::exp(parameters.log_additive)), product_(std::exp(parameters.log_product)) {
   for (std::size_t d = 0; d < positions.size(); ++d) {
-    tables_.push_back(tables_of(positions[d], std::exp(parameters.log_lengths(static_cast<Eigen::Index>(d)))));
+    const auto i = static_cast<Eigen::Index>(d);
+    Tables tables{.length = std::exp(parameters.log_lengths(i)), .positions = positions[d]};
+    for (std::size_t v = 0; parameters.is_warped() && v < positions[d].size(); ++v) {
+      const Warped w = warped(positions[d][v], std::exp(parameters.log_a(i)), std::exp(parameters.log_b(i)));
+      tables.positions[v] = w.value;
+      tables.of_a.push_back(w.of_log_a);
+      tables.of_b.push_back(w.of_log_b);
+    }
+    tables_.push_back(tables_of(std::move(tables)));
   }
 }
 
 Kernel::Sums Kernel::sums(std::span<const int> a, std::span<const int> b) const {
   Sums sums;
   for (std::size_t d = 0; d < tables_.size(); ++d) {
-    const std::size_t at = tables_[d].at(a[d], b[d]);
-    sums.additive += tables_[d].matern[at];
-    sums.squared += tables_[d].squared[at];
+    const Pair pair = tables_[d].at(a[d], b[d]);
+    sums.additive += pair.matern;
+    sums.squared += pair.squared;
   }
   return sums;
 }
@@ -85,8 +103,8 @@ double Kernel::value(const Sums& sums) const {
 
 Kernel::Sums Kernel::moved(const Sums& sums, int d, int from, int to, int other) const {
   const Tables& tables = tables_[static_cast<std::size_t>(d)];
-  const std::size_t before = tables.at(from, other), after = tables.at(to, other);
-  return {sums.additive + tables.matern[after] - tables.matern[before], sums.squared + tables.squared[after] - tables.squared[before]};
+  const Pair before = tables.at(from, other), after = tables.at(to, other);
+  return {sums.additive + after.matern - before.matern, sums.squared + after.squared - before.squared};
 }
 
 Eigen::MatrixXd Kernel::matrix(const CandidateRows& rows) const {
@@ -103,7 +121,8 @@ Eigen::VectorXd Kernel::weighted_gradient(const CandidateRows& rows, const Eigen
   const Eigen::Index n = rows.size();
   const std::size_t decisions = tables_.size();
   const double share = 1.0 / static_cast<double>(std::max<std::size_t>(decisions, 1));
-  Eigen::VectorXd gradient = Eigen::VectorXd::Zero(2 + static_cast<Eigen::Index>(decisions));
+  const bool is_warped = std::any_of(tables_.begin(), tables_.end(), [](const Tables& tables) { return !tables.of_a.empty(); });
+  Eigen::VectorXd gradient = Eigen::VectorXd::Zero(2 + static_cast<Eigen::Index>(is_warped ? 3 * decisions : decisions));
   double* lengths = gradient.data() + 2;
   // Diagonal: k(x, x) = a + p does not depend on the length scales. Off it, (i, j) and (j, i) together make up for the 0.5.
   const double diagonal = 0.5 * weights.trace();
@@ -119,12 +138,25 @@ Eigen::VectorXd Kernel::weighted_gradient(const CandidateRows& rows, const Eigen
       const double of_additive = weight * additive_ * share, of_product = weight * product_ * share * slope_over_square(r);
       for (std::size_t d = 0; d < decisions; ++d) {
         if (a[d] == b[d]) continue;
-        const std::size_t at = tables_[d].at(a[d], b[d]);
-        lengths[d] += of_additive * tables_[d].slope[at] + of_product * tables_[d].squared[at];
+        const Pair pair = tables_[d].at(a[d], b[d]);
+        const double of_length = of_additive * pair.slope + of_product * pair.squared;
+        lengths[d] += of_length;
+        if (is_warped) add_warping_gradient(d, a[d], b[d], of_length, gradient);
       }
     }
   }
   return gradient;
+}
+
+// A covariance depends on the distance over the length scale: what a longer length gives, a shorter distance gives too.
+void Kernel::add_warping_gradient(std::size_t d, int a, int b, double of_length, Eigen::VectorXd& gradient) const {
+  const Tables& tables = tables_[d];
+  const auto i = static_cast<std::size_t>(a), j = static_cast<std::size_t>(b);
+  const double distance = tables.positions[i] - tables.positions[j];
+  if (distance == 0) return;
+  const auto decisions = static_cast<Eigen::Index>(tables_.size()), at = 2 + static_cast<Eigen::Index>(d);
+  gradient(at + decisions) -= of_length * (tables.of_a[i] - tables.of_a[j]) / distance;
+  gradient(at + 2 * decisions) -= of_length * (tables.of_b[i] - tables.of_b[j]) / distance;
 }
 
 }  // namespace lathe::search

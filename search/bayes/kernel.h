@@ -6,6 +6,10 @@
 // 5 as well as 150 decisions (C. Hvarfner, E. O. Hellsten, L. Nardi, Vanilla Bayesian Optimization Performs Great in High Dimensions,
 // ICML 2024; theirs puts sqrt(D) into the prior). A decision that does not matter gets a long l_d. Decisions have few values, so
 // everything for one decision is a table over pairs of values, and a covariance costs two look-ups a decision.
+//
+// With input warping z_d is w(z; a_d, b_d) = 1 - (1 - z^a_d)^b_d, the cumulative Kumaraswamy distribution in place of the Beta's (J. Snoek, K.
+// Swersky, R. Zemel, R. P. Adams, Input Warping for Bayesian Optimization of Non-Stationary Functions, ICML 2014, section 3), so that a metric
+// may change fast at one end of a decision and slowly at the other.
 #pragma once
 
 #include <Eigen/Core>
@@ -20,9 +24,17 @@ namespace lathe::search {
 // [0, 1], since each further bit halves the quantization step and widths above 8 hardly differ.
 std::vector<std::vector<double>> value_positions(const policies::SearchSpace& space);
 
+// w(z; a, b) and its slopes.
+struct Warped {
+  double value, of_log_a = 0, of_log_b = 0;
+};
+Warped warped(double z, double a, double b);
+
 struct KernelParameters {
   double log_additive = 0, log_product = 0;  // log of the variances a and p
   Eigen::VectorXd log_lengths;               // [decisions]
+  Eigen::VectorXd log_a, log_b;              // [decisions], of the warping; empty = none
+  bool is_warped() const { return log_a.size() > 0; }
 };
 
 // Candidates as rows of choices.
@@ -59,21 +71,33 @@ class Kernel {
 
   // n x n covariance of the rows.
   Eigen::MatrixXd matrix(const CandidateRows& rows) const;
-  // For each parameter t in the order (log_additive, log_product, log_lengths): 0.5 * sum_ij weights_ij dK_ij/dt; weights symmetric.
+  // For each parameter t in the order (log_additive, log_product, log_lengths, log_a, log_b, the last two where inputs are warped):
+  // 0.5 * sum_ij weights_ij dK_ij/dt; weights symmetric.
   Eigen::VectorXd weighted_gradient(const CandidateRows& rows, const Eigen::MatrixXd& weights) const;
 
  private:
-  // Tables of one decision: values x values row by row, or, where the values are evenly spaced, by their difference (fine decisions would
-  // fill the memory otherwise).
+  // What a pair of values of one decision contributes.
+  struct Pair {
+    double matern, squared, slope;  // M(u), u^2, dM(u)/dlog l = (5/3) u^2 (1 + sqrt(5) u) exp(-sqrt(5) u)
+  };
+  // Of one decision: values x values row by row; by their difference where the values are evenly spaced, and computed anew each time where
+  // they are many and are not (either would fill the memory otherwise).
   struct Tables {
-    bool is_even = false;
+    bool is_even = false, is_computed = false;
     std::size_t values = 0;
-    std::vector<double> matern, squared, slope;  // M(u), u^2, dM(u)/dlog l = (5/3) u^2 (1 + sqrt(5) u) exp(-sqrt(5) u)
-    std::size_t at(int a, int b) const {
-      return is_even ? static_cast<std::size_t>(a > b ? a - b : b - a) : static_cast<std::size_t>(a) * values + static_cast<std::size_t>(b);
+    double length = 1;
+    std::vector<double> positions;       // warped
+    std::vector<double> of_a, of_b;      // dw/dlog a, dw/dlog b at each value; empty without warping
+    std::vector<Pair> pairs;
+    Pair at(int a, int b) const {
+      if (is_computed) return pair_at(positions[static_cast<std::size_t>(a)] - positions[static_cast<std::size_t>(b)], length);
+      return pairs[is_even ? static_cast<std::size_t>(a > b ? a - b : b - a)
+                           : static_cast<std::size_t>(a) * values + static_cast<std::size_t>(b)];
     }
   };
-  static Tables tables_of(const std::vector<double>& positions, double length);
+  static Pair pair_at(double distance, double length);
+  static Tables tables_of(Tables tables);
+  void add_warping_gradient(std::size_t d, int a, int b, double of_length, Eigen::VectorXd& gradient) const;
   double additive_, product_;
   std::vector<Tables> tables_;
 };

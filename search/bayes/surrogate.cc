@@ -115,7 +115,7 @@ Surrogate::Surrogate(const Problem& problem, int metric, const SurrogateOptions&
       metric_(metric),
       measured_(measured_metrics(problem)),
       positions_(value_positions(problem.space)),
-      parameters_(prior_parameters(static_cast<int>(problem.space.decisions.size()), /*is_noisy=*/true)) {}
+      parameters_(prior_parameters(static_cast<int>(problem.space.decisions.size()), /*is_noisy=*/true, options.is_warped)) {}
 
 void Surrogate::learn(std::span<const Trial> finished) {
   for (const Trial& trial : finished) {
@@ -176,7 +176,7 @@ void Surrogate::refit() {
     data.targets(static_cast<Eigen::Index>(i)) = scaling.target(raw_[i], has_prior ? guesses[i] : 0);
     data.noise(static_cast<Eigen::Index>(i)) = scaling.noise(raw_[i], stddev_[i]);
   }
-  if (fitted_size_ == 0) parameters_ = prior_parameters(decisions, data.noise.maxCoeff() > 0);
+  if (fitted_size_ == 0) parameters_ = prior_parameters(decisions, data.noise.maxCoeff() > 0, options_.is_warped);
   parameters_ = fit(positions_, data, parameters_, options_.fit_iterations);
   fitted_size_ = size();
   GaussianProcess process(positions_, std::move(data), parameters_);

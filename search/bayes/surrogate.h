@@ -20,6 +20,7 @@ struct SurrogateOptions {
   bool has_transform = true;   // logit for values in [0, 1] that are to be maximized (accuracies)
   bool has_prior = true;       // use Problem::sensitivity
   bool has_logit_beliefs = false;  // with the transform: beliefs stay logits, and so does what is gained by them
+  bool is_warped = false;          // warp the decisions' values (kernel.h)
 };
 
 // What the model is of: the metric itself, or its logit, with beliefs about the metric or about the logit.

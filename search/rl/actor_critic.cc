@@ -6,7 +6,7 @@
 
 namespace lathe::search {
 
-double ActorCritic::train(const Batch& given) {
+std::vector<float> ActorCritic::train(const Batch& given) {
   at::set_num_threads(1);  // summation order, and so the result, follows the thread count
   const TensorBatch batch(given);
   at::Tensor targets;
@@ -15,7 +15,8 @@ double ActorCritic::train(const Batch& given) {
     targets = critic_targets(batch);
   }
   const c10::AutoGradMode grad(true);  // the caller may be inside an evaluation that switched it off
-  return update(batch, targets);
+  const at::Tensor errors = update(batch, targets).contiguous();
+  return {errors.data_ptr<float>(), errors.data_ptr<float>() + errors.numel()};
 }
 
 double mean_action(const Mlp& actor, std::span<const float> state) {

@@ -12,13 +12,13 @@ namespace lathe::search {
 
 class ActorCritic : public Learner {
  public:
-  double train(const Batch& batch) final;
+  std::vector<float> train(const Batch& batch) final;
 
  protected:
   // Called without gradients.
   virtual at::Tensor critic_targets(const TensorBatch& batch) = 0;
-  // One step of Adam for all networks, with gradients. Returns the critics' loss before it.
-  virtual double update(const TensorBatch& batch, const at::Tensor& targets) = 0;
+  // One step of Adam for all networks, with gradients. Returns the critics' errors before it, [count, 1].
+  virtual at::Tensor update(const TensorBatch& batch, const at::Tensor& targets) = 0;
 };
 
 // The sigmoid of the network's first output for one state.

@@ -33,15 +33,15 @@ class DdpgLearner final : public DeterministicActorCritic {
     return mixed_targets(batch.rewards, batch.is_final, next_values, options_.monte_carlo);
   }
 
-  double update(const TensorBatch& batch, const at::Tensor& targets) override {
-    const at::Tensor loss = critic_.forward(critic_input(batch.states, batch.actions)).sub(targets).square().mean();
-    loss.backward();
+  at::Tensor update(const TensorBatch& batch, const at::Tensor& targets) override {
+    const at::Tensor errors = critic_.forward(critic_input(batch.states, batch.actions)).sub(targets);
+    errors.square().mul(batch.weights).mean().backward();
     critic_adam_.step();
     train_actor(batch.states, [&](const at::Tensor& actions) { return critic_.forward(critic_input(batch.states, actions)); });
     clear_gradients(critic_);
     move_target_actor();
     follow(target_critic_, critic_, options_.target_rate);
-    return loss.item<float>();
+    return errors.detach().abs();
   }
 
   Mlp critic_, target_critic_;

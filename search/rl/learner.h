@@ -1,6 +1,7 @@
 // What the agents that walk the layers learn with: an actor and its critics.
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <vector>
 
@@ -20,6 +21,8 @@ struct LearnerOptions {
 struct Batch {
   std::vector<float> states, next_states;         // [count x state_size]
   std::vector<float> actions, rewards, is_final;  // [count]; rewards: of the whole episode, baseline subtracted; is_final: 0 or 1
+  std::vector<float> weights;                     // [count]: of the squared errors of the critics; empty = 1 each
+  std::vector<std::size_t> picked;                // [count]: which transitions of the replay buffer these are
 };
 
 // Actions lie in [0, 1]. Deterministic: weights and noise come from the generators passed in, and LibTorch runs on the calling thread
@@ -36,8 +39,9 @@ class Learner {
   virtual double act(std::span<const float> state) const = 0;
   // An action to try. deviation: of the noise, for learners whose policy has none of its own.
   virtual double explore(std::span<const float> state, double deviation, Rng& rng) const = 0;
-  // One step of Adam. Returns the critics' loss before it.
-  virtual double train(const Batch& batch) = 0;
+  // One step of Adam. Returns what the critics' values of the transitions were off their targets by before it (of two critics the mean of
+  // both), not below 0.
+  virtual std::vector<float> train(const Batch& batch) = 0;
   // All that was learned: the tensors themselves, so that writing to them restores it. Adam starts anew.
   virtual NamedTensors tensors() const = 0;
 };

@@ -4,6 +4,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/minimum.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
@@ -97,6 +98,7 @@ TensorBatch::TensorBatch(const Batch& batch) {
   actions = to_tensor(batch.actions, count);
   rewards = to_tensor(batch.rewards, count);
   is_final = to_tensor(batch.is_final, count);
+  weights = batch.weights.empty() ? at::ones({count, 1}, at::kFloat) : to_tensor(batch.weights, count);
 }
 
 at::Tensor to_tensor(std::span<const float> values, std::int64_t rows) {
@@ -147,12 +149,12 @@ at::Tensor TwinCritics::least_of_targets(const at::Tensor& states, const at::Ten
   return at::minimum(first_target_.forward(x), second_target_.forward(x));
 }
 
-double TwinCritics::train(const TensorBatch& batch, const at::Tensor& targets) {
+at::Tensor TwinCritics::train(const TensorBatch& batch, const at::Tensor& targets) {
   const at::Tensor x = joined(batch.states, batch.actions);
-  const at::Tensor loss = first_.forward(x).sub(targets).square().mean().add(second_.forward(x).sub(targets).square().mean());
-  loss.backward();
+  const at::Tensor first = first_.forward(x).sub(targets), second = second_.forward(x).sub(targets);
+  first.square().mul(batch.weights).mean().add(second.square().mul(batch.weights).mean()).backward();
   adam_.step();
-  return loss.item<float>();
+  return first.detach().abs().add(second.detach().abs()).div(2);
 }
 
 void TwinCritics::move_targets(double rate) {

@@ -51,7 +51,7 @@ void clear_gradients(Mlp& network);
 // A batch on tensors: [count, state_size] and [count, 1].
 struct TensorBatch {
   explicit TensorBatch(const Batch& batch);
-  at::Tensor states, next_states, actions, rewards, is_final;
+  at::Tensor states, next_states, actions, rewards, is_final, weights;
 };
 at::Tensor to_tensor(std::span<const float> values, std::int64_t rows);
 at::Tensor standard_normal(std::int64_t rows, Rng& rng);  // [rows, 1]
@@ -74,8 +74,8 @@ class TwinCritics {
   at::Tensor first(const at::Tensor& states, const at::Tensor& actions) const;
   at::Tensor least(const at::Tensor& states, const at::Tensor& actions) const;
   at::Tensor least_of_targets(const at::Tensor& states, const at::Tensor& actions) const;
-  // One step of Adam on the sum of both mean squared errors, which it returns.
-  double train(const TensorBatch& batch, const at::Tensor& targets);
+  // One step of Adam on the sum of both weighted mean squared errors. Returns the mean of their sizes for each transition, [count, 1].
+  at::Tensor train(const TensorBatch& batch, const at::Tensor& targets);
   void move_targets(double rate);
   void clear();  // of gradients
   void append_to(NamedTensors& tensors) const;

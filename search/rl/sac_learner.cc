@@ -66,11 +66,11 @@ class SacLearner final : public ActorCritic {
     return mixed_targets(batch.rewards, batch.is_final, next_values, options_.monte_carlo);
   }
 
-  double update(const TensorBatch& batch, const at::Tensor& targets) override {
-    const double loss = critics_.train(batch, targets);
+  at::Tensor update(const TensorBatch& batch, const at::Tensor& targets) override {
+    const at::Tensor errors = critics_.train(batch, targets);
     train_actor(batch.states);
     critics_.move_targets(options_.target_rate);
-    return loss;
+    return errors;
   }
 
   // Eq. 7 for the actor, eq. 18 for the temperature.

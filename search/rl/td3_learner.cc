@@ -30,15 +30,15 @@ class Td3Learner final : public DeterministicActorCritic {
     return mixed_targets(batch.rewards, batch.is_final, next_values, options_.monte_carlo);
   }
 
-  double update(const TensorBatch& batch, const at::Tensor& targets) override {
-    const double loss = critics_.train(batch, targets);
+  at::Tensor update(const TensorBatch& batch, const at::Tensor& targets) override {
+    const at::Tensor errors = critics_.train(batch, targets);
     if (++steps_ % kPolicyDelay == 0) {
       train_actor(batch.states, [&](const at::Tensor& actions) { return critics_.first(batch.states, actions); });
       critics_.clear();
       move_target_actor();
       critics_.move_targets(options_.target_rate);
     }
-    return loss;
+    return errors;
   }
 
   Rng smoothing_;

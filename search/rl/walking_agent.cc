@@ -26,7 +26,7 @@ class WalkingAgent final : public Agent {
         walk_(problem),
         learner_(make_learner(LayerWalk::state_size(), {.hidden = static_cast<int>(option(options, kind, "hidden"))},
                               Rng(seed, kind.kind + "_weights/" + options.name))),
-        replay_(walk_.length(), LayerWalk::state_size()),
+        replay_(walk_.length(), LayerWalk::state_size(), option(options, kind, "prioritization")),
         trials_before_(restored_trials(options.learned, kind.kind, learner_->tensors())),
         proposer_(problem, walk_, knows_something() ? 0 : static_cast<int>(option(options, kind, "initial")), kind.kind + "/" + options.name, seed),
         updates_(static_cast<int>(option(options, kind, "updates"))),
@@ -49,7 +49,10 @@ class WalkingAgent final : public Agent {
     for (const Trial& trial : finished) remember(trial);
     constexpr int kBatch = 64;
     const int steps = replay_.size() > 0 && walk_.length() > 0 ? updates_ * static_cast<int>(finished.size()) : 0;
-    for (int step = 0; step < steps; ++step) learner_->train(replay_.sample(kBatch, rng_));
+    for (int step = 0; step < steps; ++step) {
+      const Batch batch = replay_.sample(kBatch, rng_, importance_exponent());
+      replay_.prioritize(batch.picked, learner_->train(batch));
+    }
   }
 
   std::string learned() const override {
@@ -57,6 +60,12 @@ class WalkingAgent final : public Agent {
   }
 
  private:
+  // beta of prioritized replay, from 0.4 to 1 as in the paper, where the end of training is known; here over this many trials.
+  double importance_exponent() const {
+    constexpr double kFirst = 0.4, kTrials = 300;
+    return std::min(1.0, kFirst + (1 - kFirst) * static_cast<double>(proposer_.known()) / kTrials);
+  }
+
   bool knows_something() const { return trials_before_ > 0 || replay_.size() > 0; }
 
   // Whoever proposed it: the trial shows what accuracy its decisions reach under the budget that they happen to keep (hindsight, M.
@@ -101,7 +110,8 @@ std::optional<double> walk_reward(const Problem& problem, int front, const Trial
 std::vector<AgentKind::Option> walking_options() {
   return {{"initial", 16, "trials of any agent before the actor proposes; uniform and quasi-random policies until then"},
           {"hidden", 64, "units of each of the two hidden layers", 1, 4096},
-          {"updates", 15, "training steps for each trial that is learned", 0, 10000}};
+          {"updates", 15, "training steps for each trial that is learned", 0, 10000},
+          {"prioritization", 0, "alpha of prioritized experience replay (Schaul et al. 2016 take 0.6); 0 = uniform", 0, 1, false}};
 }
 
 std::vector<AgentKind::Option> noise_options() {

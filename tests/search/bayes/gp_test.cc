@@ -69,9 +69,19 @@ Random random_problem(int decisions, int n, std::uint64_t seed) {
   return made;
 }
 
+void warp(KernelParameters& kernel, std::uint64_t seed) {
+  Rng rng(seed, "gp_test_warping");
+  kernel.log_a = kernel.log_b = kernel.log_lengths;
+  for (Eigen::Index d = 0; d < kernel.log_a.size(); ++d) {
+    kernel.log_a(d) = rng.uniform(-1, 1);
+    kernel.log_b(d) = rng.uniform(-1, 1);
+  }
+}
+
 TEST(NegativeLogPosterior, GradientIsThatOfCentralDifferences) {
-  for (int seed = 0; seed < 5; ++seed) {
-    const Random made = random_problem(6, 20, static_cast<std::uint64_t>(seed));
+  for (int seed = 0; seed < 6; ++seed) {
+    Random made = random_problem(6, 20, static_cast<std::uint64_t>(seed));
+    if (seed % 2 == 1) warp(made.parameters.kernel, static_cast<std::uint64_t>(seed));
     Eigen::VectorXd gradient;
     negative_log_posterior(made.positions, made.data, made.parameters, &gradient);
     const Eigen::VectorXd at = pack(made.parameters);
@@ -81,11 +91,32 @@ TEST(NegativeLogPosterior, GradientIsThatOfCentralDifferences) {
       Eigen::VectorXd up = at, down = at;
       up(t) += kStep;
       down(t) -= kStep;
-      const double difference = (negative_log_posterior(made.positions, made.data, unpack(up), nullptr) -
-                                 negative_log_posterior(made.positions, made.data, unpack(down), nullptr)) /
+      const double difference = (negative_log_posterior(made.positions, made.data, unpack(up, 6), nullptr) -
+                                 negative_log_posterior(made.positions, made.data, unpack(down, 6), nullptr)) /
                                 (2 * kStep);
       EXPECT_NEAR(gradient(t), difference, 1e-6 * (1 + std::abs(difference))) << "parameter " << t;
     }
+  }
+}
+
+// A metric that is linear in 1 - (1 - z^0.4)^2.5 on each of two decisions: with warping the likelihood is higher and the bend is found.
+TEST(Fit, FindsHowInputsAreWarped) {
+  constexpr int kValues = 40, kTrials = 80;
+  std::vector<double> even;
+  for (int v = 0; v < kValues; ++v) even.push_back(v / (kValues - 1.0));
+  const std::vector<std::vector<double>> positions{even, even};
+  GpData data{CandidateRows(2), Eigen::VectorXd(kTrials), Eigen::VectorXd::Constant(kTrials, 1e-4)};
+  Rng rng(5, "gp_test");
+  for (int i = 0; i < kTrials; ++i) {
+    const int a = static_cast<int>(rng.below(kValues)), b = static_cast<int>(rng.below(kValues));
+    data.rows.append({{a, b}});
+    data.targets(i) = 6 * (warped(even[static_cast<std::size_t>(a)], 0.4, 2.5).value - warped(even[static_cast<std::size_t>(b)], 0.4, 2.5).value);
+  }
+  const GpParameters plain = fit(positions, data, prior_parameters(2, true), 60), bent = fit(positions, data, prior_parameters(2, true, true), 60);
+  EXPECT_LT(negative_log_posterior(positions, data, bent, nullptr), negative_log_posterior(positions, data, plain, nullptr) - 5);
+  for (const int d : {0, 1}) {
+    EXPECT_LT(bent.kernel.log_a(d), -0.2);
+    EXPECT_GT(bent.kernel.log_b(d), 0.2);
   }
 }
 
@@ -138,6 +169,29 @@ TEST(Kernel, EvenlySpacedValuesHaveTheFormulasCovariance) {
     const std::vector<int> x{a}, y{b};
     EXPECT_NEAR(kernel.value(kernel.sums(x, y)), matern(std::abs(a - b) / 100.0 / 0.3), 1e-12);
   }
+}
+
+// Reference values: 1 - (1 - z^a)^b and its central differences in NumPy 64-bit.
+TEST(Kernel, WarpsByKumaraswamysDistribution) {
+  const Warped w = warped(0.3, 0.5, 2);
+  EXPECT_NEAR(w.value, 0.7954451150103323, 1e-14);
+  EXPECT_NEAR(w.of_log_a, -0.29825122, 1e-7);
+  EXPECT_NEAR(w.of_log_b, 0.32461202, 1e-7);
+  EXPECT_EQ(warped(0, 0.5, 2).value, 0);
+  EXPECT_EQ(warped(1, 0.5, 2).value, 1);
+}
+
+// Above 128 uneven values nothing is tabulated; it must be the same covariance.
+TEST(Kernel, ManyWarpedValuesHaveTheFormulasCovariance) {
+  std::vector<double> even;
+  for (int v = 0; v <= 1000; ++v) even.push_back(v / 1000.0);
+  KernelParameters parameters{std::log(0.4), std::log(0.6), Eigen::VectorXd::Constant(1, std::log(0.3)),
+                              Eigen::VectorXd::Constant(1, std::log(0.5)), Eigen::VectorXd::Constant(1, std::log(2.0))};
+  const Kernel kernel({even}, parameters);
+  const auto matern = [](double u) { return (1 + std::sqrt(5.0) * u + 5 * u * u / 3) * std::exp(-std::sqrt(5.0) * u); };
+  const std::vector<int> x{300}, y{10};
+  const double distance = warped(0.3, 0.5, 2).value - warped(0.01, 0.5, 2).value;
+  EXPECT_NEAR(kernel.value(kernel.sums(x, y)), matern(distance / 0.3), 1e-12);
 }
 
 // Two identical rows without noise make a singular matrix: the ladder must rescue it and say so.

@@ -46,12 +46,26 @@ TEST(TwinCritics, TakeTheLowerEstimate) {
   EXPECT_LT(lower, 50);
 }
 
-// New critics say nearly 0 (their last weights are below 3e-3), so two mean squared errors to 10 add up to nearly 200.
-TEST(TwinCritics, LossIsTheSumOfBothErrors) {
+// New critics say nearly 0 (their last weights are below 3e-3), so both are off by nearly 10.
+TEST(TwinCritics, ErrorsAreTheMeanOfBoth) {
   Rng rng(1, "twin");
   TwinCritics critics(1, {.hidden = 16}, rng);
   const Batch batch{{0.5F, -0.5F}, {0, 0}, {0.2F, 0.7F}, {0, 0}, {1, 1}};
-  EXPECT_NEAR(critics.train(TensorBatch(batch), column({10, 10})), 200, 2);
+  const at::Tensor errors = critics.train(TensorBatch(batch), column({10, 10}));
+  EXPECT_EQ(errors.sizes(), at::IntArrayRef({2, 1}));
+  EXPECT_NEAR(errors[0].item<float>(), 10, 0.1);
+}
+
+// A transition that weighs nothing teaches nothing: only the other one's target is learned.
+TEST(TwinCritics, TrainByTheWeightsOfTransitions) {
+  Rng rng(1, "twin");
+  TwinCritics critics(1, {.hidden = 16}, rng);
+  const Batch batch{{1, -1}, {0, 0}, {0.5F, 0.5F}, {0, 0}, {1, 1}, {0, 1}};
+  const TensorBatch tensors(batch);
+  at::Tensor errors;
+  for (int step = 0; step < 300; ++step) errors = critics.train(tensors, column({7, 1}));
+  EXPECT_LT(errors[1].item<float>(), 0.1);
+  EXPECT_GT(errors[0].item<float>(), 3);
 }
 
 // td3: the actor stands still for the first of two steps.
