@@ -53,8 +53,8 @@ def table_of_budgets(rows, problem, methods, budgets):
             reached = list(values(rows, evaluations, method=method).values())
             cells.append(f"{np.mean(reached):.6g}, {np.median(reached):.6g} ({len(reached)})" if reached else "")
         if any(cells):
-            seconds = np.median([row["seconds"] for row in rows if row["method"] == method])
-            print(f"| {method} | " + " | ".join(cells) + f" | {seconds:.0f} |")
+            seconds = [row["seconds"] for row in rows if row["method"] == method and row["evaluations"] == row["trials"]]
+            print(f"| {method} | " + " | ".join(cells) + (f" | {np.median(seconds):.0f} |" if seconds else " | |"))
 
 
 def table_of_pairs(rows, ours, others, budgets):

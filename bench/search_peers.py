@@ -115,26 +115,30 @@ def evolution(results, settings):
 
 
 def by_seed(tasks):
-    """Whole seeds of all methods, one after the other."""
-    return sorted(tasks, key=lambda task: task.seed)
+    """Whole seeds of all methods, one after the other. HEBO takes as long as the other peers with a model together, and comes two seeds
+    late, so that more seeds of those end where time is short."""
+    return sorted(tasks, key=lambda task: task.seed + (2 if task.method == "hebo" else 0))
 
 
 def table(results, settings):
-    """Bayesian optimization alone everywhere, then the quick peers and the slow ones on the main problems, then everything else."""
+    """Bayesian optimization alone, then the peers with a model on the problems of two objectives and the quick peers, then the main one of
+    three; then everything else."""
     ours, quick, peers = table_optimizers.LATHE, table_optimizers.QUICK_PEERS, table_optimizers.PEERS
-    queue = [*tasks_of([TABLE_OURS], TABLE_TRIALS, TABLE_PROBLEMS), *by_seed(tasks_of(quick, TABLE_PEER_TRIALS, TABLE_MAIN)),
-             *by_seed(tasks_of(peers, TABLE_PEER_TRIALS, TABLE_MAIN)),
-             *by_seed(tasks_of(ours, TABLE_TRIALS, TABLE_MAIN)), *by_seed(tasks_of(ours, TABLE_TRIALS, TABLE_PROBLEMS)),
-             *by_seed(tasks_of(peers, TABLE_PEER_TRIALS, TABLE_PROBLEMS))]
+    slow = [method for method in peers if method not in quick]
+    two, three = ([problem for problem in TABLE_MAIN if problem[1] == n] for n in (2, 3))
+    queue = [*by_seed(tasks_of([TABLE_OURS], TABLE_TRIALS, TABLE_MAIN)), *by_seed(tasks_of(slow, TABLE_PEER_TRIALS, two)),
+             *by_seed(tasks_of(quick, TABLE_PEER_TRIALS, TABLE_MAIN)), *by_seed(tasks_of(slow, TABLE_PEER_TRIALS, three)),
+             *by_seed(tasks_of(ours, TABLE_TRIALS, TABLE_PROBLEMS)), *by_seed(tasks_of(peers, TABLE_PEER_TRIALS, TABLE_PROBLEMS))]
     run_tasks(list(dict.fromkeys(queue)), results, settings, table_optimizers.run)
     table_report(results, settings)
 
 
 def table_report(results, settings):
-    """The tables and, beside --out, a plot for each problem. Nothing is run."""
+    """The tables and, beside --out, a plot for each problem. Nothing is run; runs that have not ended count as far as they got."""
     peers = list(table_optimizers.PEERS)
+    all_rows = [*table_optimizers.unfinished(settings), *results.rows]
     for problem in TABLE_PROBLEMS:
-        rows = [row for row in results.rows if (row.get("problem"), row.get("dims")) == problem]
+        rows = [row for row in all_rows if (row.get("problem"), row.get("dims")) == problem]
         peer_tables.table_of_budgets(rows, problem, [*table_optimizers.LATHE, *peers], (25, 50, 100, TABLE_PEER_TRIALS))
         peer_tables.table_of_pairs(rows, (TABLE_OURS, TABLE_TRIALS), peers, (TABLE_TRIALS, TABLE_PEER_TRIALS))
         others = [method for method in table_optimizers.LATHE if method != TABLE_OURS]

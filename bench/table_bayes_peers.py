@@ -16,6 +16,7 @@ import peer_optimizers
 
 BATCH = 10
 POOL = 1024  # policies among which BoTorch's acquisition is maximized, beside the neighbours of the front
+SAMPLES = {2: 64, 3: 16}  # quasi-random ones of BoTorch's posterior, by the number of objectives: with 64 and three a batch takes minutes
 
 
 def front_of(objectives):
@@ -96,7 +97,7 @@ def botorch_batch(table, measured, pool, scale, seed):
     fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
     acquisition = qLogNoisyExpectedHypervolumeImprovement(
         model=model, ref_point=(-table.reference / scale).tolist(), X_baseline=x, prune_baseline=True, cache_root=True,
-        sampler=SobolQMCNormalSampler(sample_shape=torch.Size([64]), seed=seed), objective=botorch_objective(table, scale))
+        sampler=SobolQMCNormalSampler(sample_shape=torch.Size([SAMPLES[len(scale)]]), seed=seed), objective=botorch_objective(table, scale))
     choices = torch.tensor(table.choices[pool] / steps)
     with torch.no_grad():
         best, _ = optimize_acqf_discrete(acquisition, q=min(BATCH, len(pool)), choices=choices, max_batch_size=512)

@@ -4,6 +4,7 @@ Everybody begins with the same uniform policies (the uncompressed network first)
 policies of the table; only policies that were not measured before count as evaluations.
 """
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -44,10 +45,11 @@ class Table:
 
 
 class Evaluations:
-    """What was measured, in order. `full` once there are as many as wanted, or the optimizer only repeats itself."""
+    """What was measured, in order. `full` once there are as many as wanted, or the optimizer only repeats itself. `file`, open for writing,
+    gets each measured index at once: what `unfinished` reads."""
 
-    def __init__(self, table, trials):
-        self.table, self.trials, self.order, self.known, self.asks = table, trials, [], set(), 0
+    def __init__(self, table, trials, file=None):
+        self.table, self.trials, self.order, self.known, self.asks, self.file = table, trials, [], set(), 0, file
 
     def __call__(self, choices):
         index = self.table.index(choices)
@@ -55,6 +57,8 @@ class Evaluations:
         if index not in self.known and len(self.order) < self.trials:
             self.known.add(index)
             self.order.append(index)
+            if self.file:
+                print(index, file=self.file, flush=True)
         return self.table.objectives[index]
 
     @property
@@ -72,12 +76,13 @@ class Evaluations:
         return {"evaluations": reached, "measured": len(self.order), "at": at}
 
 
-def metrics_of(task):
-    return [task.problem, *(["packed_bytes"] if task.dims == 3 else [])]
+def metrics_of(problem, dims):
+    """What is minimized beside the error; `dims` counts the objectives."""
+    return [problem, *(["packed_bytes"] if dims == 3 else [])]
 
 
 def first_policies(task, settings):
-    command = [str(settings.build / "search_problems"), "--table", str(settings.table), "--objectives-of-table", *metrics_of(task), "--design"]
+    command = [str(settings.build / "search_problems"), "--table", str(settings.table), "--objectives-of-table", *metrics_of(task.problem, task.dims), "--design"]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     return [[int(choice) for choice in line.split()] for line in lines]
 
@@ -86,7 +91,7 @@ def run_lathe(agents, options, task, settings):
     """bench/search_problems: a trace of seed, evaluations and hypervolume."""
     settings.points.mkdir(exist_ok=True)
     trace = settings.points / f"{os.getpid()}-{time.monotonic_ns()}.trace"
-    subprocess.run([str(settings.build / "search_problems"), "--table", str(settings.table), "--objectives-of-table", *metrics_of(task),
+    subprocess.run([str(settings.build / "search_problems"), "--table", str(settings.table), "--objectives-of-table", *metrics_of(task.problem, task.dims),
                     "--agent", *agents, "--trials", str(task.trials), "--seed", str(task.seed), "--trace", str(trace), *options],
                    check=True, capture_output=True)
     reached = {line.split()[1]: float(line.split()[2]) for line in trace.read_text().splitlines()}
@@ -157,8 +162,8 @@ PEERS = {
     **QUICK_PEERS,
     "botorch qlog-nehvi": table_bayes_peers.run_botorch,
     "botorch trust region": table_bayes_peers.run_trust_region,
-    "hebo": table_bayes_peers.run_hebo,
     "smac": table_bayes_peers.run_smac,
+    "hebo": table_bayes_peers.run_hebo,
 }
 TOGETHER, TWO = ["bayes", "ddpg", "nsga2"], ["bayes", "ddpg"]
 LATHE = {
@@ -171,16 +176,43 @@ LATHE = {
 }
 
 
+def order_path(task, settings):
+    name = f"{task.method}-{task.problem}-{task.dims}-{task.seed}".replace("/", "-").replace(" ", "-")
+    return settings.points / f"{name}.order"
+
+
+def run_peer(task, settings):
+    """The file of the order of measurements is there until the run has ended."""
+    table = Table(settings.table, metrics_of(task.problem, task.dims))
+    settings.points.mkdir(exist_ok=True)
+    with order_path(task, settings).open("w") as file:
+        print(json.dumps(dataclasses.asdict(task)), file=file)
+        evaluations = Evaluations(table, task.trials, file)
+        start = time.perf_counter()
+        PEERS[task.method](task, settings, table, evaluations, first_policies(task, settings))
+        order_path(task, settings).unlink()
+    return {**evaluations.summary(), "seconds": round(time.perf_counter() - start, 3)}
+
+
+def unfinished(settings):
+    """Rows, as `run` makes them but without a time, of the peers' runs that go on or were broken off."""
+    rows = []
+    for path in sorted(settings.points.glob("*.order")):
+        lines = path.read_text().splitlines()
+        if len(lines) < 1 + MILESTONES[0]:
+            continue
+        task = json.loads(lines[0])
+        evaluations = Evaluations(Table(settings.table, metrics_of(task["problem"], task["dims"])), task["trials"])
+        evaluations.order = list(map(int, lines[1:]))
+        rows.append({**task, **evaluations.summary()})
+    return rows
+
+
 def run(task, settings):
     """In a process of its own. Nothing if there is no time left to begin."""
     if time.time() >= settings.deadline:
         return None
+    if task.method not in LATHE:
+        return run_peer(task, settings)
     start = time.perf_counter()
-    if task.method in LATHE:
-        reached = run_lathe(*LATHE[task.method], task, settings)
-    else:
-        table = Table(settings.table, metrics_of(task))
-        evaluations = Evaluations(table, task.trials)
-        PEERS[task.method](task, settings, table, evaluations, first_policies(task, settings))
-        reached = evaluations.summary()
-    return {**reached, "seconds": round(time.perf_counter() - start, 3)}
+    return {**run_lathe(*LATHE[task.method], task, settings), "seconds": round(time.perf_counter() - start, 3)}
