@@ -58,8 +58,9 @@ void add_compression_options(CLI::App& app, RecoveryArguments& arguments) {
   app.add_option("--sparsification", arguments.sparsification)->check(CLI::IsMember({"magnitude", "sparsegpt"}));
   app.add_option("--reconstruction", arguments.reconstruction, "of pruned networks")
       ->check(CLI::IsMember({"none", "least_squares", "sequential"}));
-  app.add_option("--reconstruction-ridge", compression.sequential.ridge);
-  app.add_option("--reconstruction-rows", compression.sequential.rows);
+  app.add_option("--reconstruction-ridge", arguments.sequential.ridge);
+  app.add_option("--reconstruction-relu-steps", arguments.sequential.relu_steps);
+  app.add_option("--reconstruction-rows", arguments.sequential.rows);
 }
 
 // "sparsity:20:0.05:5"
@@ -94,7 +95,7 @@ void add_options(CLI::App& app, RecoveryArguments& arguments) {
 
 void complete(RecoveryArguments& arguments) {
   evaluators::CompressionOptions& compression = arguments.recovery.compression;
-  compression.reconstructs_in_sequence = arguments.reconstruction == "sequential";
+  arguments.sequential.device = arguments.recovery.training.device;
   compression.weight_rounding = evaluators::parse_weight_rounding(arguments.rounding);
   compression.sparsification = evaluators::parse_sparsification(arguments.sparsification);
   for (const std::string& stage : arguments.stages) arguments.recovery.stages.push_back(parse_stage(stage));

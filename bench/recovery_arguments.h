@@ -8,6 +8,7 @@
 #include "bench/fitted_epochs.h"
 #include "evaluators/dataset.h"
 #include "evaluators/recovery.h"
+#include "evaluators/sequential_reconstruction.h"
 
 namespace CLI {
 class App;
@@ -22,6 +23,7 @@ struct RecoveryArguments {
   double global_sparsity = 0;
   evaluators::DataOptions data{.kind = "cifar10", .load_train = true};
   evaluators::RecoveryOptions recovery;
+  evaluators::SequentialReconstructionOptions sequential;
   LentTime lent;
 };
 

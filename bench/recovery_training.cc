@@ -17,6 +17,7 @@
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,7 @@
 #include "evaluators/evaluator.h"
 #include "evaluators/pruning_importance.h"
 #include "evaluators/recovery.h"
+#include "evaluators/sequential_reconstruction.h"
 #include "models/base/error.h"
 #include "models/executor.h"
 #include "models/fold_batch_norm.h"
@@ -78,6 +80,7 @@ class Bench {
         data_(evaluators::load_dataset(arguments.data)),
         reconstruction_(network_, analysis_, data_.calibration),
         reference_(evaluators::with_calibration_statistics(network_, data_.calibration)) {
+    if (arguments.reconstruction == "sequential") sequential_.emplace(network_, analysis_, data_.calibration, arguments.sequential);
     if (measures("search")) float_on_search_ = evaluators::predict(models::Executor(network_), data_.search);
     if (measures("test")) float_correct_ = correct_on_test(models::Executor(network_));
   }
@@ -112,6 +115,7 @@ class Bench {
     evaluators::RecoveryOptions options = arguments_.recovery;
     options.training.seed = seed;
     options.compression.reconstruction = arguments_.reconstruction == "none" ? nullptr : &reconstruction_;
+    options.compression.sequential = sequential_ ? &*sequential_ : nullptr;
     options.compression.batch_norm_reference = &reference_;
     if (arguments_.lent.train_until <= 0) return options;
     return bench::fitted(options, arguments_.lent, [&](const auto& trial, const auto& progress) {
@@ -163,6 +167,7 @@ class Bench {
   policies::CouplingAnalysis analysis_;
   evaluators::Dataset data_;
   evaluators::ConsumerReconstruction reconstruction_;
+  std::optional<evaluators::SequentialReconstruction> sequential_;
   models::Network reference_;
   std::vector<std::int64_t> float_on_search_;
   std::vector<std::uint8_t> float_correct_;

@@ -149,11 +149,10 @@ models::Network cut(const models::Network& network, const policies::CouplingAnal
 }
 
 models::Network cut_and_reconstruct(const models::Network& network, const policies::CouplingAnalysis& analysis,
-                                    const policies::KeptChannels& kept, const Rows& calibration, const CompressionOptions& options) {
+                                    const policies::KeptChannels& kept, const CompressionOptions& options) {
   const bool is_reconstructed = options.reconstruction != nullptr && prunes(analysis, kept);
   models::Network pruned = cut(is_reconstructed ? options.reconstruction->reconstruct(kept) : network, analysis, kept);
-  if (!options.reconstructs_in_sequence || !prunes(analysis, kept)) return pruned;
-  return reconstruct_in_sequence(network, analysis, kept, pruned, calibration, options.sequential);
+  return options.sequential != nullptr && prunes(analysis, kept) ? options.sequential->reconstruct(kept, pruned) : pruned;
 }
 
 Uncompressed cut_uncompressed(const models::Network& network, const policies::CouplingAnalysis& analysis,
@@ -185,9 +184,9 @@ models::Network cut_channels(const models::Network& network, const policies::Cou
                              const Rows& calibration, const CompressionOptions& options) {
   const auto kept = policies::kept_channels(network, analysis, policy);
   if (!prunes(analysis, kept)) return network;
-  const models::Network pruned = cut_and_reconstruct(network, analysis, kept, calibration, options);
+  const models::Network pruned = cut_and_reconstruct(network, analysis, kept, options);
   // Layers solved one after the other already give the means and, as far as their inputs allow, the variances of the whole network.
-  if (!options.recalibrate_batch_norm || options.reconstructs_in_sequence) return pruned;
+  if (!options.recalibrate_batch_norm || options.sequential != nullptr) return pruned;
   return with_moved_statistics(pruned, with_calibration_statistics(pruned, calibration, options),
                                cut_uncompressed(network, analysis, kept, calibration, options));
 }
@@ -210,11 +209,11 @@ models::Network compress_float(const models::Network& network, const policies::C
 models::Network compress_for_rounding(const models::Network& network, const policies::CouplingAnalysis& analysis,
                                       const policies::Policy& policy, const Rows& calibration, const CompressionOptions& options) {
   if (!moves_statistics_for(policy, options)) return compress_float(network, analysis, policy, calibration, options);
-  if (policies::is_sparse(policy) || options.reconstructs_in_sequence)
+  if (policies::is_sparse(policy) || options.sequential != nullptr)
     return recalibrated_alone(compress_float(network, analysis, policy, calibration, options), policy, calibration, options);
   // One recalibration for pruning and rounding together.
   const auto kept = policies::kept_channels(network, analysis, policy);
-  const models::Network pruned = cut_and_reconstruct(network, analysis, kept, calibration, options);
+  const models::Network pruned = cut_and_reconstruct(network, analysis, kept, options);
   const Uncompressed reference = cut_uncompressed(network, analysis, kept, calibration, options);
   return recalibrated_for_rounded_weights(pruned, reference, policy, calibration, options);
 }

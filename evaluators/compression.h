@@ -8,7 +8,6 @@
 #include <string>
 
 #include "evaluators/dataset.h"
-#include "evaluators/sequential_reconstruction.h"
 #include "evaluators/weight_sparsification.h"
 #include "models/network.h"
 #include "policies/coupling_groups.h"
@@ -18,6 +17,7 @@
 namespace lathe::evaluators {
 
 class ConsumerReconstruction;
+class SequentialReconstruction;
 
 // How weights go to their integers: each to the nearest, by GPTQ (weight_rounding.h) or by AdaRound (adaround.h).
 enum class WeightRounding { kNearest, kGptq, kAdaRound };
@@ -25,8 +25,7 @@ WeightRounding parse_weight_rounding(const std::string& name);  // "nearest", "g
 
 struct CompressionOptions {
   const ConsumerReconstruction* reconstruction = nullptr;  // borrowed, of the network that is compressed; null = weights stay as they are
-  bool reconstructs_in_sequence = false;                   // then all layers of the pruned network, one after the other
-  SequentialReconstructionOptions sequential;
+  const SequentialReconstruction* sequential = nullptr;    // the same; then all layers of the pruned network, one after the other
   policies::RangeMethod activation_method = policies::RangeMethod::kMse;
   policies::RangeMethod weight_method = policies::RangeMethod::kMse;
   bool equalizes_across_layers = false;  // weights, of networks that are quantized (policies/cross_layer_equalization.h)

@@ -33,4 +33,17 @@ void compute_in_full_precision() {
   at::globalContext().setAllowTF32CuBLAS(false);
 }
 
+FullPrecision::FullPrecision(const std::string& device) : changes_(device != "cpu") {
+  if (!changes_) return;
+  convolutions_ = at::globalContext().allowTF32CuDNN();
+  products_ = at::globalContext().allowTF32CuBLAS();
+  compute_in_full_precision();
+}
+
+FullPrecision::~FullPrecision() {
+  if (!changes_) return;
+  at::globalContext().setAllowTF32CuDNN(convolutions_);
+  at::globalContext().setAllowTF32CuBLAS(products_);
+}
+
 }  // namespace lathe::evaluators

@@ -19,4 +19,17 @@ std::string device_of_process(const std::string& device, int process_on_host, in
 // measured there then agrees with the CPU but for the order of sums. Holds for the process.
 void compute_in_full_precision();
 
+// The same until the end of the scope, for programs that train in TF32. Nothing for "cpu". Not beside other threads that compute in TF32.
+class FullPrecision {
+ public:
+  explicit FullPrecision(const std::string& device);
+  ~FullPrecision();
+  FullPrecision(const FullPrecision&) = delete;
+  FullPrecision& operator=(const FullPrecision&) = delete;
+
+ private:
+  bool changes_;
+  bool convolutions_ = false, products_ = false;  // whether they were in TF32 before
+};
+
 }  // namespace lathe::evaluators

@@ -3,6 +3,7 @@
 #include <oneapi/tbb/parallel_pipeline.h>
 #include <oneapi/tbb/task_arena.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "experiments/delivery.h"
@@ -23,6 +24,7 @@ std::int64_t delivered_bytes(const Experiment& experiment, const policies::Polic
   cheap.activation_method = policies::RangeMethod::kMinMax;
   cheap.weight_method = policies::RangeMethod::kMinMax;
   cheap.reconstruction = nullptr;
+  cheap.sequential = nullptr;
   cheap.sparsification = evaluators::Sparsification::kMagnitude;
   cheap.recalibrate_batch_norm = false;
   cheap.range_rows = cheap.batch_size = 1;
@@ -79,6 +81,7 @@ json evaluate_policy(const Experiment& experiment, const policies::Policy& given
               {"energy_mj", energy},
               {"packed_bytes", packed_size(experiment, policy)},
               {"seconds", evaluation.seconds}};
+  if (!std::isnan(evaluation.expected_probability)) answer["expected_probability"] = evaluation.expected_probability;
   if (experiment.dataset) answer["size_bytes"] = delivered_bytes(experiment, policy);
   return answer;
 }

@@ -126,6 +126,9 @@ Experiment::Experiment(const ExperimentConfig& given, bool load_train, const Dis
   if (load_train) evaluators::check_available(config.recover.recovery.training.device, config.file, "recover.device");
   if (dataset && !space.groups.empty() && config.evaluator.reconstruction != "none")
     reconstruction_ = std::make_unique<evaluators::ConsumerReconstruction>(network, analysis, dataset->calibration);
+  if (reconstruction_ != nullptr && config.evaluator.reconstruction == "sequential")
+    sequential_ = std::make_unique<evaluators::SequentialReconstruction>(
+        network, analysis, dataset->calibration, evaluators::SequentialReconstructionOptions{.device = config.evaluator.device});
   if (dataset) batch_norm_reference_ = evaluators::with_calibration_statistics(network, dataset->calibration);
   importance(config.space.criterion);  // what is wrong with it must show before a search starts
   for (Target& target : targets) target.scorer = std::make_unique<hwmodels::PolicyScorer>(builder, space, *target.hardware);
@@ -194,8 +197,8 @@ const policies::Importance& Experiment::importance(const std::string& criterion)
 
 evaluators::CompressionOptions Experiment::compression_options() const {
   evaluators::CompressionOptions options{.reconstruction = reconstruction_.get(),
+                                         .sequential = sequential_.get(),
                                          .batch_norm_reference = batch_norm_reference_ ? &*batch_norm_reference_ : nullptr};
-  options.reconstructs_in_sequence = config.evaluator.reconstruction == "sequential";
   options.activation_method = policies::parse_range_method(config.evaluator.calibration);
   options.weight_method = policies::parse_range_method(config.evaluator.weight_ranges);
   options.equalizes_across_layers = config.evaluator.equalization == "cross_layer";

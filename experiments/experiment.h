@@ -15,6 +15,7 @@
 #include "evaluators/dataset.h"
 #include "evaluators/evaluator.h"
 #include "evaluators/policy_evaluator.h"
+#include "evaluators/sequential_reconstruction.h"
 #include "experiments/config/experiment_config.h"
 #include "hwmodels/hardware_model.h"
 #include "hwmodels/policy_scorer.h"
@@ -80,6 +81,7 @@ class Experiment {
   std::string evaluation_context() const;
 
   std::unique_ptr<evaluators::ConsumerReconstruction> reconstruction_;  // null where the config wants none or nothing is pruned
+  std::unique_ptr<evaluators::SequentialReconstruction> sequential_;    // null where the config wants another or nothing is pruned
   std::optional<models::Network> batch_norm_reference_;                 // none without data
   std::unique_ptr<evaluators::Evaluator> evaluator_;
   const evaluators::PolicyEvaluator* builtin_ = nullptr;

@@ -30,6 +30,30 @@ std::int64_t grid_step(std::int64_t height, std::int64_t width, std::int64_t pos
   return std::max<std::int64_t>(1, std::llround(std::sqrt(share)));
 }
 
+// Where a convolution's windows lie whose outputs are taken.
+struct Windows {
+  models::ConvAttributes conv;
+  at::Tensor padded;                  // [n, channels, height, width]
+  std::vector<std::int64_t> strides;  // from one window to the next, along height and along width
+  std::vector<std::int64_t> counts;   // of windows
+};
+
+Windows windows_of(const Network& network, const LinearLayer& layer, const at::Tensor& x, std::int64_t positions) {
+  Windows windows{.conv = models::conv_attributes(network, node_of(network, layer))};
+  const models::ConvAttributes& conv = windows.conv;
+  windows.padded = at::constant_pad_nd(x, {conv.pads[1], conv.pads[3], conv.pads[0], conv.pads[2]}, 0);
+  const auto outputs = [&](std::size_t axis) {
+    const std::int64_t reach = conv.dilations[axis] * (conv.kernel[axis] - 1) + 1;
+    return (windows.padded.size(static_cast<std::int64_t>(axis) + 2) - reach) / conv.strides[axis] + 1;
+  };
+  const std::int64_t step = grid_step(outputs(0), outputs(1), positions);
+  for (const std::size_t axis : {0, 1}) {
+    windows.strides.push_back(conv.strides[axis] * step);
+    windows.counts.push_back((outputs(axis) + step - 1) / step);
+  }
+  return windows;
+}
+
 }  // namespace
 
 bool as_linear_layer(const Network& network, int index, LinearLayer& layer) {
@@ -52,15 +76,30 @@ bool as_linear_layer(const Network& network, int index, LinearLayer& layer) {
 
 at::Tensor unfolded_input(const Network& network, const LinearLayer& layer, const at::Tensor& x, std::int64_t positions) {
   if (!layer.is_conv) return x.reshape({-1, layer.channels});
-  const models::ConvAttributes conv = models::conv_attributes(network, node_of(network, layer));
-  const at::Tensor padded = at::constant_pad_nd(x.contiguous(), {conv.pads[1], conv.pads[3], conv.pads[0], conv.pads[2]}, 0);
-  const auto outputs = [&](std::size_t axis) {
-    const std::int64_t reach = conv.dilations[axis] * (conv.kernel[axis] - 1) + 1;
-    return (padded.size(static_cast<std::int64_t>(axis) + 2) - reach) / conv.strides[axis] + 1;
-  };
-  const std::int64_t step = grid_step(outputs(0), outputs(1), positions);
-  const at::Tensor columns = at::im2col(padded, conv.kernel, conv.dilations, {0, 0}, {conv.strides[0] * step, conv.strides[1] * step});
+  const Windows windows = windows_of(network, layer, x.contiguous(), positions);
+  const at::Tensor columns = at::im2col(windows.padded, windows.conv.kernel, windows.conv.dilations, {0, 0}, windows.strides);
   return columns.transpose(1, 2).reshape({-1, layer.inputs()});
+}
+
+at::Tensor unfolded_windows(const Network& network, const LinearLayer& layer, const at::Tensor& x, std::int64_t positions) {
+  if (!layer.is_conv) return x.reshape({-1, layer.channels});
+  const Windows windows = windows_of(network, layer, x, positions);
+  const models::ConvAttributes& conv = windows.conv;
+  const at::Tensor padded = windows.padded.permute({0, 2, 3, 1}).contiguous();
+  const std::int64_t row = padded.stride(1), column = padded.stride(2);
+  return padded
+      .as_strided({padded.size(0), windows.counts[0], windows.counts[1], conv.kernel[0], conv.kernel[1], layer.channels},
+                  {padded.stride(0), windows.strides[0] * row, windows.strides[1] * column, conv.dilations[0] * row,
+                   conv.dilations[1] * column, 1})
+      .reshape({-1, layer.inputs()});
+}
+
+at::Tensor by_window(const LinearLayer& layer, const at::Tensor& matrix) {
+  return matrix.unflatten(-1, {layer.channels, layer.window}).transpose(-1, -2).flatten(-2);
+}
+
+at::Tensor by_channel(const LinearLayer& layer, const at::Tensor& matrix) {
+  return matrix.unflatten(-1, {layer.window, layer.channels}).transpose(-1, -2).flatten(-2);
 }
 
 at::Tensor sampled_output(const LinearLayer& layer, const at::Tensor& y, std::int64_t positions) {

@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "evaluators/internal/layer_inputs.h"
@@ -20,9 +21,9 @@ struct LinearTarget {
   at::Tensor shortcut_output = {};              // [samples, outputs]
 };
 
-// Fills the tensors; one pass.
+// Fills the tensors, which lie on the device that the network runs on; one pass.
 void measure_targets(const models::Network& network, std::vector<LinearTarget>& targets, const std::vector<at::Tensor>& inputs,
-                     std::int64_t positions);
+                     std::int64_t positions, const std::string& device = "cpu");
 
 // Moments of inputs x and targets y, about the means if `is_centred`.
 struct CrossMoments {
@@ -30,7 +31,9 @@ struct CrossMoments {
   at::Tensor second;          // E[x x^T], [inputs, inputs], double
   at::Tensor products;        // E[x y^T], [inputs, outputs], double
 };
-// x: [samples, inputs], y: [samples, outputs], float.
+// x: [samples, inputs], y: [samples, outputs], float, on one device; the moments lie on the CPU.
 CrossMoments cross_moments(const at::Tensor& x, const at::Tensor& y, bool is_centred);
+// The moments that y takes part in, for another y.
+void replace_target(CrossMoments& moments, const at::Tensor& x, const at::Tensor& y, bool is_centred);
 
 }  // namespace lathe::evaluators::internal

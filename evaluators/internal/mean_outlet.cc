@@ -50,7 +50,8 @@ void shift_mean(Network& network, const MeanOutlet& outlet, const at::Tensor& sh
 }
 
 void shift_mean(const models::Executor& executor, const MeanOutlet& outlet, const at::Tensor& shift) {
-  executor.constant(outlet.constant).add_(outlet.sign * shift);
+  const at::Tensor constant = executor.constant(outlet.constant);
+  constant.add_((outlet.sign * shift).to(constant.device()));
 }
 
 }  // namespace lathe::evaluators::internal

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "evaluators/compression.h"
+#include "evaluators/compute_device.h"
 #include "evaluators/consumer_reconstruction.h"
 #include "models/executor.h"
 #include "policies/prune.h"
@@ -84,7 +85,7 @@ TEST(SequentialReconstruction, LeavesNothingThatTheInputsOfThePrunedNetworkExpla
   kept[1] = {1, 2, 3, 7};
   const Network pruned = policies::prune(network, analysis, kept);
   // Just enough for units that are never active.
-  const Network solved = reconstruct_in_sequence(network, analysis, kept, pruned, rows, {.ridge = 1e-9});
+  const Network solved = SequentialReconstruction(network, analysis, rows, {.ridge = 1e-9, .relu_steps = 0}).reconstruct(kept, pruned);
 
   const at::Tensor left = value_of(network, "fc3", rows) - value_of(solved, "fc3", rows), inputs = value_of(solved, "relu2", rows);
   const double size = left.abs().mean().item<double>();
@@ -98,7 +99,7 @@ TEST(SequentialReconstruction, LeavesNothingThatTheInputsOfThePrunedNetworkExpla
 TEST(SequentialReconstruction, LeavesAWholeNetworkAsItIs) {
   const auto& [data, network, analysis] = trained();
   const policies::KeptChannels all(analysis.groups.size());
-  EXPECT_LT(distance(reconstruct_in_sequence(network, analysis, all, network, data.calibration), network, data.test), 1e-6);
+  EXPECT_LT(distance(SequentialReconstruction(network, analysis, data.calibration).reconstruct(all, network), network, data.test), 1e-6);
 }
 
 // Sums of a branch and its shortcut have no mean error, although the shortcut brings one along.
@@ -111,7 +112,7 @@ TEST(SequentialReconstruction, MakesUpForTheShortcut) {
     for (std::int64_t c = 0; c < group.channels / 2; ++c) kept[g].push_back(c);
   }
   const Network pruned = policies::prune(network, analysis, kept);
-  const Network solved = reconstruct_in_sequence(network, analysis, kept, pruned, data.calibration);
+  const Network solved = SequentialReconstruction(network, analysis, data.calibration, {.relu_steps = 0}).reconstruct(kept, pruned);
   int sums = 0;
   for (const auto& node : network.nodes) {
     if (node.op != "Add") continue;
@@ -123,13 +124,47 @@ TEST(SequentialReconstruction, MakesUpForTheShortcut) {
   EXPECT_GE(sums, 2);
 }
 
+// Half of each inner group, by what one network shared over two policies and by one of its own.
+TEST(SequentialReconstruction, PoliciesThatShareANetworkDoNotSeeEachOther) {
+  const auto& [data, network, analysis] = trained();
+  const policies::KeptChannels half = policies::kept_channels(network, analysis, uniform(0.5, 32)),
+                               most = policies::kept_channels(network, analysis, uniform(0.75, 32));
+  const SequentialReconstruction shared(network, analysis, data.calibration);
+  shared.reconstruct(most, policies::prune(network, analysis, most));
+  const Network pruned = policies::prune(network, analysis, half);
+  const Network alone = SequentialReconstruction(network, analysis, data.calibration).reconstruct(half, pruned);
+  EXPECT_EQ(distance(shared.reconstruct(half, pruned), alone, data.test), 0);
+}
+
+TEST(SequentialReconstruction, OnAGpuIsAsOnTheCpu) {
+  if (!is_available("cuda")) GTEST_SKIP() << "no GPU";
+  const auto& [data, network, analysis] = trained();
+  const policies::KeptChannels kept = policies::kept_channels(network, analysis, uniform(0.5, 32));
+  const Network pruned = policies::prune(network, analysis, kept);
+  const auto solved = [&](const std::string& device) {
+    return SequentialReconstruction(network, analysis, data.calibration, {.device = device}).reconstruct(kept, pruned);
+  };
+  EXPECT_LT(distance(solved("cuda"), solved("cpu"), data.test), 1e-4);
+}
+
+TEST(SequentialReconstruction, LookingBehindTheReluComesCloser) {
+  const auto& [data, network, analysis] = trained();
+  const policies::KeptChannels kept = policies::kept_channels(network, analysis, uniform(0.5, 32));
+  const Network pruned = policies::prune(network, analysis, kept);
+  const auto solved = [&](int relu_steps) {
+    return SequentialReconstruction(network, analysis, data.calibration, {.relu_steps = relu_steps}).reconstruct(kept, pruned);
+  };
+  EXPECT_LT(distance(solved(5), network, data.calibration), distance(solved(0), network, data.calibration));
+}
+
 TEST(SequentialReconstruction, IsCloserThanReconstructionAtOnce) {
   const auto& [data, network, analysis] = trained();
   const ConsumerReconstruction reconstruction(network, analysis, data.calibration);
+  const SequentialReconstruction sequential(network, analysis, data.calibration);
   const policies::Policy policy = uniform(0.5, 32);
   const auto compressed = [&](bool in_sequence) {
     return compress_float(network, analysis, policy, data.calibration,
-                          {.reconstruction = &reconstruction, .reconstructs_in_sequence = in_sequence});
+                          {.reconstruction = &reconstruction, .sequential = in_sequence ? &sequential : nullptr});
   };
   EXPECT_LT(distance(compressed(true), network, data.test), 0.9 * distance(compressed(false), network, data.test));
 }
