@@ -15,6 +15,9 @@ using policies::WorkloadSetting;
 bool contains(const std::vector<int>& sorted, int item) {
   return std::binary_search(sorted.begin(), sorted.end(), item);
 }
+bool contains_any(const std::vector<int>& sorted, const std::vector<int>& items) {
+  return std::any_of(items.begin(), items.end(), [&](int item) { return contains(sorted, item); });
+}
 
 // Numbers keys in order of first appearance.
 template <typename Key>
@@ -54,14 +57,13 @@ ChoiceTableMaker::ChoiceTableMaker(const policies::WorkloadBuilder& builder, con
       base_(policies::setting_of(builder, space, least_compressed(space))) {}
 
 std::optional<ChoiceTable> ChoiceTableMaker::for_op(int op, std::size_t most_entries) {
-  const policies::OpWorkload work = builder_.build_op(op, base_.kept_counts, base_.bits);
-  const bool is_layer = work.weight_elements > 0;
+  const int layer = builder_.layer_of(op);
   // A layer's input width is its own decision, others' inputs are as wide as their readers need.
   const WidthsOf widths = [&](const WorkloadSetting& setting) -> Widths {
     const policies::OpWorkload at = at_device_widths(builder_.build_op(op, setting.kept_counts, setting.bits), capabilities_);
-    return {is_layer ? 0 : at.input_bits, at.output_bits};
+    return {layer >= 0 ? 0 : at.input_bits, at.output_bits};
   };
-  return make(builder_.dependencies(op), is_layer ? work.node : -1, widths, most_entries);
+  return make(builder_.dependencies(op), layer, widths, most_entries);
 }
 
 std::optional<ChoiceTable> ChoiceTableMaker::for_value(int value, std::size_t most_entries) {
@@ -74,11 +76,23 @@ std::optional<ChoiceTable> ChoiceTableMaker::for_value(int value, std::size_t mo
 
 std::optional<ChoiceTable> ChoiceTableMaker::make(const policies::WorkloadBuilder::Dependencies& dependencies, int own_node,
                                                   const WidthsOf& widths, std::size_t most_entries) {
-  std::vector<int> slots, readers;
+  std::vector<int> slots, readers, removals;  // removals: of readers
   for (int d = 0; d < static_cast<int>(space_.decisions.size()); ++d) {
     const Decision& decision = space_.decisions[static_cast<std::size_t>(d)];
     const auto subject = static_cast<std::size_t>(decision.subject);
+    if (decision.kind == DecisionKind::kKeptBlock) {
+      const std::vector<int>& nodes = space_.blocks[subject].nodes;
+      if (contains_any(dependencies.parts, nodes))
+        slots.push_back(d);
+      else if (contains_any(dependencies.nodes, nodes))
+        removals.push_back(d);
+      continue;
+    }
     const bool is_group = decision.kind == DecisionKind::kKeptChannels;
+    if (decision.kind == DecisionKind::kRank) {
+      if (contains(dependencies.ranks, space_.layers[subject].node)) slots.push_back(d);
+      continue;
+    }
     if (!contains(is_group ? dependencies.groups : dependencies.nodes,
                   is_group ? space_.groups[subject].group : space_.layers[subject].node)) {
       continue;
@@ -86,11 +100,13 @@ std::optional<ChoiceTable> ChoiceTableMaker::make(const policies::WorkloadBuilde
     const bool is_own = !is_group && space_.layers[subject].node == own_node;
     if (const std::optional<int> slot = decision_slot(d, is_own)) (is_group || is_own ? slots : readers).push_back(*slot);
   }
-  drop_idle_readers(widths, readers);
+  // A reader that others hide counts where those go.
+  if (removals.empty()) drop_idle_readers(widths, readers);
+  readers.insert(readers.end(), removals.begin(), removals.end());
   if (!readers.empty()) {
     const std::optional<int> reading = class_of_readers(widths, readers, most_entries);
     if (!reading) return std::nullopt;
-    slots.insert(slots.begin(), *reading);
+    if (digits_.extent(*reading) > 1) slots.insert(slots.begin(), *reading);
   }
   ChoiceTable table;
   for (const int slot : slots) {

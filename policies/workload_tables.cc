@@ -1,10 +1,12 @@
 #include "policies/workload_tables.h"
 
 #include <algorithm>
+#include <set>
 
 #include "models/batch_shapes.h"
 #include "models/operators.h"
 #include "policies/fusion.h"
+#include "policies/low_rank.h"
 #include "policies/operator_classes.h"
 
 namespace lathe::policies {
@@ -48,9 +50,10 @@ OpKind kind_of(const Network& network, const Node& node) {
 
 class OpMaker {
  public:
-  OpMaker(const Network& network, const CouplingAnalysis& analysis, std::int64_t batch)
+  OpMaker(const Network& network, const CouplingAnalysis& analysis, std::int64_t batch, const std::vector<int>& factorable)
       : network_(network),
         batch_(batch),
+        factorable_(factorable.begin(), factorable.end()),
         sizes_(network, analysis, batch),
         readings_(network),
         fusion_(fuse(network)),
@@ -63,7 +66,11 @@ class OpMaker {
       const Node& node = network_.nodes[static_cast<std::size_t>(n)];
       const bool is_static = std::all_of(node.outputs.begin(), node.outputs.end(),
                                          [&](ValueId id) { return id == models::kNoValue || is_static_[static_cast<std::size_t>(id)]; });
-      if (!is_static) ops.push_back(make(n, node));
+      if (is_static) continue;
+      ops.push_back(make(n, node));
+      if (!factorable_.contains(n)) continue;
+      ops.back().factor = FactorRole::kSecond;
+      ops.insert(ops.end() - 1, first_factor(ops.back()));
     }
     return ops;
   }
@@ -94,6 +101,15 @@ class OpMaker {
     } else {
       add_planes(node, inputs.front(), op);
     }
+    return op;
+  }
+
+  // What it reads is what the layer reads, what it leaves is read by the layer alone; the bias stays with the layer.
+  static OpTemplate first_factor(OpTemplate op) {
+    op.factor = FactorRole::kFirst;
+    op.fixed.name = first_factor_name(op.fixed.name);
+    op.tables.clear();
+    op.output_reading = {.nodes = {op.fixed.node}};
     return op;
   }
 
@@ -201,6 +217,7 @@ class OpMaker {
 
   const Network& network_;
   std::int64_t batch_;
+  std::set<int> factorable_;
   SizeTable sizes_;
   ReadingTable readings_;
   Fusion fusion_;
@@ -236,8 +253,9 @@ Size SizeTable::elements(ValueId id) const {
   return size;
 }
 
-std::vector<OpTemplate> make_op_templates(const Network& network, const CouplingAnalysis& analysis, std::int64_t batch) {
-  return OpMaker(network, analysis, batch).run();
+std::vector<OpTemplate> make_op_templates(const Network& network, const CouplingAnalysis& analysis, std::int64_t batch,
+                                          const std::vector<int>& factorable) {
+  return OpMaker(network, analysis, batch, factorable).run();
 }
 
 }  // namespace lathe::policies

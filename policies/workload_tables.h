@@ -2,9 +2,11 @@
 // whose widths decide how wide it is in memory.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
+#include "policies/residual_blocks.h"
 #include "policies/size_expression.h"
 #include "policies/workload.h"
 
@@ -19,6 +21,9 @@ struct Reading {
   int bits(const std::vector<WorkloadBuilder::Bits>& bits) const;
 };
 
+// Which part of a layer that may be factored an operator is. The second is the whole layer where it is not factored.
+enum class FactorRole { kNone, kFirst, kSecond };
+
 struct OpTemplate {
   OpWorkload fixed;  // everything that no policy changes
   bool has_macs = false;
@@ -31,13 +36,17 @@ struct OpTemplate {
   Size weight_elements;
   std::vector<Size> tables, inputs, outputs;
   Reading input_reading, output_reading;
+  FactorRole factor = FactorRole::kNone;
 };
 
 struct LiveTemplate {
   int first = -1, last = -1;
   Size elements;
   Reading reading;
-  int reuses = -1;  // see LiveValue
+  int reuses = -1;    // see LiveValue
+  int part_of = -1;   // the node of a residual block's branch that makes it, with which it goes
+  int unfactored = -1;  // the layer that reads it while it is whole; its first factor does else
+  int between = -1;     // the layer between whose factors it lies; `elements` are then those of the layer's result
 };
 
 struct WorkloadBuilder::Tables {
@@ -45,11 +54,15 @@ struct WorkloadBuilder::Tables {
   std::vector<LiveTemplate> values;
   std::vector<std::int64_t> full_counts;
   int node_count = 0;
+  std::int64_t batch = 1;
+  std::vector<bool> is_in_block;  // by node: in the branch of a residual block, or its Add
+  std::map<int, int> whole;       // by the node of a factorable layer: its operator, the second factor
 };
 
-std::vector<OpTemplate> make_op_templates(const models::Network& network, const CouplingAnalysis& analysis, std::int64_t batch);
+std::vector<OpTemplate> make_op_templates(const models::Network& network, const CouplingAnalysis& analysis, std::int64_t batch,
+                                          const std::vector<int>& factorable);
 std::vector<LiveTemplate> make_live_templates(const models::Network& network, const CouplingAnalysis& analysis, std::int64_t batch,
-                                              const std::vector<OpTemplate>& ops);
+                                              const std::vector<OpTemplate>& ops, const std::vector<ResidualBlock>& blocks);
 
 // Element counts of values as expressions. `batch` fixes the extents that depend on it.
 class SizeTable {
