@@ -12,6 +12,10 @@ using policies::Decision;
 using policies::DecisionKind;
 using policies::WorkloadSetting;
 
+// Combinations of what readers want and which of them go that are gone through: along a stage of residual blocks they are many, and few of
+// them tables that pay.
+constexpr std::size_t kMostRemovals = 1 << 12;
+
 bool contains(const std::vector<int>& sorted, int item) {
   return std::binary_search(sorted.begin(), sorted.end(), item);
 }
@@ -104,7 +108,8 @@ std::optional<ChoiceTable> ChoiceTableMaker::make(const policies::WorkloadBuilde
   if (removals.empty()) drop_idle_readers(widths, readers);
   readers.insert(readers.end(), removals.begin(), removals.end());
   if (!readers.empty()) {
-    const std::optional<int> reading = class_of_readers(widths, readers, most_entries);
+    const std::optional<int> reading =
+        class_of_readers(widths, readers, removals.empty() ? most_entries : std::min(most_entries, kMostRemovals));
     if (!reading) return std::nullopt;
     if (digits_.extent(*reading) > 1) slots.insert(slots.begin(), *reading);
   }

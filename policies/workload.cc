@@ -104,8 +104,11 @@ OpWorkload evaluate(const OpTemplate& op, const Counts& counts, const std::vecto
 }
 
 void add_nodes(const Reading& reading, std::set<int>& nodes) {
-  nodes.insert(reading.nodes.begin(), reading.nodes.end());
-  nodes.insert(reading.behind.begin(), reading.behind.end());
+  for (const Reader& reader : reading.readers) {
+    if (reader.node >= 0) nodes.insert(reader.node);
+    if (reader.add >= 0) nodes.insert(reader.add);
+    nodes.insert(reader.adds.begin(), reader.adds.end());
+  }
 }
 
 }  // namespace
@@ -135,13 +138,14 @@ const char* to_string(OpKind kind) {
 }
 
 int Reading::bits(const std::vector<Bits>& bits) const {
-  int widest = floor;
   const auto is_there = [&](int node) { return !bits[static_cast<std::size_t>(node)].is_removed; };
-  for (const int node : nodes) {
-    if (is_there(node)) widest = std::max(widest, bits[static_cast<std::size_t>(node)].activation);
-  }
-  for (const int node : behind) {
-    if (is_there(node)) widest = std::max({widest, 8, bits[static_cast<std::size_t>(node)].activation});
+  int widest = 0;
+  for (const Reader& reader : readers) {
+    if ((reader.node >= 0 && !is_there(reader.node)) || (reader.add >= 0 && !is_there(reader.add))) continue;
+    const auto between = (reader.is_behind ? 1 : 0) + std::count_if(reader.adds.begin(), reader.adds.end(), is_there);
+    if (between > 1) continue;
+    const int wanted = reader.node >= 0 ? bits[static_cast<std::size_t>(reader.node)].activation : reader.floor;
+    widest = std::max(widest, between == 1 ? std::max(8, wanted) : wanted);
   }
   return widest;
 }
@@ -152,7 +156,7 @@ WorkloadBuilder::WorkloadBuilder(const models::Network& network, const CouplingA
   auto tables = std::make_shared<Tables>();
   const std::vector<ResidualBlock> blocks = find_residual_blocks(network);
   tables->batch = batch;
-  tables->ops = make_op_templates(network, analysis, batch, factorable);
+  tables->ops = make_op_templates(network, analysis, batch, factorable, blocks);
   tables->values = make_live_templates(network, analysis, batch, tables->ops, blocks);
   tables->is_in_block.assign(network.nodes.size(), false);
   for (const ResidualBlock& block : blocks) {

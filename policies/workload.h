@@ -77,7 +77,7 @@ struct Workload {
 //
 // Of the architecture: an operator that goes with its residual block, and the first factor of a layer that stays whole, are there as
 // operators of no size that ride on others; the shortcut of a block that goes is the result of its Add, and what rode on the Add rides on
-// what makes the shortcut. Readers that go do not count for widths; a value behind an Add that goes is taken to be as wide as behind it.
+// what makes the shortcut. Readers that go do not count for widths, and who reads the result of an Add that goes reads the shortcut.
 class WorkloadBuilder {
  public:
   // factorable: nodes of layers that may be factored (low_rank.h), whose `Bits::rank_ratio` counts; each has an operator more, its first

@@ -50,12 +50,13 @@ OpKind kind_of(const Network& network, const Node& node) {
 
 class OpMaker {
  public:
-  OpMaker(const Network& network, const CouplingAnalysis& analysis, std::int64_t batch, const std::vector<int>& factorable)
+  OpMaker(const Network& network, const CouplingAnalysis& analysis, std::int64_t batch, const std::vector<int>& factorable,
+          const std::vector<ResidualBlock>& blocks)
       : network_(network),
         batch_(batch),
         factorable_(factorable.begin(), factorable.end()),
         sizes_(network, analysis, batch),
-        readings_(network),
+        readings_(network, blocks),
         fusion_(fuse(network)),
         consumers_(models::consumers(network)),
         is_static_(static_values(network)) {}
@@ -109,7 +110,7 @@ class OpMaker {
     op.factor = FactorRole::kFirst;
     op.fixed.name = first_factor_name(op.fixed.name);
     op.tables.clear();
-    op.output_reading = {.nodes = {op.fixed.node}};
+    op.output_reading = {.readers = {{.node = op.fixed.node}}};
     return op;
   }
 
@@ -254,8 +255,8 @@ Size SizeTable::elements(ValueId id) const {
 }
 
 std::vector<OpTemplate> make_op_templates(const Network& network, const CouplingAnalysis& analysis, std::int64_t batch,
-                                          const std::vector<int>& factorable) {
-  return OpMaker(network, analysis, batch, factorable).run();
+                                          const std::vector<int>& factorable, const std::vector<ResidualBlock>& blocks) {
+  return OpMaker(network, analysis, batch, factorable, blocks).run();
 }
 
 }  // namespace lathe::policies

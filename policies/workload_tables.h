@@ -3,7 +3,9 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "policies/residual_blocks.h"
@@ -12,12 +14,19 @@
 
 namespace lathe::policies {
 
-// The width of a value in memory follows from who reads it.
-struct Reading {
-  int floor = 0;            // at least this: 32 where something reads floats, 8 behind an integer Add, Concat or average pooling
-  std::vector<int> nodes;   // layers that read it: their activation widths
-  std::vector<int> behind;  // layers behind an Add, Concat or pooling: their widths, but at least 8
+// The width of a value in memory follows from who reads it, itself or behind others.
+struct Reader {
+  int node = -1;          // a layer: its activation width; -1: what wants `floor` bits whatever the policy says
+  int floor = 0;          // 32 of what reads floats, 8 of an integer Add, Concat or average pooling
+  bool is_behind = false; // behind such an operator, from where on the value is at least 8 bits wide
+  std::vector<int> adds;  // Adds of residual blocks on the way; each counts as such an operator while it is there
+  int add = -1;           // the Add that this floor is of, if a residual block's
+  bool operator==(const Reader&) const = default;
+};
 
+// Behind two operators that stay, nobody is asked any more.
+struct Reading {
+  std::vector<Reader> readers;
   int bits(const std::vector<WorkloadBuilder::Bits>& bits) const;
 };
 
@@ -60,7 +69,7 @@ struct WorkloadBuilder::Tables {
 };
 
 std::vector<OpTemplate> make_op_templates(const models::Network& network, const CouplingAnalysis& analysis, std::int64_t batch,
-                                          const std::vector<int>& factorable);
+                                          const std::vector<int>& factorable, const std::vector<ResidualBlock>& blocks);
 std::vector<LiveTemplate> make_live_templates(const models::Network& network, const CouplingAnalysis& analysis, std::int64_t batch,
                                               const std::vector<OpTemplate>& ops, const std::vector<ResidualBlock>& blocks);
 
@@ -81,17 +90,24 @@ class SizeTable {
 // Who reads each value, through operators that keep its elements what they are.
 class ReadingTable {
  public:
-  explicit ReadingTable(const models::Network& network);
+  ReadingTable(const models::Network& network, const std::vector<ResidualBlock>& blocks);
   Reading of(const std::vector<models::ValueId>& ids) const;
 
  private:
-  void collect(models::ValueId id, bool is_behind, std::vector<char>& visited, Reading& reading) const;
-  void collect_reader(int reader, models::ValueId id, bool is_behind, std::vector<char>& visited, Reading& reading) const;
+  struct Way {
+    bool is_behind = false;
+    std::vector<int> adds;
+    auto operator<=>(const Way&) const = default;
+  };
+  using Visited = std::set<std::pair<models::ValueId, Way>>;
+  void collect(models::ValueId id, const Way& way, Visited& visited, Reading& reading) const;
+  void collect_reader(int reader, models::ValueId id, const Way& way, Visited& visited, Reading& reading) const;
 
   const models::Network& network_;
   std::vector<std::vector<int>> consumers_;
   std::vector<bool> is_static_, is_output_;
   std::vector<int> root_;
+  std::set<int> adds_;  // of residual blocks
 };
 
 }  // namespace lathe::policies

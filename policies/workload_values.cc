@@ -14,6 +14,8 @@ using models::Network;
 using models::Node;
 using models::ValueId;
 
+constexpr int kFloatBits = 32;
+
 // Operators that runtimes run on integers when what reads their result is quantized.
 bool is_integer_capable(const Node& node, std::size_t computed) {
   if (!node.domain.empty()) return false;
@@ -26,7 +28,7 @@ class LifetimeMaker {
                 const std::vector<ResidualBlock>& blocks)
       : network_(network),
         sizes_(network, analysis, batch),
-        readings_(network),
+        readings_(network, blocks),
         fusion_(fuse(network)),
         consumers_(models::consumers(network)),
         op_of_node_(network.nodes.size(), -1),
@@ -87,7 +89,7 @@ class LifetimeMaker {
     push(models::kNoValue, {.first = op - 1,
                             .last = op,
                             .elements = sizes_.elements(network_.nodes[static_cast<std::size_t>(node)].outputs.front()),
-                            .reading = {.nodes = {node}},
+                            .reading = {.readers = {{.node = node}}},
                             .part_of = is_branch_[static_cast<std::size_t>(node)] ? node : -1,
                             .between = node});
   }
@@ -147,61 +149,64 @@ class LifetimeMaker {
   std::vector<bool> is_reused_ = std::vector<bool>(network_.values.size(), false);
 };
 
-void insert_once(std::vector<int>& nodes, int node) {
-  if (std::find(nodes.begin(), nodes.end(), node) == nodes.end()) nodes.push_back(node);
-}
-
 }  // namespace
 
-ReadingTable::ReadingTable(const Network& network)
+ReadingTable::ReadingTable(const Network& network, const std::vector<ResidualBlock>& blocks)
     : network_(network),
       consumers_(models::consumers(network)),
       is_static_(static_values(network)),
       is_output_(network.values.size(), false),
       root_(fuse(network).root) {
   for (const ValueId output : network.outputs) is_output_[static_cast<std::size_t>(output)] = true;
+  for (const ResidualBlock& block : blocks) adds_.insert(block.add);
 }
 
 Reading ReadingTable::of(const std::vector<ValueId>& ids) const {
   Reading reading;
-  std::vector<char> visited(network_.values.size(), 0);
+  Visited visited;
   for (const ValueId id : ids) {
-    if (id != models::kNoValue) collect(id, /*is_behind=*/false, visited, reading);
+    if (id != models::kNoValue) collect(id, {}, visited, reading);
   }
   return reading;
 }
 
-// `visited` holds bit 1 for values seen directly, bit 2 for those seen behind an integer operator.
-void ReadingTable::collect(ValueId id, bool is_behind, std::vector<char>& visited, Reading& reading) const {
-  const char mark = is_behind ? 2 : 1;
-  char& seen = visited[static_cast<std::size_t>(id)];
-  if ((seen & mark) != 0) return;
-  seen = static_cast<char>(seen | mark);
+void ReadingTable::collect(ValueId id, const Way& way, Visited& visited, Reading& reading) const {
+  if (!visited.emplace(id, way).second) return;
   const std::vector<int>& readers = consumers_[static_cast<std::size_t>(id)];
-  if (is_output_[static_cast<std::size_t>(id)] || readers.empty()) reading.floor = 32;
-  for (const int reader : readers) collect_reader(reader, id, is_behind, visited, reading);
+  if (is_output_[static_cast<std::size_t>(id)] || readers.empty())
+    reading.readers.push_back({.floor = kFloatBits, .is_behind = way.is_behind, .adds = way.adds});
+  for (const int reader : readers) collect_reader(reader, id, way, visited, reading);
 }
 
-void ReadingTable::collect_reader(int reader, ValueId id, bool is_behind, std::vector<char>& visited, Reading& reading) const {
+void ReadingTable::collect_reader(int reader, ValueId id, const Way& way, Visited& visited, Reading& reading) const {
   const Node& node = network_.nodes[static_cast<std::size_t>(reader)];
   const int weight = models::weight_input(network_, node);
+  Reader here{.is_behind = way.is_behind, .adds = way.adds};
   if (weight >= 0 && node.inputs[weight == 0 ? 1 : 0] == id) {
-    insert_once(is_behind ? reading.behind : reading.nodes, reader);
+    here.node = reader;
+    if (std::find(reading.readers.begin(), reading.readers.end(), here) == reading.readers.end()) reading.readers.push_back(here);
     return;
   }
   const std::size_t computed = computed_inputs(node, is_static_).size();
   const bool passes = (computed == 1 && is_pointwise(node)) || copies_elements(network_, node) ||
                       (is_pointwise(node) && !is_integer_capable(node, computed) && root_[static_cast<std::size_t>(reader)] != reader &&
                        network_.value(id).shape == network_.value(node.outputs.front()).shape);
-  const bool is_integer = is_integer_capable(node, computed);
-  if (!passes && !is_integer) {
-    reading.floor = 32;
-    return;
+  const bool is_integer = is_integer_capable(node, computed), may_go = adds_.contains(reader);
+  if (passes || is_integer) {
+    here.floor = is_integer ? 8 : 0;
+    here.add = may_go ? reader : -1;
+  } else {
+    here.floor = kFloatBits;
   }
-  if (is_integer) reading.floor = std::max(reading.floor, 8);
-  if (is_integer && is_behind) return;
+  if (here.floor > 0) reading.readers.push_back(here);
+  if (here.floor == kFloatBits || (is_integer && !may_go && way.is_behind)) return;
+  Way further = way;
+  if (may_go)
+    further.adds.push_back(reader);
+  else
+    further.is_behind = way.is_behind || is_integer;
   for (const ValueId output : node.outputs) {
-    if (output != models::kNoValue) collect(output, is_behind || is_integer, visited, reading);
+    if (output != models::kNoValue) collect(output, further, visited, reading);
   }
 }
 
