@@ -95,7 +95,8 @@ class Factorizer {
   // Makes `layer` the second factor and gives the first.
   Node split(Node& layer, std::int64_t rank) {
     const MatrixSize size = matrix_size(result_, layer);
-    const LowRankFactors factors = low_rank_factors(matrix_of(layer, size), size, rank, covariance_ ? covariance_(layer) : std::vector<double>{});
+    const std::vector<double> covariance = covariance_ ? covariance_(layer) : std::vector<double>{};
+    const LowRankFactors factors = low_rank_factors(matrix_of(layer, size), size, rank, covariance);
     const Shape weight = result_.value(layer.inputs[1]).shape;
     Node first{.name = first_factor_name(layer.name), .op = layer.op, .domain = layer.domain, .attributes = layer.attributes};
     Shape first_weight{rank, size.inputs}, second_weight{size.outputs, rank};

@@ -114,7 +114,8 @@ void check_options(const SpaceOptions& options, const CouplingAnalysis& analysis
     if (std::any_of(names.begin(), names.end(), [&](const std::string& name) { return matches(pattern, name); })) continue;
     const std::string near = nearest_spelling(pattern, names);
     faults.push_back({.key = "space.frozen[" + std::to_string(i) + "]",
-                      .expected = std::string("expected the name of a layer") + (blocks.empty() ? " or group" : ", group or block") + (near.empty() ? "" : " (did you mean '" + near + "'?)"),
+                      .expected = std::string("expected the name of a layer") + (blocks.empty() ? " or group" : ", group or block") +
+                                  (near.empty() ? "" : " (did you mean '" + near + "'?)"),
                       .got = pattern});
   }
   if (!faults.empty()) throw UserError(faults);

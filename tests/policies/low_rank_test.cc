@@ -72,10 +72,10 @@ double squared_error(const std::vector<double>& weight, const MatrixSize& size, 
 
 // Eckart and Young: the squares of the singular values left out, as numpy.linalg.svd(W) gives them.
 TEST(LowRank, TruncatedSingularValuesAreWhatIsLost) {
-  const std::vector<double> none;
-  const MatrixSize wide{4, 6}, tall{6, 4};
-  EXPECT_NEAR(squared_error(example_weight(wide), wide, low_rank_factors(example_weight(wide), wide, kRank), none), 2.0623275092754936, 1e-9);
-  EXPECT_NEAR(squared_error(example_weight(tall), tall, low_rank_factors(example_weight(tall), tall, kRank), none), 1.1137409985875706, 1e-9);
+  for (const auto& [size, lost] : {std::pair{MatrixSize{4, 6}, 2.0623275092754936}, std::pair{MatrixSize{6, 4}, 1.1137409985875706}}) {
+    const std::vector<double> weight = example_weight(size);
+    EXPECT_NEAR(squared_error(weight, size, low_rank_factors(weight, size, kRank), {}), lost, 1e-9);
+  }
 }
 
 // The best that any factors of rank 2 can do on the samples: the tail of numpy.linalg.svd(W @ X) / 7. Those by the weights alone lose
@@ -95,7 +95,8 @@ TEST(LowRank, SingularCovarianceAndWeightsGiveFiniteFactors) {
   for (const MatrixSize size : {MatrixSize{4, 6}, MatrixSize{6, 4}}) {
     const std::vector<double> nothing(static_cast<std::size_t>(size.inputs * size.inputs), 0);
     const std::vector<double> zeros(static_cast<std::size_t>(size.outputs * size.inputs), 0);
-    for (const LowRankFactors& factors : {low_rank_factors(example_weight(size), size, kRank, nothing), low_rank_factors(zeros, size, kRank)}) {
+    for (const LowRankFactors& factors :
+         {low_rank_factors(example_weight(size), size, kRank, nothing), low_rank_factors(zeros, size, kRank)}) {
       for (const std::vector<double>* part : {&factors.u, &factors.v}) {
         for (const double value : *part) EXPECT_TRUE(std::isfinite(value));
       }
@@ -122,7 +123,8 @@ Network two_convolutions() {
 
 Policy factoring(const std::map<std::string, double>& ratios) {
   Policy policy;
-  for (const auto& [name, ratio] : ratios) policy.layers.push_back({.name = name, .weight_bits = 4, .weight_format = "int", .rank_ratio = ratio});
+  for (const auto& [name, ratio] : ratios)
+    policy.layers.push_back({.name = name, .weight_bits = 4, .weight_format = "int", .rank_ratio = ratio});
   return policy;
 }
 

@@ -79,7 +79,8 @@ TEST(ResidualBlocks, OtherActivationsStay) {
   NetworkSketch sketch({kDynamic, 8, 8, 8});
   const ValueId x = sketch.conv("stem", sketch.input(), 8);
   const ValueId y = sketch.unary("relu", "Relu", sketch.add("add", sketch.conv("a", x, 8), x));
-  EXPECT_THAT(node_names(without_blocks(sketch.finish({sketch.head(y, 5)}), {"add"})), ElementsAre("stem", "relu", "pool", "flatten", "fc"));
+  const Network network = sketch.finish({sketch.head(y, 5)});
+  EXPECT_THAT(node_names(without_blocks(network, {"add"})), ElementsAre("stem", "relu", "pool", "flatten", "fc"));
 }
 
 SearchSpace space_with(const Network& network, const SpaceOptions& options) {
@@ -172,7 +173,8 @@ TEST(DepthPolicies, AreReadAsTheyAreWritten) {
   EXPECT_EQ(read.blocks, policy.blocks);
   EXPECT_EQ(read.layers, policy.layers);
   try {
-    parse_policy(R"({"format": "lathe.policy", "version": 1, "blocks": [{"name": "a"}], "layers": [{"name": "b", "rank_ratio": 1.5}]})", "p");
+    parse_policy(R"({"format": "lathe.policy", "version": 1, "blocks": [{"name": "a"}],
+        "layers": [{"name": "b", "rank_ratio": 1.5}]})", "p");
     FAIL();
   } catch (const UserError& error) {
     EXPECT_THAT(error.what(), HasSubstr("blocks[0].keep: missing; expected true or false"));
