@@ -22,7 +22,8 @@ const SpaceOptions kArchitecture{.keep_ratios = {0.5, 1}, .depth = true, .rank_r
 class ArchitectureScores : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(ArchitectureScores, EqualPredictions) {
-  const ScorerCase c(sketched_resnet(3), {GetParam()}, kArchitecture);
+  // Five blocks a stage: four that may go in a row, behind one another.
+  const ScorerCase c(sketched_resnet(5), {GetParam()}, kArchitecture);
   const auto model = make_hardware_model(load_device(GetParam()));
   const PolicyScorer scorer(c.builder, c.space, *model);
   Rng rng(3, GetParam());
