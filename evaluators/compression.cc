@@ -9,10 +9,12 @@
 #include "evaluators/calibration.h"
 #include "evaluators/consumer_reconstruction.h"
 #include "evaluators/internal/moved_statistics.h"
+#include "evaluators/low_rank_fitting.h"
 #include "evaluators/sequential_reconstruction.h"
 #include "evaluators/weight_rounding.h"
 #include "models/base/error.h"
 #include "models/fold_batch_norm.h"
+#include "policies/architecture.h"
 #include "policies/bias_alignment.h"
 #include "policies/cross_layer_equalization.h"
 #include "policies/prune.h"
@@ -34,6 +36,11 @@ bool prunes(const policies::CouplingAnalysis& analysis, const policies::KeptChan
     if (!kept[g].empty() && static_cast<std::int64_t>(kept[g].size()) < analysis.groups[g].channels) return true;
   }
   return false;
+}
+
+// Whether the float network becomes another one.
+bool cuts(const policies::CouplingAnalysis& analysis, const policies::KeptChannels& kept, const policies::Policy& policy) {
+  return prunes(analysis, kept) || policies::changes_architecture(policy);
 }
 
 bool rounds_weights(const policies::Policy& policy) {
@@ -155,12 +162,23 @@ models::Network cut_and_reconstruct(const models::Network& network, const polici
   return options.sequential != nullptr && prunes(analysis, kept) ? options.sequential->reconstruct(kept, pruned) : pruned;
 }
 
+// The pruned network without the policy's blocks and with its layers in two factors.
+models::Network rebuilt(const models::Network& network, const policies::CouplingAnalysis& analysis, const policies::KeptChannels& kept,
+                        const models::Network& pruned, const policies::Policy& policy, const Rows& calibration,
+                        const CompressionOptions& options) {
+  if (!policies::changes_architecture(policy)) return pruned;
+  if (options.low_rank != nullptr && options.low_rank->covers(policy)) return options.low_rank->rebuild(pruned, kept, policy);
+  return LowRankFitting(network, analysis, calibration, policies::factored_layers(policy)).rebuild(pruned, kept, policy);
+}
+
 Uncompressed cut_uncompressed(const models::Network& network, const policies::CouplingAnalysis& analysis,
-                              const policies::KeptChannels& kept, const Rows& calibration, const CompressionOptions& options) {
+                              const policies::KeptChannels& kept, const policies::Policy& policy, const Rows& calibration,
+                              const CompressionOptions& options) {
   const models::Network* calibrated = options.batch_norm_reference;
   return {
-      .trained = cut(network, analysis, kept),
-      .calibrated = cut(calibrated != nullptr ? *calibrated : with_calibration_statistics(network, calibration, options), analysis, kept)};
+      .trained = policies::without_removed_blocks(cut(network, analysis, kept), policy),
+      .calibrated = policies::without_removed_blocks(
+          cut(calibrated != nullptr ? *calibrated : with_calibration_statistics(network, calibration, options), analysis, kept), policy)};
 }
 
 }  // namespace
@@ -183,12 +201,15 @@ models::Network recalibrated_alone(const models::Network& pruned, const policies
 models::Network cut_channels(const models::Network& network, const policies::CouplingAnalysis& analysis, const policies::Policy& policy,
                              const Rows& calibration, const CompressionOptions& options) {
   const auto kept = policies::kept_channels(network, analysis, policy);
-  if (!prunes(analysis, kept)) return network;
-  const models::Network pruned = cut_and_reconstruct(network, analysis, kept, options);
-  // Layers solved one after the other already give the means and, as far as their inputs allow, the variances of the whole network.
-  if (!options.recalibrate_batch_norm || options.sequential != nullptr) return pruned;
+  if (!cuts(analysis, kept, policy)) return network;
+  const models::Network pruned =
+      rebuilt(network, analysis, kept, cut_and_reconstruct(network, analysis, kept, options), policy, calibration, options);
+  // Layers solved one after the other already give the means and, as far as their inputs allow, the variances of the whole network; what
+  // is rebuilt after that does not.
+  const bool is_solved = options.sequential != nullptr && !policies::changes_architecture(policy);
+  if (!options.recalibrate_batch_norm || is_solved) return pruned;
   return with_moved_statistics(pruned, with_calibration_statistics(pruned, calibration, options),
-                               cut_uncompressed(network, analysis, kept, calibration, options));
+                               cut_uncompressed(network, analysis, kept, policy, calibration, options));
 }
 
 models::Network sparsify(const models::Network& network, const policies::Policy& policy, const Rows& calibration,
@@ -213,8 +234,9 @@ models::Network compress_for_rounding(const models::Network& network, const poli
     return recalibrated_alone(compress_float(network, analysis, policy, calibration, options), policy, calibration, options);
   // One recalibration for pruning and rounding together.
   const auto kept = policies::kept_channels(network, analysis, policy);
-  const models::Network pruned = cut_and_reconstruct(network, analysis, kept, options);
-  const Uncompressed reference = cut_uncompressed(network, analysis, kept, calibration, options);
+  const models::Network pruned =
+      rebuilt(network, analysis, kept, cut_and_reconstruct(network, analysis, kept, options), policy, calibration, options);
+  const Uncompressed reference = cut_uncompressed(network, analysis, kept, policy, calibration, options);
   return recalibrated_for_rounded_weights(pruned, reference, policy, calibration, options);
 }
 

@@ -1,4 +1,4 @@
-// A policy made real on calibration data: prune -> reconstruction of the consumers -> zeros in sparse weights -> BatchNorm recalibration
+// A policy made real on calibration data: prune -> reconstruction of the consumers -> residual blocks out, layers into factors -> zeros in sparse weights -> BatchNorm recalibration
 // with the weights as the policy rounds them -> BatchNorm folding -> quantization with calibrated ranges. The search measures the
 // physically pruned network with FakeQuantize (equal to masks, and faster); delivery is the same network lowered to
 // QuantizeLinear/DequantizeLinear.
@@ -17,6 +17,7 @@
 namespace lathe::evaluators {
 
 class ConsumerReconstruction;
+class LowRankFitting;
 class SequentialReconstruction;
 
 // How weights go to their integers: each to the nearest, by GPTQ (weight_rounding.h) or by AdaRound (adaround.h).
@@ -26,6 +27,7 @@ WeightRounding parse_weight_rounding(const std::string& name);  // "nearest", "g
 struct CompressionOptions {
   const ConsumerReconstruction* reconstruction = nullptr;  // borrowed, of the network that is compressed; null = weights stay as they are
   const SequentialReconstruction* sequential = nullptr;    // the same; then all layers of the pruned network, one after the other
+  const LowRankFitting* low_rank = nullptr;                // the same; null = worked out anew for each policy
   policies::RangeMethod activation_method = policies::RangeMethod::kMse;
   policies::RangeMethod weight_method = policies::RangeMethod::kMse;
   bool equalizes_across_layers = false;  // weights, of networks that are quantized (policies/cross_layer_equalization.h)
@@ -46,7 +48,8 @@ models::Network with_calibration_statistics(const models::Network& network, cons
                                             const CompressionOptions& options = {});
 
 // `analysis` must be of `network`. Throws UserError where the policy names what the network lacks.
-// The network without the channels that the policy prunes, BatchNormalization recalibrated and still there.
+// The network without the channels and blocks that the policy leaves out and with the layers that it factors in two, BatchNormalization
+// recalibrated and still there.
 models::Network cut_channels(const models::Network& network, const policies::CouplingAnalysis& analysis, const policies::Policy& policy,
                              const Rows& calibration, const CompressionOptions& options = {});
 // A network (whose channels are cut) with zeros in the weights of the policy's sparse layers, BatchNormalization recalibrated.

@@ -8,7 +8,6 @@
 #include <ATen/ops/mm.h>
 #include <ATen/ops/mv.h>
 #include <ATen/ops/outer.h>
-#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
 
@@ -45,16 +44,6 @@ bool is_prunable(const policies::AxisExpression& axis, const policies::CouplingA
     }
   }
   return false;
-}
-
-// Indices of unfolded inputs, `window` for each channel.
-at::Tensor unfolded_indices(const std::vector<std::int64_t>& channels, std::int64_t window) {
-  std::vector<std::int64_t> indices;
-  indices.reserve(channels.size() * static_cast<std::size_t>(window));
-  for (const std::int64_t channel : channels) {
-    for (std::int64_t k = 0; k < window; ++k) indices.push_back(channel * window + k);
-  }
-  return at::tensor(indices, at::kLong);
 }
 
 std::vector<std::int64_t> complement(const std::vector<std::int64_t>& kept, std::int64_t size) {
@@ -118,7 +107,7 @@ struct ConsumerReconstruction::State {
     if (static_cast<std::int64_t>(kept.size()) == layer.channels || kept.empty()) return;
     const at::Tensor weight = internal::weight_matrix(network, layer);
     const std::optional<at::Tensor> solved =
-        solve(moments, weight, unfolded_indices(kept, layer.window), unfolded_indices(complement(kept, layer.channels), layer.window));
+        solve(moments, weight, internal::unfolded_indices(kept, layer.window), internal::unfolded_indices(complement(kept, layer.channels), layer.window));
     if (!solved) return;
     result.constants[layer.weight] = internal::as_weight(network, layer, *solved);
     if (moments.outlet.constant == models::kNoValue) return;

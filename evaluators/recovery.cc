@@ -1,6 +1,7 @@
 #include "evaluators/recovery.h"
 
 #include <algorithm>
+#include <map>
 
 #include "evaluators/internal/learned_scales.h"
 #include "evaluators/internal/training_loop.h"
@@ -10,6 +11,7 @@
 #include "models/fold_batch_norm.h"
 #include "models/operators.h"
 #include "policies/bias_alignment.h"
+#include "policies/low_rank.h"
 #include "policies/quantize_network.h"
 #include "policies/weight_formats.h"
 #include "policies/weight_sparsity.h"
@@ -23,13 +25,16 @@ bool is_quantized(const models::Network& network) {
 
 // Weights in 16-bit float formats train in float32; this is what is delivered of them.
 models::Network with_rounded_float_weights(models::Network network, const policies::Policy& policy) {
+  std::map<std::string, const policies::LayerPolicy*> rounded;
   for (const auto& layer : policy.layers) {
-    if (layer.weight_format == "int" || layer.weight_bits >= 32) continue;
-    const auto node = std::find_if(network.nodes.begin(), network.nodes.end(), [&](const auto& n) { return n.name == layer.name; });
-    const int input = node == network.nodes.end() ? -1 : models::weight_input(network, *node);
+    if (layer.weight_format != "int" && layer.weight_bits < 32) rounded[layer.name] = &layer;
+  }
+  for (const auto& node : network.nodes) {
+    const auto layer = rounded.find(policies::factored_layer(node.name));
+    const int input = layer == rounded.end() ? -1 : models::weight_input(network, node);
     if (input < 0) continue;
-    models::Tensor& weight = network.constants.at(node->inputs[static_cast<std::size_t>(input)]);
-    weight = policies::round_to_format(weight, layer.weight_format, layer.weight_bits);
+    models::Tensor& weight = network.constants.at(node.inputs[static_cast<std::size_t>(input)]);
+    weight = policies::round_to_format(weight, layer->second->weight_format, layer->second->weight_bits);
   }
   return network;
 }

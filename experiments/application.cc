@@ -6,6 +6,7 @@
 #include "models/onnx_reader.h"
 #include "models/onnx_writer.h"
 #include "models/op_counts.h"
+#include "policies/architecture.h"
 #include "policies/policy.h"
 #include "policies/prune.h"
 #include "policies/search_space.h"
@@ -26,7 +27,8 @@ Application apply_policy(const std::string& model, const std::string& policy_fil
   const policies::KeptChannels kept = policies::kept_channels(network, analysis, policy);
   const models::Network result = pruning == Pruning::kMask
                                      ? policies::mask(network, analysis, kept)
-                                     : policies::sparsify_by_magnitude(policies::prune(network, analysis, kept), policy);
+                                     : policies::sparsify_by_magnitude(
+                                           policies::with_architecture(policies::prune(network, analysis, kept), policy), policy);
   models::write_onnx(result, output,
                      pruning == Pruning::kMask ? models::SparseInitializers::kNever : policies::sparse_initializers_for(policy));
 
@@ -39,6 +41,8 @@ Application apply_policy(const std::string& model, const std::string& policy_fil
   });
   if (pruning == Pruning::kMask && policies::is_sparse(policy) && done.note.empty())
     done.note = "note: --masked zeroes channels only; sparse weights stay whole";
+  if (pruning == Pruning::kMask && policies::changes_architecture(policy) && done.note.empty())
+    done.note = "note: --masked zeroes channels only; all blocks stay and all layers stay whole";
   if (has_widths && done.note.empty()) done.note = "note: channels and sparsity only; widths need data, see `lathe compress`";
   return done;
 }

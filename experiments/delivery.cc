@@ -9,6 +9,7 @@
 #include "models/fold_batch_norm.h"
 #include "models/onnx_reader.h"
 #include "models/onnx_writer.h"
+#include "policies/architecture.h"
 #include "policies/prune.h"
 #include "policies/pruning_criterion.h"
 #include "policies/quantize_network.h"
@@ -99,7 +100,8 @@ bool needs_training_rows(const ExperimentConfig& config) {
 
 std::int64_t packed_size(const Experiment& experiment, const policies::Policy& policy) {
   const policies::KeptChannels kept = policies::kept_channels(experiment.network, experiment.analysis, policy);
-  return policies::packed_bytes(models::fold_batch_norm(policies::prune(experiment.network, experiment.analysis, kept)), policy);
+  const models::Network pruned = policies::prune(experiment.network, experiment.analysis, kept);
+  return policies::packed_bytes(models::fold_batch_norm(policies::with_architecture(pruned, policy)), policy);
 }
 
 policies::Policy with_kept_channels(const Experiment& experiment, policies::Policy policy) {

@@ -15,6 +15,7 @@
 #include "evaluators/compute_device.h"
 #include "models/base/error.h"
 #include "models/onnx_reader.h"
+#include "policies/low_rank.h"
 #include "policies/pruning_criterion.h"
 #include "policies/quantized_layers.h"
 
@@ -107,6 +108,14 @@ evaluators::PrecisionMetric precision_of(const ExperimentConfig& config, const e
   return metric == "map" ? evaluators::PrecisionMetric::kMean : evaluators::PrecisionMetric::kAt50;
 }
 
+std::vector<std::string> layers_with_ranks(const policies::SearchSpace& space) {
+  std::vector<std::string> names;
+  for (const policies::Decision& decision : space.decisions) {
+    if (decision.kind == policies::DecisionKind::kRank) names.push_back(space.layers[static_cast<std::size_t>(decision.subject)].name);
+  }
+  return names;
+}
+
 models::Network load_network(const std::string& path) {
   return policies::prepare_for_pruning(models::read_onnx(path));
 }
@@ -118,7 +127,8 @@ Experiment::Experiment(const ExperimentConfig& given, bool load_train, const Dis
       network(load_network(config.model)),
       model_bytes(static_cast<std::int64_t>(std::filesystem::file_size(config.model))),
       analysis(policies::analyze_coupling(network)),
-      builder(network, analysis, config.batch),
+      builder(network, analysis, config.batch,
+              config.space.rank_ratios.empty() ? std::vector<int>{} : policies::factorable_layers(network)),
       targets(make_targets(config.devices, builder, network, analysis)),
       space(make_space(network, analysis, targets, config.space)),
       dataset(load_data(config, network, load_train)) {
@@ -129,6 +139,8 @@ Experiment::Experiment(const ExperimentConfig& given, bool load_train, const Dis
   if (reconstruction_ != nullptr && config.evaluator.reconstruction == "sequential")
     sequential_ = std::make_unique<evaluators::SequentialReconstruction>(
         network, analysis, dataset->calibration, evaluators::SequentialReconstructionOptions{.device = config.evaluator.device});
+  if (const std::vector<std::string> layers = layers_with_ranks(space); dataset && !layers.empty())
+    low_rank_ = std::make_unique<evaluators::LowRankFitting>(network, analysis, dataset->calibration, layers);
   if (dataset) batch_norm_reference_ = evaluators::with_calibration_statistics(network, dataset->calibration);
   importance(config.space.criterion);  // what is wrong with it must show before a search starts
   for (Target& target : targets) target.scorer = std::make_unique<hwmodels::PolicyScorer>(builder, space, *target.hardware);
@@ -198,6 +210,7 @@ const policies::Importance& Experiment::importance(const std::string& criterion)
 evaluators::CompressionOptions Experiment::compression_options() const {
   evaluators::CompressionOptions options{.reconstruction = reconstruction_.get(),
                                          .sequential = sequential_.get(),
+                                         .low_rank = low_rank_.get(),
                                          .batch_norm_reference = batch_norm_reference_ ? &*batch_norm_reference_ : nullptr};
   options.activation_method = policies::parse_range_method(config.evaluator.calibration);
   options.weight_method = policies::parse_range_method(config.evaluator.weight_ranges);

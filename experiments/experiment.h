@@ -14,6 +14,7 @@
 #include "evaluators/consumer_reconstruction.h"
 #include "evaluators/dataset.h"
 #include "evaluators/evaluator.h"
+#include "evaluators/low_rank_fitting.h"
 #include "evaluators/policy_evaluator.h"
 #include "evaluators/sequential_reconstruction.h"
 #include "experiments/config/experiment_config.h"
@@ -82,6 +83,7 @@ class Experiment {
 
   std::unique_ptr<evaluators::ConsumerReconstruction> reconstruction_;  // null where the config wants none or nothing is pruned
   std::unique_ptr<evaluators::SequentialReconstruction> sequential_;    // null where the config wants another or nothing is pruned
+  std::unique_ptr<evaluators::LowRankFitting> low_rank_;                // null where the space has no ranks, or without data
   std::optional<models::Network> batch_norm_reference_;                 // none without data
   std::unique_ptr<evaluators::Evaluator> evaluator_;
   const evaluators::PolicyEvaluator* builtin_ = nullptr;

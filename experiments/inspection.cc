@@ -8,6 +8,7 @@
 #include "models/op_counts.h"
 #include "policies/device_capabilities.h"
 #include "policies/quantized_layers.h"
+#include "policies/residual_blocks.h"
 #include "policies/search_space.h"
 
 namespace lathe::experiments {
@@ -50,6 +51,21 @@ json group_json(const policies::CouplingGroup& group) {
           {"layers", layers}};
 }
 
+json blocks_json(const models::Network& network) {
+  json listed = json::array();
+  for (const policies::ResidualBlock& block : policies::find_residual_blocks(network)) {
+    json layers = json::array();
+    std::int64_t macs = 0;
+    for (const int n : block.nodes) {
+      const models::Node& node = network.nodes[static_cast<std::size_t>(n)];
+      if (policies::is_layer(network, node)) layers.push_back(node.name);
+      macs += models::macs(network, node);
+    }
+    listed.push_back({{"name", block.name}, {"layers", layers}, {"macs", macs}});
+  }
+  return listed;
+}
+
 std::string shape_text(const json& shape) {
   std::string text;
   for (const json& extent : shape) text += (text.empty() ? "" : ", ") + (extent.get<std::int64_t>() < 0 ? "N" : extent.dump());
@@ -70,6 +86,14 @@ std::string groups_text(const json& groups) {
     table.add_row({group["name"].get<std::string>(), group["channels"].dump(), shortened(group["producers"]), shortened(group["consumers"]),
                    group["prunable"].get<bool>() ? "yes" : "no: " + reason});
   }
+  return table.to_string();
+}
+
+std::string blocks_text(const json& blocks) {
+  TextTable table({{"block"}, {"layers", TextTable::Align::kRight}, {"first layer"}, {"MACs", TextTable::Align::kRight}});
+  for (const json& block : blocks)
+    table.add_row({block["name"].get<std::string>(), std::to_string(block["layers"].size()), block["layers"].front().get<std::string>(),
+                   format_count(block["macs"].get<double>())});
   return table.to_string();
 }
 
@@ -139,6 +163,7 @@ json inspection_json(const models::Network& network, const policies::CouplingAna
           {"inputs", values_json(network, network.inputs)},
           {"outputs", values_json(network, network.outputs)},
           {"groups", groups},
+          {"blocks", blocks_json(network)},
           {"layers", layers},
           {"macs", models::total_macs(network)},
           {"parameters", models::total_parameters(network)}};
@@ -155,6 +180,8 @@ std::string inspection_text(const json& inspection) {
   if (const std::string note = inspection["note"].get<std::string>(); !note.empty()) text += "note: " + note + "\n";
   text += "\nLayers\n" + layers_text(inspection["layers"]);
   text += "\nCoupling groups: channels that are kept or removed together\n" + groups_text(inspection["groups"]);
+  if (!inspection["blocks"].empty())
+    text += "\nResidual blocks that can be removed (space.depth)\n" + blocks_text(inspection["blocks"]);
   return text;
 }
 

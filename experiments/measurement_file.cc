@@ -9,6 +9,7 @@
 #include "models/base/error.h"
 #include "models/onnx_reader.h"
 #include "policies/coupling_groups.h"
+#include "policies/low_rank.h"
 #include "policies/policy.h"
 
 namespace lathe::experiments {
@@ -124,13 +125,15 @@ std::vector<MeasuredNetwork> read_measurement_file(const std::string& path) {
 policies::Workload workload_of(const MeasuredNetwork& measured) {
   const models::Network network = policies::prepare_for_pruning(models::read_onnx(measured.model));
   const policies::CouplingAnalysis analysis = policies::analyze_coupling(network);
-  const policies::WorkloadBuilder builder(network, analysis, measured.batch);
+  const policies::WorkloadBuilder builder(network, analysis, measured.batch, policies::factorable_layers(network));
   const policies::Policy policy = measured.policy.empty() ? policies::Policy{} : policies::read_policy(measured.policy);
   policies::WorkloadSetting setting = policies::setting_of(builder, network, analysis, policy);
   // A runtime that simulates narrow widths in floats says fp32 beside a policy.
   for (const auto& [name, bits] : kPrecisions) {
     const bool decides = measured.precision == name && (measured.policy.empty() || bits > kWidestInteger);
-    if (decides) std::fill(setting.bits.begin(), setting.bits.end(), policies::WorkloadBuilder::Bits{.weight = bits, .activation = bits});
+    if (!decides) continue;
+    for (policies::WorkloadBuilder::Bits& of_node : setting.bits)
+      of_node = {.weight = bits, .activation = bits, .rank_ratio = of_node.rank_ratio, .is_removed = of_node.is_removed};
   }
   return builder.build(setting.kept_counts, setting.bits);
 }

@@ -43,6 +43,12 @@ json decisions_json(const policies::SearchSpace& space) {
   return list;
 }
 
+json blocks_json(const policies::SearchSpace& space) {
+  json list = json::array();
+  for (const policies::BlockInfo& block : space.blocks) list.push_back({{"name", block.name}, {"layers", block.layers}});
+  return list;
+}
+
 json trials_json(const RunResults& results) {
   json list = json::array();
   for (const search::Trial& trial : results.trials) {
@@ -207,6 +213,7 @@ json results_json(const RunResults& results) {
           {"decisions", decisions_json(experiment.space)},
           {"layers", layers},
           {"groups", groups},
+          {"blocks", blocks_json(experiment.space)},
           {"trials", trials_json(results)},
           {"devices", devices},
           {"policies", delivered}};

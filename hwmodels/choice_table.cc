@@ -15,6 +15,9 @@ using policies::WorkloadSetting;
 bool contains(const std::vector<int>& sorted, int item) {
   return std::binary_search(sorted.begin(), sorted.end(), item);
 }
+bool contains_any(const std::vector<int>& sorted, const std::vector<int>& items) {
+  return std::any_of(items.begin(), items.end(), [&](int item) { return contains(sorted, item); });
+}
 
 // Numbers keys in order of first appearance.
 template <typename Key>
@@ -54,14 +57,13 @@ ChoiceTableMaker::ChoiceTableMaker(const policies::WorkloadBuilder& builder, con
       base_(policies::setting_of(builder, space, least_compressed(space))) {}
 
 std::optional<ChoiceTable> ChoiceTableMaker::for_op(int op, std::size_t most_entries) {
-  const policies::OpWorkload work = builder_.build_op(op, base_.kept_counts, base_.bits);
-  const bool is_layer = work.weight_elements > 0;
+  const int layer = builder_.layer_of(op);
   // A layer's input width is its own decision, others' inputs are as wide as their readers need.
   const WidthsOf widths = [&](const WorkloadSetting& setting) -> Widths {
     const policies::OpWorkload at = at_device_widths(builder_.build_op(op, setting.kept_counts, setting.bits), capabilities_);
-    return {is_layer ? 0 : at.input_bits, at.output_bits};
+    return {layer >= 0 ? 0 : at.input_bits, at.output_bits};
   };
-  return make(builder_.dependencies(op), is_layer ? work.node : -1, widths, most_entries);
+  return make(builder_.dependencies(op), layer, widths, most_entries);
 }
 
 std::optional<ChoiceTable> ChoiceTableMaker::for_value(int value, std::size_t most_entries) {
@@ -75,22 +77,44 @@ std::optional<ChoiceTable> ChoiceTableMaker::for_value(int value, std::size_t mo
 std::optional<ChoiceTable> ChoiceTableMaker::make(const policies::WorkloadBuilder::Dependencies& dependencies, int own_node,
                                                   const WidthsOf& widths, std::size_t most_entries) {
   std::vector<int> slots, readers;
+  std::vector<ReadingBlock> blocks;
   for (int d = 0; d < static_cast<int>(space_.decisions.size()); ++d) {
     const Decision& decision = space_.decisions[static_cast<std::size_t>(d)];
     const auto subject = static_cast<std::size_t>(decision.subject);
+    if (decision.kind == DecisionKind::kKeptBlock) {
+      const std::vector<int>& nodes = space_.blocks[subject].nodes;
+      if (contains_any(dependencies.parts, nodes))
+        slots.push_back(d);
+      else if (contains_any(dependencies.nodes, nodes))
+        blocks.push_back({.nodes = nodes, .slots = {d}, .may_go = true});
+      continue;
+    }
     const bool is_group = decision.kind == DecisionKind::kKeptChannels;
+    if (decision.kind == DecisionKind::kRank) {
+      if (contains(dependencies.ranks, space_.layers[subject].node)) slots.push_back(d);
+      continue;
+    }
     if (!contains(is_group ? dependencies.groups : dependencies.nodes,
                   is_group ? space_.groups[subject].group : space_.layers[subject].node)) {
       continue;
     }
     const bool is_own = !is_group && space_.layers[subject].node == own_node;
-    if (const std::optional<int> slot = decision_slot(d, is_own)) (is_group || is_own ? slots : readers).push_back(*slot);
+    const std::optional<int> slot = decision_slot(d, is_own);
+    if (!slot) continue;
+    if (is_group || is_own) {
+      slots.push_back(*slot);
+      continue;
+    }
+    readers.push_back(*slot);
+    add_reader(space_.layers[subject].node, *slot, blocks);
   }
-  drop_idle_readers(widths, readers);
-  if (!readers.empty()) {
-    const std::optional<int> reading = class_of_readers(widths, readers, most_entries);
+  const bool may_readers_go = std::any_of(blocks.begin(), blocks.end(), [](const ReadingBlock& block) { return block.may_go; });
+  if (!may_readers_go) drop_idle_readers(widths, readers);
+  if (may_readers_go || !readers.empty()) {
+    const std::optional<int> reading =
+        may_readers_go ? class_of_blocks(widths, blocks, most_entries) : class_of_readers(widths, readers, most_entries);
     if (!reading) return std::nullopt;
-    slots.insert(slots.begin(), *reading);
+    if (*reading != kNoDigit) slots.insert(slots.begin(), *reading);
   }
   ChoiceTable table;
   for (const int slot : slots) {
@@ -124,6 +148,41 @@ std::optional<int> ChoiceTableMaker::decision_slot(int index, bool is_own) {
   return digits_.derive({index}, class_of);
 }
 
+void ChoiceTableMaker::add_reader(int node, int slot, std::vector<ReadingBlock>& blocks) {
+  const auto own = std::find_if(blocks.begin(), blocks.end(), [&](const ReadingBlock& block) { return contains(block.nodes, node); });
+  if (own != blocks.end())
+    own->slots.push_back(slot);
+  else
+    blocks.push_back({.nodes = {node}, .slots = {slot}});
+}
+
+// From the last block to the first, each time a digit of the block's own choices and of the digit of all that follow: along a stage of
+// residual blocks the combinations of all choices are far too many. What follows matters by the width that it asks for directly and by the
+// one behind one Add, since nobody is asked behind two. So combinations of it are alike that give the same widths where nothing before them
+// stays and where any one block before them does, all else at its narrowest.
+std::optional<int> ChoiceTableMaker::class_of_blocks(const WidthsOf& widths, const std::vector<ReadingBlock>& blocks,
+                                                     std::size_t most_combinations) {
+  int following = kNoDigit;
+  for (std::size_t b = blocks.size(); b-- > 0;) {
+    std::vector<int> slots = blocks[b].slots;
+    if (following != kNoDigit) slots.push_back(following);
+    std::vector<WorkloadSetting> before{base_};
+    for (std::size_t e = 0; e < b; ++e) {
+      for (const int slot : blocks[e].slots) digits_.apply(slot, 0, before.front());
+    }
+    for (std::size_t e = 0; e < b; ++e) {
+      if (!blocks[e].may_go) continue;
+      before.push_back(before.front());
+      digits_.apply(blocks[e].slots.front(), 1, before.back());
+    }
+    const std::optional<std::vector<std::uint32_t>> class_of = classes(widths, slots, std::move(before), most_combinations);
+    if (!class_of) return std::nullopt;
+    const bool is_idle = std::all_of(class_of->begin(), class_of->end(), [](std::uint32_t of) { return of == 0; });
+    following = is_idle ? kNoDigit : digits_.derive(slots, *class_of);
+  }
+  return following;
+}
+
 // A width in memory is the largest of what its readers need and a floor. So a reader that changes nothing while all others are at their
 // narrowest never does.
 void ChoiceTableMaker::drop_idle_readers(const WidthsOf& widths, std::vector<int>& readers) const {
@@ -140,24 +199,36 @@ void ChoiceTableMaker::drop_idle_readers(const WidthsOf& widths, std::vector<int
 // The digit that tells apart the widths that the readers' choices lead to.
 std::optional<int> ChoiceTableMaker::class_of_readers(const WidthsOf& widths, const std::vector<int>& readers,
                                                       std::size_t most_combinations) {
+  const std::optional<std::vector<std::uint32_t>> class_of = classes(widths, readers, {base_}, most_combinations);
+  if (!class_of) return std::nullopt;
+  return digits_.derive(readers, *class_of);
+}
+
+// The class of each combination of the slots' digits, of which the first moves fastest: by the widths in all of the settings.
+std::optional<std::vector<std::uint32_t>> ChoiceTableMaker::classes(const WidthsOf& widths, const std::vector<int>& slots,
+                                                                    std::vector<WorkloadSetting> settings,
+                                                                    std::size_t most_combinations) const {
   std::size_t combinations = 1;
-  for (const int slot : readers) {
+  for (const int slot : slots) {
     combinations *= static_cast<std::size_t>(digits_.extent(slot));
     if (combinations > most_combinations) return std::nullopt;
   }
-  WorkloadSetting setting = base_;
-  Numbering<Widths> classes;
+  Numbering<std::vector<Widths>> numbering;
   std::vector<std::uint32_t> class_of;
   for (std::size_t combination = 0; combination < combinations; ++combination) {
-    std::size_t rest = combination;
-    for (const int slot : readers) {
-      const auto extent = static_cast<std::size_t>(digits_.extent(slot));
-      digits_.apply(slot, static_cast<int>(rest % extent), setting);
-      rest /= extent;
+    std::vector<Widths> key;
+    for (WorkloadSetting& setting : settings) {
+      std::size_t rest = combination;
+      for (const int slot : slots) {
+        const auto extent = static_cast<std::size_t>(digits_.extent(slot));
+        digits_.apply(slot, static_cast<int>(rest % extent), setting);
+        rest /= extent;
+      }
+      key.push_back(widths(setting));
     }
-    class_of.push_back(classes.of(widths(setting)));
+    class_of.push_back(numbering.of(key));
   }
-  return digits_.derive(readers, class_of);
+  return class_of;
 }
 
 }  // namespace lathe::hwmodels

@@ -35,12 +35,26 @@ class ChoiceTableMaker {
   using Widths = std::pair<int, int>;
   using WidthsOf = std::function<Widths(const policies::WorkloadSetting&)>;
 
+  // Readers within a residual block that may go, whose decision is the first of `slots`; or a single reader.
+  struct ReadingBlock {
+    std::vector<int> nodes;  // ascending
+    std::vector<int> slots;
+    bool may_go = false;
+  };
+  static constexpr int kNoDigit = -1;
+
   // own_node: the layer whose weights this is, or -1.
   std::optional<ChoiceTable> make(const policies::WorkloadBuilder::Dependencies& dependencies, int own_node, const WidthsOf& widths,
                                   std::size_t most_entries);
   std::optional<int> decision_slot(int decision, bool is_own);
   void drop_idle_readers(const WidthsOf& widths, std::vector<int>& readers) const;
+  static void add_reader(int node, int slot, std::vector<ReadingBlock>& blocks);
+  // A digit of the widths that the readers lead to; nullopt where there are too many combinations. Of blocks kNoDigit where all lead to the
+  // same.
   std::optional<int> class_of_readers(const WidthsOf& widths, const std::vector<int>& readers, std::size_t most_combinations);
+  std::optional<int> class_of_blocks(const WidthsOf& widths, const std::vector<ReadingBlock>& blocks, std::size_t most_combinations);
+  std::optional<std::vector<std::uint32_t>> classes(const WidthsOf& widths, const std::vector<int>& slots,
+                                                    std::vector<policies::WorkloadSetting> settings, std::size_t most_combinations) const;
 
   const policies::WorkloadBuilder& builder_;
   const policies::SearchSpace& space_;

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "hwmodels/choice_table.h"
@@ -27,7 +28,8 @@ class PipelineTables {
  private:
   using Descriptions = std::vector<StageDescription>;
   Descriptions descriptions_of(int op, const ChoiceTable& table, const CandidateDigits& digits, const ChoiceTableMaker& maker) const;
-  PreparedStage prepare(const policies::Candidate& candidate, int op) const;
+  // Nothing where the candidate does without the operator.
+  std::optional<PreparedStage> prepare(const policies::Candidate& candidate, int op) const;
   const PreparedStage& stage_at(const policies::Candidate& candidate, std::uint32_t stage, std::uint32_t entry) const;
 
   const policies::WorkloadBuilder& builder_;

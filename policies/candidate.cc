@@ -6,6 +6,7 @@
 
 #include "models/base/error.h"
 #include "models/operators.h"
+#include "policies/architecture.h"
 #include "policies/layer_policies.h"
 #include "policies/pruning_criterion.h"
 #include "policies/search_space.h"
@@ -24,6 +25,11 @@ GroupPolicy group_policy(const GroupInfo& info, std::int64_t channels, const Imp
           .channels = channels,
           .criterion = criterion,
           .kept = most_important(importance[static_cast<std::size_t>(info.group)], channels)};
+}
+
+void remove_block(const BlockInfo& block, Policy& policy, std::vector<bool>& is_removed) {
+  policy.blocks.push_back({.name = block.name, .keep = false});
+  for (const int layer : block.layers) is_removed[static_cast<std::size_t>(layer)] = true;
 }
 
 std::string did_you_mean(const std::string& name, const std::vector<std::string>& names) {
@@ -69,12 +75,31 @@ std::int64_t wanted_count(const GroupPolicy& entry, const CouplingGroup& group, 
 
 }  // namespace
 
-Policy to_policy(const models::Network& network, const SearchSpace& space, const Candidate& candidate, const Importance& importance,
+Candidate canonical(const SearchSpace& space, Candidate candidate) {
+  const auto holds = [](const std::vector<int>& subjects, int subject) {
+    return std::find(subjects.begin(), subjects.end(), subject) != subjects.end();
+  };
+  for (std::size_t b = 0; b < space.decisions.size(); ++b) {
+    if (space.decisions[b].kind != DecisionKind::kKeptBlock || candidate.choices[b] != 0) continue;
+    const BlockInfo& block = space.blocks[static_cast<std::size_t>(space.decisions[b].subject)];
+    for (std::size_t d = 0; d < space.decisions.size(); ++d) {
+      const Decision& decision = space.decisions[d];
+      if (decision.kind == DecisionKind::kKeptBlock) continue;
+      const bool is_idle = holds(decision.kind == DecisionKind::kKeptChannels ? block.groups : block.layers, decision.subject);
+      if (is_idle) candidate.choices[d] = static_cast<int>(decision.values.size()) - 1;
+    }
+  }
+  return candidate;
+}
+
+Policy to_policy(const models::Network& network, const SearchSpace& space, const Candidate& given, const Importance& importance,
                  const std::string& criterion) {
-  LATHE_CHECK(is_legal(space, candidate)) << "candidate of another search space";
+  LATHE_CHECK(is_legal(space, given)) << "candidate of another search space";
+  const Candidate candidate = canonical(space, given);
   Policy policy{.model_name = network.name, .model_sha256 = network.sha256};
   std::vector<LayerInfo> layers = space.layers;
-  std::vector<double> sparsity(layers.size(), 0);
+  std::vector<double> sparsity(layers.size(), 0), rank_ratio(layers.size(), 1);
+  std::vector<bool> is_removed(layers.size(), false);
   for (std::size_t i = 0; i < space.decisions.size(); ++i) {
     const Decision& decision = space.decisions[i];
     const int value = decision.values[static_cast<std::size_t>(candidate.choices[i])];
@@ -84,8 +109,16 @@ Policy to_policy(const models::Network& network, const SearchSpace& space, const
       continue;
     }
     const auto subject = static_cast<std::size_t>(decision.subject);
+    if (decision.kind == DecisionKind::kKeptBlock) {
+      if (value == 0) remove_block(space.blocks[subject], policy, is_removed);
+      continue;
+    }
     if (decision.kind == DecisionKind::kKeptWeights) {
       sparsity[subject] = sparsity_of(value);
+      continue;
+    }
+    if (decision.kind == DecisionKind::kRank) {
+      rank_ratio[subject] = rank_ratio_of(value);
       continue;
     }
     LayerInfo& layer = layers[subject];
@@ -94,7 +127,8 @@ Policy to_policy(const models::Network& network, const SearchSpace& space, const
   }
   for (std::size_t l = 0; l < layers.size(); ++l) {
     const LayerInfo& layer = layers[l];
-    if (layer.weight_bits == 32 && layer.activation_bits == 32 && sparsity[l] == 0) continue;
+    const bool is_whole = layer.weight_bits == 32 && layer.activation_bits == 32 && sparsity[l] == 0 && rank_ratio[l] == 1;
+    if (is_whole || is_removed[l]) continue;
     policy.layers.push_back({.name = layer.name,
                              .weight_bits = layer.weight_bits,
                              .weight_format = format_of(layer.weight_bits),
@@ -102,7 +136,8 @@ Policy to_policy(const models::Network& network, const SearchSpace& space, const
                              .activation_format = format_of(layer.activation_bits),
                              .dynamic = space.has_dynamic_activations && layer.activation_bits == kDynamicBits,
                              .sparsity = sparsity[l],
-                             .pattern = sparsity[l] > 0 ? space.sparsity_pattern : "dense"});
+                             .pattern = sparsity[l] > 0 ? space.sparsity_pattern : "dense",
+                             .rank_ratio = rank_ratio[l]});
   }
   return policy;
 }
@@ -116,6 +151,7 @@ KeptChannels kept_channels(const models::Network& network, const CouplingAnalysi
   }
   std::vector<Fault> faults;
   check_layer_names(network, policy, faults);
+  check_architecture(network, policy, faults);
   KeptChannels kept(analysis.groups.size());
   std::map<std::string, Importance> importance;  // by criterion
   for (std::size_t i = 0; i < policy.groups.size(); ++i) {

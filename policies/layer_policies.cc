@@ -5,6 +5,7 @@
 
 #include "models/base/error.h"
 #include "models/operators.h"
+#include "policies/low_rank.h"
 #include "policies/search_space.h"
 
 namespace lathe::policies {
@@ -89,6 +90,11 @@ std::vector<const LayerPolicy*> layer_policies(const models::Network& network, c
     entries[static_cast<std::size_t>(layer.node)] = &entry;
   }
   if (!faults.empty()) throw UserError(faults);
+  // Both factors of a layer have its entry.
+  for (const LayerInfo& layer : described) {
+    const auto whole = layers.find(factored_layer(layer.name));
+    if (whole != layers.end()) entries[static_cast<std::size_t>(layer.node)] = entries[static_cast<std::size_t>(whole->second->node)];
+  }
   return entries;
 }
 

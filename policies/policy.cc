@@ -36,15 +36,21 @@ json to_json(const GroupPolicy& group) {
 }
 
 json to_json(const LayerPolicy& layer) {
-  return {{"name", layer.name},
-          {"weight_bits", layer.weight_bits},
-          {"weight_format", layer.weight_format},
-          {"weight_granularity", layer.weight_granularity},
-          {"activation_bits", layer.activation_bits},
-          {"activation_format", layer.activation_format},
-          {"dynamic", layer.dynamic},
-          {"sparsity", layer.sparsity},
-          {"pattern", layer.pattern}};
+  json object{{"name", layer.name},
+              {"weight_bits", layer.weight_bits},
+              {"weight_format", layer.weight_format},
+              {"weight_granularity", layer.weight_granularity},
+              {"activation_bits", layer.activation_bits},
+              {"activation_format", layer.activation_format},
+              {"dynamic", layer.dynamic},
+              {"sparsity", layer.sparsity},
+              {"pattern", layer.pattern}};
+  if (layer.rank_ratio < 1) object["rank_ratio"] = layer.rank_ratio;
+  return object;
+}
+
+json to_json(const BlockPolicy& block) {
+  return {{"name", block.name}, {"keep", block.keep}};
 }
 
 json to_json(const PolicyMetrics& metrics) {
@@ -99,8 +105,10 @@ json to_json(const Policy& policy) {
   json groups = json::array(), layers = json::array();
   for (const GroupPolicy& group : policy.groups) groups.push_back(to_json(group));
   for (const LayerPolicy& layer : policy.layers) layers.push_back(to_json(layer));
-  return {{"format", "lathe.policy"}, {"version", 1},     {"model", {{"name", policy.model_name}, {"sha256", policy.model_sha256}}},
-          {"groups", groups},         {"layers", layers}, {"metrics", to_json(policy.metrics)}};
+  json document{{"format", "lathe.policy"}, {"version", 1},     {"model", {{"name", policy.model_name}, {"sha256", policy.model_sha256}}},
+                {"groups", groups},         {"layers", layers}, {"metrics", to_json(policy.metrics)}};
+  for (const BlockPolicy& block : policy.blocks) document["blocks"].push_back(to_json(block));
+  return document;
 }
 
 void write_policy(const Policy& policy, const std::string& path) {

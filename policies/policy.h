@@ -29,7 +29,14 @@ struct LayerPolicy {
   bool dynamic = false;
   double sparsity = 0;
   std::string pattern = "dense";
+  double rank_ratio = 1;  // rank of its two factors / full rank, in (0, 1]; 1 = whole (low_rank.h)
   bool operator==(const LayerPolicy&) const = default;
+};
+
+struct BlockPolicy {
+  std::string name;  // of a residual block (residual_blocks.h)
+  bool keep = true;
+  bool operator==(const BlockPolicy&) const = default;
 };
 
 // A figure with what it says: measured or predicted, on what, how sure.
@@ -57,6 +64,7 @@ struct Policy {
   std::string model_sha256;
   std::vector<GroupPolicy> groups;
   std::vector<LayerPolicy> layers;
+  std::vector<BlockPolicy> blocks;  // those left out stay
   PolicyMetrics metrics;
   bool operator==(const Policy&) const = default;
 };
@@ -72,7 +80,7 @@ std::vector<int> legal_bits(const std::string& format);
 Policy parse_policy(const std::string& text, const std::string& label);
 Policy read_policy(const std::string& path);
 
-// The same from parsed JSON. kRequest is a line of the evaluator protocol: {"id", "groups", "layers"}.
+// The same from parsed JSON. kRequest is a line of the evaluator protocol: {"id", "groups", "layers", "blocks"}.
 enum class PolicyDocument { kFile, kRequest };
 Policy policy_from_json(const nlohmann::json& document, const std::string& label, PolicyDocument kind);
 

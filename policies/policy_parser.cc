@@ -213,8 +213,19 @@ LayerPolicy parse_layer(ObjectReader reader) {
     reader.fault("pattern", "expected a sparse pattern where `sparsity` is above 0", "dense");
   if (layer.pattern == "2:4" && layer.sparsity != 0.5)
     reader.fault("sparsity", "expected 0.5, the sparsity of pattern 2:4", excerpt(json(layer.sparsity)));
+  if (reader.number("rank_ratio", layer.rank_ratio) && !(layer.rank_ratio > 0 && layer.rank_ratio <= 1))
+    reader.fault("rank_ratio", "expected a number above 0 and at most 1", excerpt(json(layer.rank_ratio)));
   reader.reject_unknown();
   return layer;
+}
+
+BlockPolicy parse_block(ObjectReader reader) {
+  BlockPolicy block;
+  if (!reader.string("name", block.name) && !reader.find("name")) reader.fault("name", "missing; expected the name of a residual block");
+  reader.boolean("keep", block.keep);
+  if (!reader.find("keep")) reader.fault("keep", "missing; expected true or false");
+  reader.reject_unknown();
+  return block;
 }
 
 Figure parse_figure(ObjectReader reader) {
@@ -339,6 +350,7 @@ Policy policy_from_json(const json& document, const std::string& label, PolicyDo
   if (kind == PolicyDocument::kRequest) root.find("id");
   policy.groups = parse_list<GroupPolicy>(root, "groups", parse_group);
   policy.layers = parse_list<LayerPolicy>(root, "layers", parse_layer);
+  policy.blocks = parse_list<BlockPolicy>(root, "blocks", parse_block);
   root.reject_unknown();
   if (!faults.empty()) throw UserError(faults);
   return policy;

@@ -4,11 +4,13 @@
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <optional>
 #include <set>
 
 #include "models/base/error.h"
 #include "models/op_counts.h"
 #include "models/operators.h"
+#include "policies/architecture_decisions.h"
 #include "policies/layer_policies.h"
 #include "policies/weight_sparsity.h"
 
@@ -53,6 +55,15 @@ void check_bits(const std::vector<int>& bits, const std::string& key, std::vecto
   }
 }
 
+void check_ratios(const std::vector<double>& ratios, const std::string& key, std::vector<Fault>& faults) {
+  for (std::size_t i = 0; i < ratios.size(); ++i) {
+    if (ratios[i] > 0 && ratios[i] <= 1) continue;
+    faults.push_back({.key = key + "[" + std::to_string(i) + "]",
+                      .expected = "expected a number above 0 and at most 1",
+                      .got = std::to_string(ratios[i])});
+  }
+}
+
 void check_sparsity(const SpaceOptions& options, const DeviceCapabilities& capabilities, std::vector<Fault>& faults) {
   const bool is_two_of_four = options.sparsity_pattern == kTwoOfFour;
   for (std::size_t i = 0; i < options.sparsity.size(); ++i) {
@@ -71,7 +82,7 @@ void check_sparsity(const SpaceOptions& options, const DeviceCapabilities& capab
 }
 
 void check_options(const SpaceOptions& options, const CouplingAnalysis& analysis, const DeviceCapabilities& capabilities,
-                   const std::vector<LayerInfo>& layers) {
+                   const std::vector<LayerInfo>& layers, const std::vector<ResidualBlock>& blocks) {
   std::vector<Fault> faults;
   check_sparsity(options, capabilities, faults);
   if (options.dynamic_activations && capabilities.has_fixed_ranges) {
@@ -79,13 +90,8 @@ void check_options(const SpaceOptions& options, const CouplingAnalysis& analysis
                       .expected = "expected false: one of the devices (FPGAs, micro-controllers) has the ranges of activations built in",
                       .got = "true"});
   }
-  for (std::size_t i = 0; i < options.keep_ratios.size(); ++i) {
-    const double ratio = options.keep_ratios[i];
-    if (ratio > 0 && ratio <= 1) continue;
-    faults.push_back({.key = "space.keep_ratios[" + std::to_string(i) + "]",
-                      .expected = "expected a number above 0 and at most 1",
-                      .got = std::to_string(ratio)});
-  }
+  check_ratios(options.keep_ratios, "space.keep_ratios", faults);
+  check_ratios(options.rank_ratios, "space.rank_ratios", faults);
   if (options.channel_granularity < 0) {
     faults.push_back(
         {.key = "space.channel_granularity", .expected = "expected at least 0", .got = std::to_string(options.channel_granularity)});
@@ -102,12 +108,14 @@ void check_options(const SpaceOptions& options, const CouplingAnalysis& analysis
   std::vector<std::string> names;
   for (const CouplingGroup& group : analysis.groups) names.push_back(group.name);
   for (const LayerInfo& layer : layers) names.push_back(layer.name);
+  for (const ResidualBlock& block : blocks) names.push_back(block.name);
   for (std::size_t i = 0; i < options.frozen.size(); ++i) {
     const std::string& pattern = options.frozen[i];
     if (std::any_of(names.begin(), names.end(), [&](const std::string& name) { return matches(pattern, name); })) continue;
     const std::string near = nearest_spelling(pattern, names);
     faults.push_back({.key = "space.frozen[" + std::to_string(i) + "]",
-                      .expected = "expected the name of a layer or group" + (near.empty() ? "" : " (did you mean '" + near + "'?)"),
+                      .expected = std::string("expected the name of a layer") + (blocks.empty() ? " or group" : ", group or block") +
+                                  (near.empty() ? "" : " (did you mean '" + near + "'?)"),
                       .got = pattern});
   }
   if (!faults.empty()) throw UserError(faults);
@@ -166,11 +174,13 @@ class SpaceBuilder {
       : network_(network), analysis_(analysis), options_(options) {
     space_.layers = describe_layers(network);
     space_.tie_bits = options.tie_bits;
-    check_options(options, analysis, capabilities, space_.layers);
+    if (options.depth) blocks_ = blocks_to_decide(network);
+    check_options(options, analysis, capabilities, space_.layers, blocks_);
     space_.sparsity_pattern = options.sparsity_pattern;
     space_.has_dynamic_activations = options.dynamic_activations;
     for (const double sparsity : options.sparsity) kept_weights_.insert(static_cast<int>(std::lround(kAllWeights * (1 - sparsity))));
     if (!kept_weights_.empty()) kept_weights_.insert(kAllWeights);
+    for (const double ratio : options.rank_ratios) ranks_.insert(static_cast<int>(std::lround(kFullRank * ratio)));
     granularity_ = options.channel_granularity > 0 ? options.channel_granularity : std::max(1, capabilities.channel_granularity);
     weight_bits_ = widths(options.weight_bits, capabilities.weight_bits);
     activation_bits_ = widths(options.activation_bits, capabilities.activation_bits);
@@ -184,14 +194,21 @@ class SpaceBuilder {
 
   SearchSpace build() && {
     const auto [first, last] = first_and_last();
+    space_.blocks = removable_blocks(blocks_, space_.layers, [&](const std::string& name) { return is_frozen(name); });
     for (int l = 0; l < static_cast<int>(space_.layers.size()); ++l) {
+      for (int b = 0; b < static_cast<int>(space_.blocks.size()); ++b) {
+        if (space_.blocks[static_cast<std::size_t>(b)].layers.front() == l) space_.decisions.push_back(block_decision(space_, b));
+      }
       const auto groups = groups_of_first_producer_.find(space_.layers[static_cast<std::size_t>(l)].name);
       if (groups != groups_of_first_producer_.end()) {
         for (const int group : groups->second) add_group(group);
       }
       add_bits(l, l == first || l == last);
       add_sparsity(l);
+      add_rank(l);
     }
+    find_groups_of_blocks(network_, analysis_, space_);
+    if (!options_.rank_ratios.empty()) check_has_ranks(space_);
     return std::move(space_);
   }
 
@@ -259,13 +276,20 @@ class SpaceBuilder {
                                 .values = {kept_weights_.begin(), kept_weights_.end()}});
   }
 
+  void add_rank(int l) {
+    if (ranks_.empty() || is_frozen(space_.layers[static_cast<std::size_t>(l)].name)) return;
+    std::optional<Decision> decision = rank_decision(network_, space_, l, ranks_);
+    if (decision) space_.decisions.push_back(*std::move(decision));
+  }
+
   const Network& network_;
   const CouplingAnalysis& analysis_;
   const SpaceOptions& options_;
   SearchSpace space_;
   int granularity_ = 1;
   std::vector<int> weight_bits_, activation_bits_;
-  std::set<int> kept_weights_;  // per mille
+  std::set<int> kept_weights_, ranks_;  // per mille
+  std::vector<ResidualBlock> blocks_;   // where depth is searched
   std::map<std::string, int> nodes_;
   std::map<std::string, std::vector<int>> groups_of_first_producer_;
 };
@@ -282,6 +306,10 @@ const char* to_string(DecisionKind kind) {
       return "activation_bits";
     case DecisionKind::kKeptWeights:
       return "kept_weights";
+    case DecisionKind::kKeptBlock:
+      return "kept_block";
+    case DecisionKind::kRank:
+      return "rank";
   }
   return "";
 }

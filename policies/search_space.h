@@ -13,17 +13,17 @@
 
 namespace lathe::policies {
 
-enum class DecisionKind { kKeptChannels, kWeightBits, kActivationBits, kKeptWeights };
+enum class DecisionKind { kKeptChannels, kWeightBits, kActivationBits, kKeptWeights, kKeptBlock, kRank };
 inline constexpr DecisionKind kDecisionKinds[] = {DecisionKind::kKeptChannels, DecisionKind::kWeightBits, DecisionKind::kActivationBits,
-                                                  DecisionKind::kKeptWeights};
+                                                  DecisionKind::kKeptWeights,  DecisionKind::kKeptBlock,  DecisionKind::kRank};
 const char* to_string(DecisionKind kind);  // "kept_channels", "weight_bits", ...
 
 struct Decision {
   DecisionKind kind;
-  int subject;              // index into SearchSpace::groups (kKeptChannels) or SearchSpace::layers
-  std::string name;         // "layer1.0.conv1/keep", ".../weight_bits", ".../activation_bits", ".../kept_weights"
-  std::vector<int> values;  // legal values, ascending: channels kept, bits, or per mille of the weights kept; never empty. The last one is
-                            // the least compression.
+  int subject;              // index into SearchSpace::groups (kKeptChannels), SearchSpace::blocks (kKeptBlock) or SearchSpace::layers
+  std::string name;         // "layer1.0.conv1/keep", ".../weight_bits", ".../activation_bits", ".../kept_weights", ".../kept_block", ".../rank"
+  std::vector<int> values;  // legal values, ascending: channels kept, bits, per mille of the weights kept, 0 or 1 (a block is kept), or per
+                            // mille of the full rank; never empty. The last one is the least compression.
   bool operator==(const Decision&) const = default;
 };
 
@@ -31,6 +31,12 @@ struct Decision {
 constexpr int kAllWeights = 1000;
 constexpr double sparsity_of(int kept_per_mille) {
   return 1 - static_cast<double>(kept_per_mille) / kAllWeights;
+}
+
+// What a kRank decision says of the layer.
+constexpr int kFullRank = 1000;
+constexpr double rank_ratio_of(int per_mille) {
+  return static_cast<double>(per_mille) / kFullRank;
 }
 
 struct GroupInfo {
@@ -53,9 +59,18 @@ struct LayerInfo {
   bool operator==(const LayerInfo&) const = default;
 };
 
+// A residual block that may go (residual_blocks.h), and what then has no effect any more.
+struct BlockInfo {
+  std::string name;
+  std::vector<int> nodes;           // indices into Network::nodes, the Add among them; ascending
+  std::vector<int> layers, groups;  // indices into SearchSpace::layers and SearchSpace::groups: within the branch alone
+  bool operator==(const BlockInfo&) const = default;
+};
+
 struct SearchSpace {
-  std::vector<Decision> decisions;  // in network order: for each layer its group's ratio (where it is the first producer), then its bits
+  std::vector<Decision> decisions;  // in network order: for each layer its block and its group's ratio (where it is the first), then its own
   std::vector<GroupInfo> groups;    // those that have a decision
+  std::vector<BlockInfo> blocks;    // those that have a decision
   std::vector<LayerInfo> layers;    // all of the network
   bool tie_bits = false;            // a kWeightBits decision sets the activations' width too
   std::string sparsity_pattern = "unstructured";  // of kKeptWeights decisions
@@ -75,14 +90,17 @@ struct SpaceOptions {
   std::vector<double> sparsity{};                 // shares of a layer's weights that may be zero; empty = weights stay dense
   std::string sparsity_pattern = "unstructured";  // or "2:4", whose only sparsity is 0.5
   bool dynamic_activations = false;               // 8-bit activations take their range from each input, not from calibration
+  bool depth = false;                             // residual blocks may be removed
+  std::vector<double> rank_ratios{};              // shares of the full rank that a layer's two factors may have; empty = layers stay whole
   std::string criterion = "l1";
   std::vector<std::string> frozen;  // names of groups or layers to leave alone (exact, or with * as wildcard)
 };
 
 // Kept channels: each ratio rounded to the granularity, at least one granule, and always the unpruned count. Where a group is one factor
 // of a layer's channels (the heads of an attention) the granule is what makes their product a multiple. Weights may always stay dense;
-// those that several layers read do. Decisions with one legal value are dropped. Throws UserError for options out of range, a sparsity
-// pattern that no device runs faster, and `frozen` patterns that match nothing.
+// those that several layers read do. Layers may always stay whole; ranks are those that multiply less. Decisions with one legal value are
+// dropped. Throws UserError for options out of range, a sparsity pattern that no device runs faster, `frozen` patterns that match nothing, and
+// depth or ranks where the network has no block to remove or no layer to factor.
 SearchSpace make_search_space(const models::Network& network, const CouplingAnalysis& analysis, const DeviceCapabilities& capabilities,
                               const SpaceOptions& options);
 
@@ -94,6 +112,8 @@ struct Candidate {
 
 bool is_legal(const SearchSpace& space, const Candidate& candidate);
 Candidate least_compressed(const SearchSpace& space);  // the last value everywhere
+// The candidate with the least compression where a removed block leaves a decision without effect: candidates that mean the same are equal.
+Candidate canonical(const SearchSpace& space, Candidate candidate);
 std::uint64_t hash_of(const Candidate& candidate);     // stable across runs and machines
 
 // Conv, ConvTranspose, Gemm, and MatMul with a constant operand.

@@ -49,6 +49,8 @@ json space_json(const SearchSpace& space) {
         {{"name", decision.name}, {"kind", to_string(decision.kind)}, {"subject", decision.subject}, {"values", decision.values}});
   for (const auto& group : space.groups)
     document["groups"].push_back({{"name", group.name}, {"group", group.group}, {"channels", group.channels}});
+  for (const auto& block : space.blocks)
+    document["blocks"].push_back({{"name", block.name}, {"nodes", block.nodes}, {"layers", block.layers}, {"groups", block.groups}});
   for (const auto& layer : space.layers) {
     json entry{{"name", layer.name}, {"op", layer.op}, {"node", layer.node}, {"quantizable", layer.quantizable}, {"reason", layer.reason}};
     for (const auto& [name, number] : kLayerNumbers) entry[name] = layer.*number;
@@ -65,6 +67,9 @@ SearchSpace space_of(const json& document) {
                                entry.at("name").get<std::string>(), entry.at("values").get<std::vector<int>>()});
   for (const json& entry : document.at("groups"))
     space.groups.push_back({entry.at("group").get<int>(), entry.at("name").get<std::string>(), entry.at("channels").get<std::int64_t>()});
+  for (const json& entry : document.value("blocks", json::array()))
+    space.blocks.push_back({entry.at("name").get<std::string>(), entry.at("nodes").get<std::vector<int>>(),
+                            entry.at("layers").get<std::vector<int>>(), entry.at("groups").get<std::vector<int>>()});
   for (const json& entry : document.at("layers")) {
     LayerInfo layer{};
     layer.node = entry.at("node").get<int>();

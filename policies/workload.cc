@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "policies/low_rank.h"
 #include "policies/weight_sparsity.h"
 #include "policies/workload_tables.h"
 
@@ -18,7 +19,12 @@ std::int64_t sum(const std::vector<Size>& sizes, const Counts& counts) {
   return total;
 }
 
-OpWorkload evaluate(const OpTemplate& op, const Counts& counts, const std::vector<Bits>& bits) {
+// An operator that the policy takes out: no size, no pass over memory.
+OpWorkload absent(const OpTemplate& op) {
+  return {.node = op.fixed.node, .name = op.fixed.name, .kind = op.fixed.kind, .is_fused = true, .batch = op.fixed.batch};
+}
+
+OpWorkload evaluate_whole(const OpTemplate& op, const Counts& counts, const std::vector<Bits>& bits) {
   OpWorkload work = op.fixed;
   work.weight_elements = op.fixed.weight_elements == 0 ? 0 : op.weight_elements(counts);
   work.table_elements = sum(op.tables, counts);
@@ -58,9 +64,51 @@ OpWorkload evaluate(const OpTemplate& op, const Counts& counts, const std::vecto
   return work;
 }
 
+MatrixSize matrix_size(const OpWorkload& layer) {
+  const std::int64_t outputs = std::max<std::int64_t>(1, layer.out_channels);
+  return {.outputs = outputs, .inputs = layer.weight_elements / outputs};
+}
+
+// x -> V x, with the layer's window; see low_rank.h.
+OpWorkload first_factor(OpWorkload work, std::int64_t rank, const Bits& bits) {
+  const MatrixSize size = matrix_size(work);
+  work.macs = work.macs / size.outputs * rank;
+  work.weight_elements = rank * size.inputs;
+  work.out_channels = rank;
+  work.output_elements = work.batch * work.out_height * work.out_width * rank;
+  work.output_bits = bits.activation;
+  return work;
+}
+
+// V x -> U V x, a product at each position.
+OpWorkload second_factor(OpWorkload work, std::int64_t rank) {
+  const MatrixSize size = matrix_size(work);
+  work.macs = work.macs / size.inputs * rank;
+  work.weight_elements = size.outputs * rank;
+  work.in_channels = rank;
+  work.kernel_height = work.kernel_width = work.stride_height = work.stride_width = 1;
+  work.in_height = work.out_height;
+  work.in_width = work.out_width;
+  work.input_elements = work.batch * work.out_height * work.out_width * rank;
+  return work;
+}
+
+OpWorkload evaluate(const OpTemplate& op, const Counts& counts, const std::vector<Bits>& bits) {
+  const Bits& own = bits[static_cast<std::size_t>(op.fixed.node)];
+  if (own.is_removed) return absent(op);
+  const OpWorkload work = evaluate_whole(op, counts, bits);
+  if (op.factor == FactorRole::kNone) return work;
+  const std::int64_t rank = rank_at(own.rank_ratio, matrix_size(work));
+  if (op.factor == FactorRole::kFirst) return rank > 0 ? first_factor(work, rank, own) : absent(op);
+  return rank > 0 ? second_factor(work, rank) : work;
+}
+
 void add_nodes(const Reading& reading, std::set<int>& nodes) {
-  nodes.insert(reading.nodes.begin(), reading.nodes.end());
-  nodes.insert(reading.behind.begin(), reading.behind.end());
+  for (const Reader& reader : reading.readers) {
+    if (reader.node >= 0) nodes.insert(reader.node);
+    if (reader.add >= 0) nodes.insert(reader.add);
+    nodes.insert(reader.adds.begin(), reader.adds.end());
+  }
 }
 
 }  // namespace
@@ -90,17 +138,34 @@ const char* to_string(OpKind kind) {
 }
 
 int Reading::bits(const std::vector<Bits>& bits) const {
-  int widest = floor;
-  for (const int node : nodes) widest = std::max(widest, bits[static_cast<std::size_t>(node)].activation);
-  for (const int node : behind) widest = std::max({widest, 8, bits[static_cast<std::size_t>(node)].activation});
+  const auto is_there = [&](int node) { return !bits[static_cast<std::size_t>(node)].is_removed; };
+  int widest = 0;
+  for (const Reader& reader : readers) {
+    if ((reader.node >= 0 && !is_there(reader.node)) || (reader.add >= 0 && !is_there(reader.add))) continue;
+    const auto between = (reader.is_behind ? 1 : 0) + std::count_if(reader.adds.begin(), reader.adds.end(), is_there);
+    if (between > 1) continue;
+    const int wanted = reader.node >= 0 ? bits[static_cast<std::size_t>(reader.node)].activation : reader.floor;
+    widest = std::max(widest, between == 1 ? std::max(8, wanted) : wanted);
+  }
   return widest;
 }
 
-WorkloadBuilder::WorkloadBuilder(const models::Network& network, const CouplingAnalysis& analysis, std::int64_t batch) {
+WorkloadBuilder::WorkloadBuilder(const models::Network& network, const CouplingAnalysis& analysis, std::int64_t batch,
+                                 const std::vector<int>& factorable) {
   LATHE_CHECK_GE(batch, 1);
   auto tables = std::make_shared<Tables>();
-  tables->ops = make_op_templates(network, analysis, batch);
-  tables->values = make_live_templates(network, analysis, batch, tables->ops);
+  const std::vector<ResidualBlock> blocks = find_residual_blocks(network);
+  tables->batch = batch;
+  tables->ops = make_op_templates(network, analysis, batch, factorable, blocks);
+  tables->values = make_live_templates(network, analysis, batch, tables->ops, blocks);
+  tables->is_in_block.assign(network.nodes.size(), false);
+  for (const ResidualBlock& block : blocks) {
+    tables->is_in_block[static_cast<std::size_t>(block.add)] = true;
+    for (const int node : block.nodes) tables->is_in_block[static_cast<std::size_t>(node)] = true;
+  }
+  for (std::size_t op = 0; op < tables->ops.size(); ++op) {
+    if (tables->ops[op].factor == FactorRole::kSecond) tables->whole[tables->ops[op].fixed.node] = static_cast<int>(op);
+  }
   for (const CouplingGroup& group : analysis.groups) tables->full_counts.push_back(group.channels);
   tables->node_count = static_cast<int>(network.nodes.size());
   tables_ = std::move(tables);
@@ -119,15 +184,43 @@ Counts WorkloadBuilder::full_counts() const {
   return tables_->full_counts;
 }
 
+std::int64_t WorkloadBuilder::batch() const {
+  return tables_->batch;
+}
+bool WorkloadBuilder::can_factor(int node) const {
+  return tables_->whole.contains(node);
+}
+int WorkloadBuilder::layer_of(int op) const {
+  const OpTemplate& of = tables_->ops[static_cast<std::size_t>(op)];
+  return of.is_layer && of.fixed.weight_elements > 0 ? of.fixed.node : -1;
+}
+bool WorkloadBuilder::is_standalone(int op) const {
+  return !tables_->ops[static_cast<std::size_t>(op)].fixed.is_fused;
+}
+
+std::int64_t WorkloadBuilder::rank_of(int node, const Counts& kept_counts, const std::vector<Bits>& bits) const {
+  const OpTemplate& whole = tables_->ops[static_cast<std::size_t>(tables_->whole.at(node))];
+  const std::int64_t outputs = std::max<std::int64_t>(1, whole.out_channels(kept_counts));
+  return rank_at(bits[static_cast<std::size_t>(node)].rank_ratio,
+                 {.outputs = outputs, .inputs = whole.weight_elements(kept_counts) / outputs});
+}
+
 OpWorkload WorkloadBuilder::build_op(int op, const Counts& kept_counts, const std::vector<Bits>& bits) const {
   return evaluate(tables_->ops[static_cast<std::size_t>(op)], kept_counts, bits);
 }
 
 LiveValue WorkloadBuilder::build_value(int value, const Counts& kept_counts, const std::vector<Bits>& bits) const {
   const LiveTemplate& live = tables_->values[static_cast<std::size_t>(value)];
+  std::int64_t elements = live.elements(kept_counts);
+  if (live.unfactored >= 0 && rank_of(live.unfactored, kept_counts, bits) > 0) elements = 0;
+  if (live.between >= 0) {
+    const OpTemplate& whole = tables_->ops[static_cast<std::size_t>(tables_->whole.at(live.between))];
+    elements = elements / std::max<std::int64_t>(1, whole.out_channels(kept_counts)) * rank_of(live.between, kept_counts, bits);
+  }
+  if (live.part_of >= 0 && bits[static_cast<std::size_t>(live.part_of)].is_removed) elements = 0;
   return {.first = live.first,
           .last = live.last,
-          .elements = live.elements(kept_counts),
+          .elements = elements,
           .bits = live.reading.bits(bits),
           .reuses = live.reuses};
 }
@@ -156,7 +249,10 @@ WorkloadBuilder::Dependencies WorkloadBuilder::dependencies(int index) const {
     add_nodes(op.input_reading, nodes);
   }
   add_nodes(op.output_reading, nodes);
-  return {{groups.begin(), groups.end()}, {nodes.begin(), nodes.end()}};
+  Dependencies dependencies{{groups.begin(), groups.end()}, {nodes.begin(), nodes.end()}};
+  if (tables_->is_in_block[static_cast<std::size_t>(op.fixed.node)]) dependencies.parts = {op.fixed.node};
+  if (op.factor != FactorRole::kNone) dependencies.ranks = {op.fixed.node};
+  return dependencies;
 }
 
 WorkloadBuilder::Dependencies WorkloadBuilder::value_dependencies(int value) const {
@@ -164,7 +260,17 @@ WorkloadBuilder::Dependencies WorkloadBuilder::value_dependencies(int value) con
   std::set<int> groups, nodes;
   live.elements.add_groups(groups);
   add_nodes(live.reading, nodes);
-  return {{groups.begin(), groups.end()}, {nodes.begin(), nodes.end()}};
+  Dependencies dependencies{.nodes = {nodes.begin(), nodes.end()}};
+  if (live.part_of >= 0) dependencies.parts = {live.part_of};
+  for (const int node : {live.unfactored, live.between}) {
+    if (node < 0) continue;
+    dependencies.ranks = {node};
+    const OpTemplate& whole = tables_->ops[static_cast<std::size_t>(tables_->whole.at(node))];
+    whole.out_channels.add_groups(groups);
+    whole.weight_elements.add_groups(groups);
+  }
+  dependencies.groups = {groups.begin(), groups.end()};
+  return dependencies;
 }
 
 WorkloadSetting setting_of(const WorkloadBuilder& builder, const SearchSpace& space, const Candidate& candidate) {
@@ -184,8 +290,15 @@ void apply_choice(const SearchSpace& space, int decision_index, int choice, Work
     setting.kept_counts[static_cast<std::size_t>(space.groups[subject].group)] = value;
     return;
   }
+  if (decision.kind == DecisionKind::kKeptBlock) {
+    for (const int node : space.blocks[subject].nodes) setting.bits[static_cast<std::size_t>(node)].is_removed = value == 0;
+    return;
+  }
   Bits& bits = setting.bits[static_cast<std::size_t>(space.layers[subject].node)];
   switch (decision.kind) {
+    case DecisionKind::kRank:
+      bits.rank_ratio = rank_ratio_of(value);
+      return;
     case DecisionKind::kKeptWeights:
       bits.sparsity = {.share = sparsity_of(value), .is_two_of_four = value < kAllWeights && space.sparsity_pattern == kTwoOfFour};
       return;

@@ -74,14 +74,23 @@ struct Workload {
 // whose result nothing else reads; SiLU and GELU spelled out; a normalization spelled out (LayerNorm) rides on its first reduction.
 // Widths in memory: a value is as wide as its widest reader: a layer's activation width; 8 bits where an Add, Concat or average pooling
 // reads it whose own readers are at most 8 bits wide (see plan_activations in quantize_network.h); 32 otherwise.
+//
+// Of the architecture: an operator that goes with its residual block, and the first factor of a layer that stays whole, are there as
+// operators of no size that ride on others; the shortcut of a block that goes is the result of its Add, and what rode on the Add rides on
+// what makes the shortcut. Readers that go do not count for widths, and who reads the result of an Add that goes reads the shortcut.
 class WorkloadBuilder {
  public:
-  WorkloadBuilder(const models::Network& network, const CouplingAnalysis& analysis, std::int64_t batch);
+  // factorable: nodes of layers that may be factored (low_rank.h), whose `Bits::rank_ratio` counts; each has an operator more, its first
+  // factor, before it.
+  WorkloadBuilder(const models::Network& network, const CouplingAnalysis& analysis, std::int64_t batch,
+                  const std::vector<int>& factorable = {});
 
   // kept_counts: by group of the analysis (unpruned size where not pruned). bits: by node index; 32 for nodes that are not layers.
   struct Bits {
     int weight = 32, activation = 32;
     WeightSparsity sparsity{};  // of the weight, beside its width
+    double rank_ratio = 1;      // of a layer in two factors
+    bool is_removed = false;    // goes with its residual block
   };
   Workload build(const std::vector<std::int64_t>& kept_counts, const std::vector<Bits>& bits) const;
   // One operator or live value of it alone.
@@ -91,16 +100,27 @@ class WorkloadBuilder {
   int op_count() const;
   int value_count() const;
   int node_count() const;
-  // Groups and nodes (for their bits) that operator `op` depends on; all else leaves it as it is. Ascending.
+  // The layer whose weights operator `op` holds, as an index into Network::nodes; -1 for others.
+  int layer_of(int op) const;
+  // Whether the operator costs something of its own under some setting.
+  bool is_standalone(int op) const;
+  // What operator `op` depends on; all else leaves it as it is. Ascending.
   struct Dependencies {
-    std::vector<int> groups, nodes;
+    std::vector<int> groups, nodes;  // nodes: for their bits, and where they read a value for whether they are there
+    std::vector<int> parts;          // nodes that it goes with when they are removed
+    std::vector<int> ranks;          // nodes for their rank
   };
   Dependencies dependencies(int op) const;
   Dependencies value_dependencies(int value) const;
+  bool can_factor(int node) const;
+  std::int64_t batch() const;
 
   std::vector<std::int64_t> full_counts() const;  // unpruned
 
  private:
+  // The rank of a factorable layer's two factors; 0 where it stays whole.
+  std::int64_t rank_of(int node, const std::vector<std::int64_t>& kept_counts, const std::vector<Bits>& bits) const;
+
   struct Tables;  // operators and values with their axis expressions
   std::shared_ptr<const Tables> tables_;
 };
@@ -113,7 +133,8 @@ struct WorkloadSetting {
 WorkloadSetting setting_of(const WorkloadBuilder& builder, const SearchSpace& space, const Candidate& candidate);
 // Sets in `setting` what one decision says.
 void apply_choice(const SearchSpace& space, int decision, int choice, WorkloadSetting& setting);
-// Throws UserError as kept_channels does.
+// Throws UserError as kept_channels does. Ranks of layers that the builder cannot factor count nothing; workload_of() takes another builder
+// for these.
 WorkloadSetting setting_of(const WorkloadBuilder& builder, const models::Network& network, const CouplingAnalysis& analysis,
                            const Policy& policy);
 

@@ -1,10 +1,37 @@
 // The workload of a policy file: names into groups and nodes.
+#include <algorithm>
 #include <map>
 
+#include "policies/residual_blocks.h"
 #include "policies/weight_sparsity.h"
 #include "policies/workload.h"
 
 namespace lathe::policies {
+namespace {
+
+void remove_blocks(const models::Network& network, const Policy& policy, std::vector<WorkloadBuilder::Bits>& bits) {
+  for (const ResidualBlock& block : find_residual_blocks(network)) {
+    const auto removes = [&](const BlockPolicy& entry) { return entry.name == block.name && !entry.keep; };
+    if (std::none_of(policy.blocks.begin(), policy.blocks.end(), removes)) continue;
+    bits[static_cast<std::size_t>(block.add)].is_removed = true;
+    for (const int node : block.nodes) bits[static_cast<std::size_t>(node)].is_removed = true;
+  }
+}
+
+// The layers that the policy factors, where the builder leaves one of them whole.
+std::vector<int> factored_beyond(const WorkloadBuilder& builder, const models::Network& network, const Policy& policy) {
+  const std::map<std::string, int> nodes = models::node_indices(network);
+  std::vector<int> factored;
+  bool is_beyond = false;
+  for (const LayerPolicy& layer : policy.layers) {
+    if (layer.rank_ratio >= 1) continue;
+    factored.push_back(nodes.at(layer.name));
+    is_beyond = is_beyond || !builder.can_factor(factored.back());
+  }
+  return is_beyond ? factored : std::vector<int>{};
+}
+
+}  // namespace
 
 WorkloadSetting setting_of(const WorkloadBuilder& builder, const models::Network& network, const CouplingAnalysis& analysis,
                            const Policy& policy) {
@@ -18,15 +45,19 @@ WorkloadSetting setting_of(const WorkloadBuilder& builder, const models::Network
     setting.bits[static_cast<std::size_t>(nodes.at(layer.name))] = {
         .weight = layer.weight_bits,
         .activation = layer.activation_bits,
-        .sparsity = {.share = layer.sparsity, .is_two_of_four = is_sparse(layer) && layer.pattern == kTwoOfFour}};
+        .sparsity = {.share = layer.sparsity, .is_two_of_four = is_sparse(layer) && layer.pattern == kTwoOfFour},
+        .rank_ratio = layer.rank_ratio};
   }
+  if (!policy.blocks.empty()) remove_blocks(network, policy, setting.bits);
   return setting;
 }
 
 Workload workload_of(const WorkloadBuilder& builder, const models::Network& network, const CouplingAnalysis& analysis,
                      const Policy& policy) {
   const WorkloadSetting setting = setting_of(builder, network, analysis, policy);
-  return builder.build(setting.kept_counts, setting.bits);
+  const std::vector<int> factored = factored_beyond(builder, network, policy);
+  if (factored.empty()) return builder.build(setting.kept_counts, setting.bits);
+  return WorkloadBuilder(network, analysis, builder.batch(), factored).build(setting.kept_counts, setting.bits);
 }
 
 }  // namespace lathe::policies

@@ -1,10 +1,12 @@
 #include "policies/workload_tables.h"
 
 #include <algorithm>
+#include <set>
 
 #include "models/batch_shapes.h"
 #include "models/operators.h"
 #include "policies/fusion.h"
+#include "policies/low_rank.h"
 #include "policies/operator_classes.h"
 
 namespace lathe::policies {
@@ -48,11 +50,13 @@ OpKind kind_of(const Network& network, const Node& node) {
 
 class OpMaker {
  public:
-  OpMaker(const Network& network, const CouplingAnalysis& analysis, std::int64_t batch)
+  OpMaker(const Network& network, const CouplingAnalysis& analysis, std::int64_t batch, const std::vector<int>& factorable,
+          const std::vector<ResidualBlock>& blocks)
       : network_(network),
         batch_(batch),
+        factorable_(factorable.begin(), factorable.end()),
         sizes_(network, analysis, batch),
-        readings_(network),
+        readings_(network, blocks),
         fusion_(fuse(network)),
         consumers_(models::consumers(network)),
         is_static_(static_values(network)) {}
@@ -63,7 +67,11 @@ class OpMaker {
       const Node& node = network_.nodes[static_cast<std::size_t>(n)];
       const bool is_static = std::all_of(node.outputs.begin(), node.outputs.end(),
                                          [&](ValueId id) { return id == models::kNoValue || is_static_[static_cast<std::size_t>(id)]; });
-      if (!is_static) ops.push_back(make(n, node));
+      if (is_static) continue;
+      ops.push_back(make(n, node));
+      if (!factorable_.contains(n)) continue;
+      ops.back().factor = FactorRole::kSecond;
+      ops.insert(ops.end() - 1, first_factor(ops.back()));
     }
     return ops;
   }
@@ -94,6 +102,15 @@ class OpMaker {
     } else {
       add_planes(node, inputs.front(), op);
     }
+    return op;
+  }
+
+  // What it reads is what the layer reads, what it leaves is read by the layer alone; the bias stays with the layer.
+  static OpTemplate first_factor(OpTemplate op) {
+    op.factor = FactorRole::kFirst;
+    op.fixed.name = first_factor_name(op.fixed.name);
+    op.tables.clear();
+    op.output_reading = {.readers = {{.node = op.fixed.node}}};
     return op;
   }
 
@@ -201,6 +218,7 @@ class OpMaker {
 
   const Network& network_;
   std::int64_t batch_;
+  std::set<int> factorable_;
   SizeTable sizes_;
   ReadingTable readings_;
   Fusion fusion_;
@@ -236,8 +254,9 @@ Size SizeTable::elements(ValueId id) const {
   return size;
 }
 
-std::vector<OpTemplate> make_op_templates(const Network& network, const CouplingAnalysis& analysis, std::int64_t batch) {
-  return OpMaker(network, analysis, batch).run();
+std::vector<OpTemplate> make_op_templates(const Network& network, const CouplingAnalysis& analysis, std::int64_t batch,
+                                          const std::vector<int>& factorable, const std::vector<ResidualBlock>& blocks) {
+  return OpMaker(network, analysis, batch, factorable, blocks).run();
 }
 
 }  // namespace lathe::policies

@@ -97,7 +97,9 @@ policies::Candidate uniform_candidate(const policies::SearchSpace& space, double
         candidate.choices.push_back(width_at_least(decision.values, activation_bits));
         break;
       case policies::DecisionKind::kKeptWeights:
-        candidate.choices.push_back(static_cast<int>(decision.values.size()) - 1);  // dense: sparsity is for agents to find
+      case policies::DecisionKind::kKeptBlock:
+      case policies::DecisionKind::kRank:
+        candidate.choices.push_back(static_cast<int>(decision.values.size()) - 1);  // dense, deep and whole: the rest is for agents to find
         break;
     }
   }

@@ -27,10 +27,10 @@ class ProposalBatch {
   ProposalBatch(const Problem& problem, const KnownCandidates& known, int count, std::span<const policies::Candidate> pending);
 
   bool is_full() const { return accepted_.size() >= count_; }
-  // Not known, not pending, not in the batch yet.
-  bool is_new(const policies::Candidate& candidate) const;
+  // Not known, not pending, not in the batch yet; here and below by its canonical form (policies::canonical).
+  bool is_new(const policies::Candidate& proposed) const;
   // Takes it if it is new and some front's limits allow it; says whether it did. Full batches take nothing.
-  bool add(const policies::Candidate& candidate);
+  bool add(const policies::Candidate& proposed);
   const std::vector<policies::Candidate>& accepted() const { return accepted_; }
 
  private:

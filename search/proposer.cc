@@ -55,8 +55,9 @@ Proposer::Proposer(const Problem& problem, const std::vector<AgentOptions>& agen
   walk_start_ = Rng(seed, "walk")();
 }
 
-bool Proposer::accept(const policies::Candidate& candidate, const std::string& agent, std::vector<Proposal>& round) {
-  LATHE_CHECK(is_in_space(problem_.space, candidate)) << "agent " << agent << " proposed something that is not in the search space";
+bool Proposer::accept(const policies::Candidate& proposed, const std::string& agent, std::vector<Proposal>& round) {
+  LATHE_CHECK(is_in_space(problem_.space, proposed)) << "agent " << agent << " proposed something that is not in the search space";
+  const policies::Candidate candidate = policies::canonical(problem_.space, proposed);
   if (!seen_.insert(candidate).second) {
     ++duplicates_;
     return false;
@@ -167,13 +168,14 @@ std::optional<policies::Candidate> Proposer::next_unseen() {
     while (std::gcd(stride, enumerable_) != 1) stride += 2;
     while (walked_ < enumerable_) {
       const std::uint64_t code = (walk_start_ % enumerable_ + walked_++ * stride) % enumerable_;
-      policies::Candidate candidate = policies::candidate_at(problem_.space, code);
+      policies::Candidate candidate = policies::canonical(problem_.space, policies::candidate_at(problem_.space, code));
       if (!seen_.contains(candidate)) return candidate;
     }
     return std::nullopt;
   }
   for (int draw = 0; draw < kFallbackDraws; ++draw) {
     std::optional<policies::Candidate> candidate = fallback_.next();
+    if (candidate) candidate = policies::canonical(problem_.space, *std::move(candidate));
     if (candidate && !seen_.contains(*candidate)) return candidate;
   }
   return std::nullopt;

@@ -50,8 +50,8 @@ class Proposer {
     std::string name;
     std::unique_ptr<Agent> agent;
   };
-  // Accepts the candidate as the next proposal, or counts why not.
-  bool accept(const policies::Candidate& candidate, const std::string& agent, std::vector<Proposal>& round);
+  // Accepts the candidate, in its canonical form, as the next proposal, or counts why not.
+  bool accept(const policies::Candidate& proposed, const std::string& agent, std::vector<Proposal>& round);
   // The id of an accepted candidate's trial; nothing where another search has the candidate.
   std::optional<std::int64_t> next_id(const policies::Candidate& candidate, const std::string& agent);
   // What searches that have gone left unfinished.

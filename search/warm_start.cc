@@ -21,12 +21,15 @@ constexpr const char* kKeep = "/keep";
 constexpr const char* kWeightBits = "/weight_bits";
 constexpr const char* kActivationBits = "/activation_bits";
 constexpr const char* kKeptWeights = "/kept_weights/";  // and the pattern
+constexpr const char* kKeptBlock = "/kept_block";
+constexpr const char* kRank = "/rank";
 
 // What a candidate says for each group and layer, by the names of decisions; groups that keep all channels and layers that keep all weights
-// are left out.
+// are left out, as are blocks that stay, layers that stay whole, and what goes with a block.
 using Settings = std::map<std::string, int>;
 
-Settings settings_of(const SearchSpace& space, const Candidate& candidate) {
+Settings settings_of(const SearchSpace& space, const Candidate& given) {
+  const Candidate candidate = policies::canonical(space, given);
   Settings settings;
   for (const policies::LayerInfo& layer : space.layers) {
     settings[layer.name + kWeightBits] = layer.weight_bits;
@@ -41,7 +44,15 @@ Settings settings_of(const SearchSpace& space, const Candidate& candidate) {
       if (value < group.channels) settings[group.name + kKeep] = value;
       continue;
     }
+    if (decision.kind == DecisionKind::kKeptBlock) {
+      if (value == 0) settings[space.blocks[subject].name + kKeptBlock] = value;
+      continue;
+    }
     const std::string& layer = space.layers[subject].name;
+    if (decision.kind == DecisionKind::kRank) {
+      if (value < policies::kFullRank) settings[layer + kRank] = value;
+      continue;
+    }
     if (decision.kind == DecisionKind::kWeightBits) settings[layer + kWeightBits] = value;
     if (decision.kind == DecisionKind::kKeptWeights) {
       if (value < policies::kAllWeights) settings[layer + kKeptWeights + space.sparsity_pattern] = value;
@@ -56,8 +67,10 @@ Settings settings_of(const SearchSpace& space, const Candidate& candidate) {
 std::string setting_of(const SearchSpace& space, const Decision& decision) {
   const auto subject = static_cast<std::size_t>(decision.subject);
   if (decision.kind == DecisionKind::kKeptChannels) return space.groups[subject].name + kKeep;
+  if (decision.kind == DecisionKind::kKeptBlock) return space.blocks[subject].name + kKeptBlock;
   const std::string& layer = space.layers[subject].name;
   if (decision.kind == DecisionKind::kKeptWeights) return layer + kKeptWeights + space.sparsity_pattern;
+  if (decision.kind == DecisionKind::kRank) return layer + kRank;
   return layer + (decision.kind == DecisionKind::kWeightBits ? kWeightBits : kActivationBits);
 }
 

@@ -2,6 +2,7 @@
 
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/im2col.h>
+#include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <cmath>
@@ -72,6 +73,15 @@ bool as_linear_layer(const Network& network, int index, LinearLayer& layer) {
   layer.has_outputs_first = node.op == "Gemm" && models::gemm_attributes(node).transpose_b;
   layer.channels = shape[layer.has_outputs_first ? 1 : 0];
   return true;
+}
+
+at::Tensor unfolded_indices(const std::vector<std::int64_t>& channels, std::int64_t window) {
+  std::vector<std::int64_t> indices;
+  indices.reserve(channels.size() * static_cast<std::size_t>(window));
+  for (const std::int64_t channel : channels) {
+    for (std::int64_t k = 0; k < window; ++k) indices.push_back(channel * window + k);
+  }
+  return at::tensor(indices, at::kLong);
 }
 
 at::Tensor unfolded_input(const Network& network, const LinearLayer& layer, const at::Tensor& x, std::int64_t positions) {

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <vector>
 
 #include "models/network.h"
 
@@ -22,6 +23,9 @@ struct LinearLayer {
 
 // Whether the node is a two-dimensional Conv of one group, a Gemm without scaling, or a MatMul by a constant second operand.
 bool as_linear_layer(const models::Network& network, int node, LinearLayer& layer);
+
+// Indices of the unfolded inputs of some channels, `window` for each: [channels * window], long.
+at::Tensor unfolded_indices(const std::vector<std::int64_t>& channels, std::int64_t window);
 
 // x: the layer's input, [n, channels, height, width] for a convolution, else [..., channels] -> [samples, inputs()], float. Of a feature
 // map about `positions` output positions a row are taken, on a regular grid.

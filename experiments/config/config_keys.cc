@@ -63,6 +63,9 @@ std::vector<ConfigKey> space_keys() {
       key("space.dynamic_activations", MEMBER(space.dynamic_activations), {},
           "Whether 8-bit activations take their range from each input as the network runs (DynamicQuantizeLinear), in place of one that is "
           "calibrated."),
+      key("space.depth", MEMBER(space.depth), {}, "Whether residual blocks may be removed: y = x + f(x) becomes y = x."),
+      key("space.rank_ratios", MEMBER(space.rank_ratios), {.at_least = 0.001, .at_most = 1},
+          "Shares of the full rank at which a layer may be factored in two; empty = layers stay whole."),
       key("space.criterion", MEMBER(space.criterion), {.choices = policies::pruning_criteria()},
           "How channels to keep are chosen: by the weights (l1, l2, batch_norm, fpgm, random) or on calibration rows (activation, taylor, "
           "fisher, thinet, lasso)."),

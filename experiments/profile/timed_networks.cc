@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "models/fold_batch_norm.h"
+#include "policies/architecture.h"
 #include "policies/prune.h"
 #include "policies/quantize_network.h"
 #include "policies/search_space.h"
@@ -78,7 +79,8 @@ void add_product(const LayerShape& shape, Network& network) {
 
 Network timed_float_network(const Network& network, const policies::Policy& policy) {
   const policies::CouplingAnalysis analysis = policies::analyze_coupling(network);
-  return models::fold_batch_norm(policies::prune(network, analysis, policies::kept_channels(network, analysis, policy)));
+  const models::Network pruned = policies::prune(network, analysis, policies::kept_channels(network, analysis, policy));
+  return models::fold_batch_norm(policies::with_architecture(pruned, policy));
 }
 
 Network timed_network(const Network& network, const policies::Policy& policy) {

@@ -218,13 +218,15 @@ function layersOf(trial) {
   run.decisions.forEach((decision, i) => {
     const value = decision.values[trial.choices[i]];
     if (decision.kind === 'channels') kept[decision.subject] = value;
+    else if (decision.kind === 'kept_block') { if (value === 0) run.blocks[decision.subject].layers.forEach(layer => { bits[layer].removed = true; }); }
     else bits[decision.subject][decision.kind] = value;
   });
   return run.layers.map((layer, i) => {
     const group = run.groups.findIndex(candidate => candidate.producers.includes(layer.name));
     const weight = bits[i].weight_bits;
     const keptWeights = bits[i].kept_weights === undefined ? 1 : bits[i].kept_weights / 1000;
-    return {...layer, weight, keptWeights, activation: bits[i].activation_bits === undefined ? weight : bits[i].activation_bits,
+    const rank = bits[i].rank === undefined ? 1 : bits[i].rank / 1000;
+    return {...layer, weight, keptWeights, rank, removed: bits[i].removed === true, activation: bits[i].activation_bits === undefined ? weight : bits[i].activation_bits,
       kept: group < 0 ? null : kept[group], channels: group < 0 ? null : run.groups[group].channels};
   });
 }
@@ -246,10 +248,15 @@ function select(trial, device) {
   for (const title of ['layer', 'share of MACs', 'channels kept', 'weights', 'activations']) grid.append(element('div', {class: 'title'}, title));
   const total = run.layers.reduce((sum, layer) => sum + layer.macs, 0) || 1;
   for (const layer of layersOf(trial)) {
+    if (layer.removed) {
+      const gone = () => element('span', {class: 'quiet'}, 'gone with its block');
+      grid.append(element('div', {class: 'name'}, layer.name), meter(layer.macs / total, percent(layer.macs / total, 0), '--macs'), gone(), gone(), gone());
+      continue;
+    }
     grid.append(element('div', {class: 'name', title: `${layer.op}, ${count(layer.macs)} MACs, ${count(layer.parameters)} parameters`}, layer.name),
       meter(layer.macs / total, percent(layer.macs / total, 0), '--macs'),
       layer.kept === null ? element('span', {class: 'quiet'}, 'not pruned') : meter(layer.kept / layer.channels, `${layer.kept} / ${layer.channels}`, '--kept'),
-      meter(scale(layer.weight) * layer.keptWeights, width(layer.weight) + (layer.keptWeights < 1 ? `, ${percent(layer.keptWeights, 0)} of them` : ''), '--weights'), meter(scale(layer.activation), width(layer.activation), '--activations'));
+      meter(scale(layer.weight) * layer.keptWeights, width(layer.weight) + (layer.keptWeights < 1 ? `, ${percent(layer.keptWeights, 0)} of them` : '') + (layer.rank < 1 ? `, rank ${percent(layer.rank, 0)}` : ''), '--weights'), meter(scale(layer.activation), width(layer.activation), '--activations'));
   }
   section.replaceChildren(element('div', {class: 'policy-head'}, element('h3', {}, `Trial ${trial.id}, found by ${trial.agent}`), numbers), grid);
   drawDevices();

@@ -9,6 +9,7 @@
 #include "models/operators.h"
 #include "policies/fake_quantize_node.h"
 #include "policies/fresh_names.h"
+#include "policies/low_rank.h"
 #include "policies/quantize_network.h"
 
 namespace lathe::policies {
@@ -171,7 +172,7 @@ class Lifting {
 
   int weight_bits(ValueId id) const {
     const Node& reader = reader_of(id);
-    const auto layer = widths_.find(reader.name);
+    const auto layer = widths_.find(factored_layer(reader.name));
     if (layer != widths_.end() && layer->second->weight_format == "int") return layer->second->weight_bits;
     throw UserError(Fault{.key = reader.name,
                           .expected = "the delivered file quantizes this layer's weight and the policy does not; are they of one run?"});

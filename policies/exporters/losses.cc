@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <functional>
 
+#include "policies/architecture.h"
+
 namespace lathe::policies {
 
 std::string named(const std::vector<std::string>& layers) {
@@ -18,6 +20,9 @@ std::vector<std::string> losses(const Policy& policy, const Expressible& express
       std::any_of(policy.groups.begin(), policy.groups.end(), [](const GroupPolicy& group) { return group.keep_ratio < 1; });
   if (is_cut && !expressible.channels)
     sentences.push_back("the format has no word for cut channels: give the tool the network that `lathe apply` writes");
+  if (changes_architecture(policy) && !expressible.architecture)
+    sentences.push_back("the format has no word for residual blocks left out and layers in two factors: give the tool the network that "
+                        "`lathe apply` writes");
   const auto add = [&](bool is_expressible, const std::function<bool(const LayerPolicy&)>& asks, const std::string& what) {
     std::vector<std::string> layers;
     for (const LayerPolicy& layer : policy.layers) {

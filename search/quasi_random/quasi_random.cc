@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "search/agent_options.h"
 #include "search/constraints.h"
@@ -10,12 +11,19 @@
 namespace lathe::search {
 namespace {
 
-// One coordinate for each policies::DecisionKind; kept weights, the last, have theirs where they are decided at all, so that other spaces
-// are drawn from as if there were none.
-int levels_of(const policies::SearchSpace& space) {
-  const auto decides_kept_weights = [](const policies::Decision& d) { return d.kind == policies::DecisionKind::kKeptWeights; };
-  constexpr int kWithoutKeptWeights = 3;
-  return kWithoutKeptWeights + (std::any_of(space.decisions.begin(), space.decisions.end(), decides_kept_weights) ? 1 : 0);
+// Kinds of decisions that every network has. Each has a coordinate; a later kind has its own where it is decided at all, so that other
+// spaces are drawn from as if there were none.
+constexpr int kFirstKinds = 3;
+
+std::vector<int> levels_of(const policies::SearchSpace& space) {
+  std::vector<int> level_of_kind;
+  int levels = kFirstKinds;
+  for (int kind = 0; kind < static_cast<int>(std::size(policies::kDecisionKinds)); ++kind) {
+    const bool is_decided = std::any_of(space.decisions.begin(), space.decisions.end(),
+                                        [&](const policies::Decision& d) { return static_cast<int>(d.kind) == kind; });
+    level_of_kind.push_back(kind < kFirstKinds ? kind : is_decided ? levels++ : -1);
+  }
+  return level_of_kind;
 }
 
 class QuasiRandom final : public Agent {
@@ -49,7 +57,8 @@ class QuasiRandom final : public Agent {
 
 CandidateStream::CandidateStream(const Problem& problem, Rng rng)
     : problem_(problem),
-      levels_(levels_of(problem.space)),
+      level_of_kind_(levels_of(problem.space)),
+      levels_(std::max(kFirstKinds, 1 + *std::max_element(level_of_kind_.begin(), level_of_kind_.end()))),
       halton_(levels_ + static_cast<int>(problem.space.decisions.size()), rng),
       repair_(rng(), "repair") {}
 
@@ -59,7 +68,8 @@ std::optional<policies::Candidate> CandidateStream::next() {
   policies::Candidate candidate;
   for (std::size_t d = 0; d < problem_.space.decisions.size(); ++d) {
     const policies::Decision& decision = problem_.space.decisions[d];
-    const double level = 0.1 + 0.85 * u[static_cast<std::size_t>(decision.kind)];
+    const int of_kind = level_of_kind_[static_cast<std::size_t>(decision.kind)];
+    const double level = 0.1 + 0.85 * u[static_cast<std::size_t>(of_kind)];
     const double fraction = is_network ? std::pow(u[static_cast<std::size_t>(levels_) + d], (1 - level) / level) : u[d];
     const int values = static_cast<int>(decision.values.size());
     candidate.choices.push_back(std::clamp(static_cast<int>(fraction * values), 0, values - 1));

@@ -22,7 +22,8 @@ class CandidateStream {
 
  private:
   const Problem& problem_;
-  int levels_;  // coordinates of a point before those of the decisions
+  std::vector<int> level_of_kind_;  // the coordinate of a point by policies::DecisionKind
+  int levels_;                      // coordinates before those of the decisions
   ScrambledHalton halton_;
   Rng repair_;
   std::uint64_t index_ = 0;

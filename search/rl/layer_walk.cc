@@ -19,6 +19,8 @@ constexpr int kFixedFeatures = 14, kMovingFeatures = 6, kKinds = 4, kDeviceFeatu
 // The layer whose decision it is; for a group the layer that it is named after, else that of the next width in network order.
 const LayerInfo* layer_of(const policies::SearchSpace& space, std::size_t d) {
   const Decision& decision = space.decisions[d];
+  if (decision.kind == DecisionKind::kKeptBlock)
+    return &space.layers[static_cast<std::size_t>(space.blocks[static_cast<std::size_t>(decision.subject)].layers.front())];
   if (decision.kind != DecisionKind::kKeptChannels) {
     const auto subject = static_cast<std::size_t>(decision.subject);
     return subject < space.layers.size() ? &space.layers[subject] : nullptr;
@@ -39,12 +41,21 @@ float log_scaled(std::int64_t value) {
   return static_cast<float>(std::log1p(static_cast<double>(std::max<std::int64_t>(value, 0))) / 10);
 }
 
-// One feature a kind from the second on; kept weights are a share, as channels are, of what weight bits are about.
+// One feature a kind from the second on; kept weights are a share, as channels are, of what weight bits are about. Blocks and ranks, which
+// agents of before did not know, are combinations too.
 void mark_kind(DecisionKind kind, std::vector<float>& features) {
-  if (kind == DecisionKind::kKeptWeights) {
-    features[1] = features[2] = 1;
-  } else {
-    features[1 + static_cast<std::size_t>(kind)] = 1;
+  switch (kind) {
+    case DecisionKind::kKeptWeights:
+      features[1] = features[2] = 1;
+      return;
+    case DecisionKind::kKeptBlock:
+      features[1] = features[2] = features[3] = 1;
+      return;
+    case DecisionKind::kRank:
+      features[1] = features[3] = 1;
+      return;
+    default:
+      features[1 + static_cast<std::size_t>(kind)] = 1;
   }
 }
 

@@ -55,6 +55,36 @@ class Commands(unittest.TestCase):
             self.assertEqual(group["prunable"], group["reason"] == "")
         self.assertIn("Coupling groups", bench.run("inspect", bench.model).stdout)
 
+    def test_blocks_and_ranks_of_a_policy_are_delivered(self):
+        network = self.json_of("inspect", bench.model, "--json")
+        block = network["blocks"][0]
+        self.assertIn(block["name"], bench.run("inspect", bench.model).stdout)
+        policy = bench.folder / "thin.json"
+        policy.write_text(json.dumps({
+            "format": "lathe.policy", "version": 1, "blocks": [{"name": block["name"], "keep": False}],
+            "layers": [{"name": layer["name"], "weight_bits": 8, "activation_bits": 8, "rank_ratio": 0.5 if layer["kernel"] == 3 else 1}
+                       for layer in network["layers"] if layer["name"] not in block["layers"]]}))
+        whole = self.json_of("latency", bench.model, "--device", "raspberry-pi-4", "--json")
+        thin = self.json_of("latency", bench.model, "--device", "raspberry-pi-4", "--policy", policy, "--json")
+        names = {layer["name"] for layer in thin["layers"]}
+        self.assertFalse(names & set(block["layers"]))
+        self.assertTrue(any(name.endswith("/low_rank") for name in names))
+        self.assertLess(thin["weight_bytes"], whole["weight_bytes"] / 4)
+        out = bench.folder / "thin"
+        done = bench.run("compress", bench.config, "--policy", policy, "--out", out)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        model = next(out.glob("*.onnx"))
+        nodes = {node.name for node in onnx.load(model).graph.node}
+        self.assertFalse(nodes & set(block["layers"]))
+        pixels, labels = workbench.images(workbench.TEST_ROWS, 2)
+        inputs = ((pixels[:, None].astype(np.float32) / 255 - 0.3) / 0.3).astype(np.float32)
+        right = (run_network(model, inputs).argmax(1) == labels).mean()
+        self.assertGreater(right, 0.6)  # a quarter by chance
+        policy.write_text(json.dumps({"format": "lathe.policy", "version": 1, "blocks": [{"name": "nothing", "keep": False}]}))
+        done = bench.run("compress", bench.config, "--policy", policy, "--out", out)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("blocks[0].name: the network has no residual block of that name", done.stderr)
+
     def test_latency_falls_under_a_policy(self):
         whole = self.json_of("latency", bench.model, "--device", "raspberry-pi-4", "--json")
         half = self.json_of("latency", bench.model, "--device", "raspberry-pi-4", "--policy", self.policy, "--json")

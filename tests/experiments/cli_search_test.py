@@ -200,6 +200,24 @@ class FinishedRun(unittest.TestCase):
         self.assertEqual(len(sparsity), 7)
         self.assertTrue(any(trial["choices"][d] == 0 for trial in results["trials"] for d in sparsity))
 
+    def test_blocks_and_ranks_are_searched(self):
+        done = bench.search("thin", "--set", "space.depth=true", "--set", "space.rank_ratios=[0.25, 0.5]", "--set", "search.trials=24",
+                            "--set", "recover.policies=0")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        results = bench.results("thin")
+        kinds = [decision["kind"] for decision in results["decisions"]]
+        for kind, count in (("kept_block", 1), ("rank", 5)):
+            self.assertGreaterEqual(kinds.count(kind), count)
+            self.assertTrue(any(trial["choices"][d] == 0 for trial in results["trials"] for d in range(len(kinds)) if kinds[d] == kind))
+        # Nothing that goes with a block is decided.
+        block = kinds.index("kept_block")
+        inside = [d for d, decision in enumerate(results["decisions"])
+                  if decision["kind"] not in ("channels", "kept_block") and decision["subject"] in results["blocks"][0]["layers"]]
+        for trial in results["trials"]:
+            if trial["choices"][block] == 0:
+                for d in inside:
+                    self.assertEqual(trial["choices"][d], len(results["decisions"][d]["values"]) - 1)
+
     def test_turning_an_agent_off_is_one_line(self):
         done = bench.search("single", "--set", "search.agents=[nsga2]", "--set", "search.trials=6", "--set", "recover.policies=0")
         self.assertEqual(done.returncode, 0, done.stderr)

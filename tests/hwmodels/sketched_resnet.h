@@ -8,6 +8,7 @@
 #include "hwmodels/device_spec.h"
 #include "models/base/rng.h"
 #include "policies/coupling_groups.h"
+#include "policies/low_rank.h"
 #include "policies/search_space.h"
 #include "policies/workload.h"
 #include "tests/policies/network_sketch.h"
@@ -36,7 +37,7 @@ struct ScorerCase {
              std::int64_t batch = 1)
       : network(policies::prepare_for_pruning(std::move(network_in))),
         analysis(policies::analyze_coupling(network)),
-        builder(network, analysis, batch) {
+        builder(network, analysis, batch, options.rank_ratios.empty() ? std::vector<int>{} : policies::factorable_layers(network)) {
     std::vector<policies::DeviceCapabilities> capabilities;
     for (const std::string& device : devices) capabilities.push_back(load_device(device).capabilities);
     space = policies::make_search_space(network, analysis, policies::merge(capabilities), options);

@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -18,46 +17,12 @@
 #include "policies/prune.h"
 #include "policies/pruning_criterion.h"
 #include "policies/search_space.h"
+#include "tests/policies/network_runs.h"
 
 namespace lathe::policies {
 namespace {
 
 using models::Network;
-
-constexpr std::int64_t kBatch = 3;
-constexpr double kTolerance = 1e-5;
-
-std::filesystem::path networks_folder() {
-  return std::filesystem::path(LATHE_BINARY_DIR) / "tests/policies/networks";
-}
-
-std::vector<std::string> network_names() {
-  std::vector<std::string> names;
-  if (!std::filesystem::exists(networks_folder())) return names;
-  for (const auto& file : std::filesystem::directory_iterator(networks_folder())) {
-    if (file.path().extension() == ".onnx") names.push_back(file.path().stem());
-  }
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
-// Random normal values, or for integers ids below 20; a mask is ones with some zeros behind.
-std::vector<at::Tensor> random_inputs(const Network& network, Rng& rng) {
-  std::vector<at::Tensor> inputs;
-  for (const models::ValueId id : network.inputs) {
-    std::vector<std::int64_t> shape = network.value(id).shape;
-    for (std::int64_t& extent : shape) extent = extent == models::kDynamic ? kBatch : extent;
-    const bool is_float = network.value(id).type == models::DataType::kFloat32;
-    const bool is_mask = network.value(id).name.find("mask") != std::string::npos;
-    at::Tensor tensor = at::empty(shape, is_float ? at::kFloat : at::kLong);
-    for (std::int64_t i = 0; i < tensor.numel(); ++i) {
-      if (is_float) tensor.data_ptr<float>()[i] = static_cast<float>(rng.normal());
-      if (!is_float) tensor.data_ptr<std::int64_t>()[i] = is_mask ? i % shape.back() < 4 : rng.below(20);
-    }
-    inputs.push_back(tensor);
-  }
-  return inputs;
-}
 
 // For each prunable group a random non-empty set of channels.
 KeptChannels random_kept(const CouplingAnalysis& analysis, Rng& rng) {
@@ -69,18 +34,6 @@ KeptChannels random_kept(const CouplingAnalysis& analysis, Rng& rng) {
     kept[g] = most_important(order, 1 + rng.below(analysis.groups[g].channels));
   }
   return kept;
-}
-
-void expect_same_outputs(const Network& pruned, const Network& masked, std::uint64_t seed) {
-  Rng rng(seed, "inputs");
-  const std::vector<at::Tensor> inputs = random_inputs(masked, rng);
-  const std::vector<at::Tensor> a = models::Executor(pruned).run(inputs), b = models::Executor(masked).run(inputs);
-  ASSERT_EQ(a.size(), b.size());
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    ASSERT_EQ(a[i].sizes(), b[i].sizes());
-    const double difference = (a[i] - b[i]).abs().max().item<double>(), scale = b[i].abs().max().item<double>();
-    EXPECT_LE(difference, kTolerance * scale) << "output " << i;
-  }
 }
 
 // Prunes at random and compares; what can be pruned must also get smaller.
@@ -160,16 +113,6 @@ TEST(CouplingNetworksFolder, HoldsTheNetworks) {
   EXPECT_GE(network_names().size(), 100U) << "make_networks.py has not run for " << networks_folder();
 }
 
-class RealNetworks : public testing::Test {
- protected:
-  Network load(const std::string& name) {
-    const char* folder = std::getenv("LATHE_DATA");
-    const std::filesystem::path data = folder ? folder : std::filesystem::path(LATHE_SOURCE_DIR) / "../shared/data";
-    const std::filesystem::path file = data / "models" / (name + ".onnx");
-    return std::filesystem::exists(file) ? prepare_for_pruning(models::read_onnx(file)) : Network{};
-  }
-};
-
 void expect_every_layer_is_quantizable(const Network& network) {
   for (const LayerInfo& layer : describe_layers(network)) EXPECT_EQ(layer.reason, "") << layer.name;
 }
@@ -186,10 +129,10 @@ std::map<std::string, std::int64_t> option_a_groups(int blocks) {
   return groups;
 }
 
-TEST_F(RealNetworks, ResNetsForCifar) {
+TEST(RealNetworks, ResNetsForCifar) {
   for (const auto& [name, blocks] : {std::pair{"resnet20_cifar10", 3}, std::pair{"resnet56_cifar10", 9}}) {
     SCOPED_TRACE(name);
-    const Network network = load(name);
+    const Network network = data_network(name);
     if (network.nodes.empty()) GTEST_SKIP() << "LATHE_DATA holds no " << name;
     const CouplingAnalysis analysis = analyze_coupling(network);
     EXPECT_EQ(prunable_groups(analysis), option_a_groups(blocks));
@@ -199,8 +142,8 @@ TEST_F(RealNetworks, ResNetsForCifar) {
   }
 }
 
-TEST_F(RealNetworks, EfficientNetCouplesExpansionsAndStreams) {
-  const Network network = load("efficientnet_lite0");
+TEST(RealNetworks, EfficientNetCouplesExpansionsAndStreams) {
+  const Network network = data_network("efficientnet_lite0");
   if (network.nodes.empty()) GTEST_SKIP() << "LATHE_DATA holds no efficientnet_lite0";
   const CouplingAnalysis analysis = analyze_coupling(network);
   // Blocks of EfficientNet-lite0 by stage: (first block, output channels), expansion 6 of what the block reads.
@@ -222,8 +165,8 @@ TEST_F(RealNetworks, EfficientNetCouplesExpansionsAndStreams) {
   expect_law(network, 1);
 }
 
-TEST_F(RealNetworks, MiniLmPrunesHeadsAndNeuronsButNotWhatIsNormalized) {
-  const Network network = load("minilm_sst2");
+TEST(RealNetworks, MiniLmPrunesHeadsAndNeuronsButNotWhatIsNormalized) {
+  const Network network = data_network("minilm_sst2");
   if (network.nodes.empty()) GTEST_SKIP() << "LATHE_DATA holds no minilm_sst2";
   const CouplingAnalysis analysis = analyze_coupling(network);
   std::map<std::string, std::int64_t> expected;
