@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "models/network.h"
@@ -14,5 +15,9 @@ namespace lathe::policies {
 const models::Node* dequantized_weight(const models::Network& network, const models::Node& node, const std::vector<int>& makers);
 
 std::int64_t count_quantized_layers(const models::Network& network);
+
+// The share of zeros, in [0, 1], among a layer's weights, as they are computed with: of stored integers those that equal their zero point.
+// Weights behind DequantizeLinear, Cast and Mul (16-bit integers) are followed to their constant; nullopt where there is none.
+std::optional<double> share_of_zeros(const models::Network& network, const models::Node& layer, const std::vector<int>& makers);
 
 }  // namespace lathe::policies

@@ -53,7 +53,10 @@ class Commands(unittest.TestCase):
             self.assertTrue(layer["quantizable"] or layer["reason"], layer["name"])
         for group in network["groups"]:
             self.assertEqual(group["prunable"], group["reason"] == "")
-        self.assertIn("Coupling groups", bench.run("inspect", bench.model).stdout)
+        self.assertTrue(all(layer["sparsity"] == 0 for layer in network["layers"]), "trained weights are no zeros")
+        text = bench.run("inspect", bench.model).stdout
+        self.assertIn("Coupling groups", text)
+        self.assertNotIn("zeros", text)
 
     def test_latency_falls_under_a_policy(self):
         whole = self.json_of("latency", bench.model, "--device", "raspberry-pi-4", "--json")
@@ -129,6 +132,9 @@ class Commands(unittest.TestCase):
         self.assertLess(metrics["packed_bytes"], 0.4 * dense_bytes)
         self.assertLess(metrics["size_bytes"], 0.9 * dense_bytes)  # positions take 8 bytes, and the graph itself a fifth of this small file
         self.assertTrue(onnx.load(out / "net.onnx").graph.sparse_initializer)
+        for layer in self.json_of("inspect", out / "net.onnx", "--json")["layers"]:
+            self.assertAlmostEqual(layer["sparsity"], 0.8, delta=1 / 36, msg=layer["name"])
+        self.assertIn("80.0 %", bench.run("inspect", out / "net.onnx").stdout)
         pixels, labels = workbench.images(workbench.TEST_ROWS, 2)
         inputs = ((pixels[:, None].astype(np.float32) / 255 - 0.3) / 0.3).astype(np.float32)
         accuracy = float((run_network(out / "net.onnx", inputs).argmax(1) == labels).mean())

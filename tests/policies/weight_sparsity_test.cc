@@ -5,9 +5,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <optional>
 
 #include "models/base/error.h"
 #include "policies/quantize_network.h"
+#include "policies/quantized_layers.h"
 #include "policies/sparse_storage.h"
 #include "tests/policies/network_sketch.h"
 
@@ -104,6 +107,35 @@ TEST(WeightSparsity, SharedWeightsAreTheUsersError) {
   } catch (const UserError& error) {
     EXPECT_THAT(error.what(), HasSubstr("layers[0].sparsity: layer 'two' cannot be sparse: 'one' reads the same weight"));
   }
+}
+
+// What `lathe inspect` says of float weights, of integers (zeros are what equals the zero point) and of what is computed.
+TEST(WeightSparsity, ShareOfZerosFollowsStoredWeights) {
+  NetworkSketch sketch({kDynamic, 4});
+  const auto dequantized = [&](const std::string& name, std::vector<models::ValueId> inputs) {
+    return sketch.node(name + ".dequantize", "DequantizeLinear", std::move(inputs), {2, 4}, {{"axis", std::int64_t{0}}});
+  };
+  const auto scale = sketch.constant("scale", {2});
+  const std::vector<std::int8_t> levels{0, 3, 0, 0, 5, 5, 5, 0};
+  const auto stored = sketch.tensor("stored", Tensor::from<std::int8_t>({2, 4}, levels));
+  const auto points = sketch.tensor("points", Tensor::from<std::int8_t>({2}, std::vector<std::int8_t>{0, 5}));
+  const auto layer = [&](const std::string& name, models::ValueId weight) {
+    return sketch.node(name, "Gemm", {sketch.input(), weight}, {kDynamic, 2}, {{"transB", std::int64_t{1}}});
+  };
+  const auto symmetric = layer("symmetric", dequantized("symmetric", {stored, scale}));
+  const auto asymmetric = layer("asymmetric", dequantized("asymmetric", {stored, scale, points}));
+  const auto plain = layer("plain", sketch.tensor("plain.weight", matrix({2, 4}, {0, -0.0F, 1, 2, 3, 4, 5, 6})));
+  const auto square = sketch.node("square", "Sigmoid", {sketch.constant("square.weight", {2, 4})}, {2, 4});
+  const Network network = sketch.finish({symmetric, asymmetric, plain, layer("computed", square)});
+  const std::vector<int> makers = models::producers(network);
+  std::map<std::string, std::optional<double>> shares;
+  for (const models::Node& node : network.nodes) {
+    if (node.op == "Gemm") shares[node.name] = share_of_zeros(network, node, makers);
+  }
+  EXPECT_EQ(shares.at("symmetric"), 4 / 8.0);
+  EXPECT_EQ(shares.at("asymmetric"), 6 / 8.0) << "three zeros in the first row, three fives in the second";
+  EXPECT_EQ(shares.at("plain"), 2 / 8.0);
+  EXPECT_EQ(shares.at("computed"), std::nullopt);
 }
 
 // 1000 elements at 4 bits. Half kept: a bitmask of 125 bytes beats positions (500 * 2 + 499 bits), 250 bytes of values. A tenth kept:
