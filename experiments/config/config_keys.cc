@@ -167,6 +167,9 @@ std::vector<ConfigKey> all_keys() {
   append(search_keys());
   append(study_keys());
   append(recover_keys());
+  append({key("delivery.integer_types", MEMBER(delivery.integer_types), {.choices = {"int8", "int4"}},
+              "ONNX types of integer weights in delivered files: int8 (a byte each), or int4 (weights of at most 4 bits two a byte; opset 21, "
+              "which fewer tools read and ONNX Runtime computes in float on CPUs).")});
   append(train_keys());
   append({key("output", MEMBER(output), {}, "Run directory; runs/NAME of the config file if left out."),
           key("seed", MEMBER(seed), {.at_least = 0, .at_most = 9e15}, "Seed of everything random.")});
