@@ -26,8 +26,6 @@ using models::Tensor;
 using models::ValueId;
 
 constexpr int kByteBits = 8;
-// Weights below this stay float32: a Cast node would weigh more than it saves.
-constexpr std::int64_t kSmallestHalfWeight = 128;
 
 // Copying operators that ONNX and its runtimes have for uint8 just as for floats.
 bool moves_integers(const Network& network, const Node& node) {
@@ -296,9 +294,8 @@ class Lowering {
     if (known != halves_.end()) return known->second;
     ValueId& half = halves_[weight] = weight;
     const Tensor& values = source_.constants.at(weight);
-    if (values.type() != DataType::kFloat32 || values.size() < kSmallestHalfWeight) return weight;
+    if (!is_delivered_at_half(values)) return weight;
     const bool fits_half = is_representable_as_half(values.values<float>());
-    if (!fits_half && !is_representable_as_bfloat(values.values<float>())) return weight;
     std::vector<std::byte> bytes(static_cast<std::size_t>(values.size()) * 2);
     std::size_t at = 0;
     for (const float value : values.values<float>()) {

@@ -55,8 +55,9 @@ IntegerTypes parse_integer_types(const std::string& name);  // "int8", "int4"; t
 // What remains float runs as float. At least opset 13. Differs from the simulation by rounding only.
 models::Network lower_to_qdq(const models::Network& network, IntegerTypes types = IntegerTypes::kInt8);
 
-// Weight bytes when each weight is stored at its width, sparse ones without their zeros (sparse_storage.h); scales as float32, biases and
-// all other parameters as float32 or int32.
+// Weight bytes when each weight is stored at its width, sparse ones without their zeros (sparse_storage.h); float weights that lose nothing
+// by it in 16 bits; scales as float32, biases and all other parameters as float32 or int32. It is what pack_network() writes of the network
+// that is delivered, unless training made its weights float32 or bias correction added biases.
 std::int64_t packed_bytes(const models::Network& network, const Policy& policy);
 
 }  // namespace lathe::policies

@@ -25,14 +25,37 @@ std::int64_t count_zero_points(const Tensor& levels, const Tensor& zero_points, 
   return count;
 }
 
-std::int64_t count_zeros(const Network& network, const Node* dequantize, ValueId weight) {
-  const Tensor& values = network.constants.at(weight);
-  if (dequantize != nullptr && dequantize->inputs.size() > 2 && network.is_constant(dequantize->inputs[2])) {
-    const std::int64_t axis = models::int_attribute(*dequantize, "axis", 1);
-    return count_zero_points(values, network.constants.at(dequantize->inputs[2]), axis < 0 ? axis + values.rank() : axis);
+std::int64_t count_zeros(const Network& network, const StoredWeight& weight) {
+  const Tensor& values = network.constants.at(weight.constant);
+  if (weight.zero_point != models::kNoValue) {
+    const std::int64_t axis = models::int_attribute(*weight.dequantize, "axis", 1);
+    return count_zero_points(values, network.constants.at(weight.zero_point), axis < 0 ? axis + values.rank() : axis);
   }
   const std::vector<float> numbers = values.to_floats();
   return std::count(numbers.begin(), numbers.end(), 0.0F);
+}
+
+// From a node's operand back to a constant of two axes or more.
+std::optional<StoredWeight> stored_behind(const Network& network, const Node& node, int operand, const std::vector<int>& makers) {
+  StoredWeight weight{.constant = node.inputs[static_cast<std::size_t>(operand)], .operand = operand};
+  const auto constant_input = [&](const Node& from, std::size_t input) {
+    return input < from.inputs.size() && network.is_constant(from.inputs[input]) ? from.inputs[input] : models::kNoValue;
+  };
+  while (!network.is_constant(weight.constant)) {
+    const int maker = makers[static_cast<std::size_t>(weight.constant)];
+    if (maker < 0) return std::nullopt;
+    const Node& from = network.nodes[static_cast<std::size_t>(maker)];
+    if (from.op == "DequantizeLinear") {
+      weight.dequantize = &from;
+      weight.zero_point = constant_input(from, 2);
+    }
+    const bool is_scaled = from.op == "DequantizeLinear" || from.op == "Mul";
+    if (is_scaled) weight.scale = constant_input(from, 1);
+    if (is_scaled ? weight.scale == models::kNoValue : from.op != "Cast") return std::nullopt;
+    weight.constant = from.inputs[0];
+  }
+  if (network.constants.at(weight.constant).rank() < 2) return std::nullopt;
+  return weight;
 }
 
 }  // namespace
@@ -52,21 +75,22 @@ std::int64_t count_quantized_layers(const Network& network) {
                        [&](const Node& node) { return dequantized_weight(network, node, makers) != nullptr; });
 }
 
-std::optional<double> share_of_zeros(const Network& network, const Node& layer, const std::vector<int>& makers) {
-  const int input = models::weight_input(network, layer);
-  ValueId weight = layer.inputs[static_cast<std::size_t>(input < 0 ? 1 : input)];
-  const Node* dequantize = nullptr;
-  while (!network.is_constant(weight)) {
-    const int maker = makers[static_cast<std::size_t>(weight)];
-    if (maker < 0) return std::nullopt;
-    const Node& node = network.nodes[static_cast<std::size_t>(maker)];
-    if (node.op != "DequantizeLinear" && node.op != "Cast" && node.op != "Mul") return std::nullopt;
-    if (node.op == "DequantizeLinear") dequantize = &node;
-    weight = node.inputs[0];
+std::optional<StoredWeight> stored_weight(const Network& network, const Node& node, const std::vector<int>& makers) {
+  if (!node.domain.empty()) return std::nullopt;
+  if (node.op == "Conv" || node.op == "ConvTranspose" || node.op == "Gemm") return stored_behind(network, node, 1, makers);
+  if (node.op == "MatMul") {
+    const auto second = stored_behind(network, node, 1, makers);
+    return second ? second : stored_behind(network, node, 0, makers);
   }
-  const std::int64_t elements = network.constants.at(weight).size();
-  if (elements == 0) return std::nullopt;
-  return static_cast<double>(count_zeros(network, dequantize, weight)) / static_cast<double>(elements);
+  const bool is_table = node.op == "Gather" && models::int_attribute(node, "axis", 0) == 0 &&
+                        network.value(node.inputs[0]).type == models::DataType::kFloat32;
+  return is_table ? stored_behind(network, node, 0, makers) : std::nullopt;
+}
+
+std::optional<double> share_of_zeros(const Network& network, const Node& layer, const std::vector<int>& makers) {
+  const std::optional<StoredWeight> weight = stored_weight(network, layer, makers);
+  if (!weight || network.constants.at(weight->constant).size() == 0) return std::nullopt;
+  return static_cast<double>(count_zeros(network, *weight)) / static_cast<double>(network.constants.at(weight->constant).size());
 }
 
 }  // namespace lathe::policies

@@ -166,6 +166,12 @@ FourBitTensors lower_to_opset_17(onnx::ModelProto& model) {
   return four_bit;
 }
 
+onnx::TensorProto file_proto_of(const Tensor& tensor, const std::string& name) {
+  onnx::TensorProto proto = proto_of(tensor, name);
+  if (tensor.type() == DataType::kInt4 || tensor.type() == DataType::kUint4) pack(proto, tensor.type());
+  return proto;
+}
+
 void lift_to_opset_21(onnx::ModelProto& model, const FourBitTensors& four_bit) {
   onnx::GraphProto& graph = *model.mutable_graph();
   for (auto& tensor : *graph.mutable_initializer()) {

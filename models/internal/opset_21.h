@@ -21,6 +21,9 @@ using FourBitTensors = std::map<std::string, DataType>;
 // the checker to refuse. Throws UserError (key = the tensor's or node's name): too few bytes, activations of 4 bits.
 FourBitTensors lower_to_opset_17(onnx::ModelProto& model);
 
+// A tensor as files have it: kInt4 and kUint4 packed, all others by proto_of().
+onnx::TensorProto file_proto_of(const Tensor& tensor, const std::string& name);
+
 // The other way, for a model that has passed the checker: packs the named initializers. Values must lie in -8..7 and 0..15.
 void lift_to_opset_21(onnx::ModelProto& model, const FourBitTensors& four_bit);
 
