@@ -58,6 +58,7 @@ void add_compression_options(CLI::App& app, RecoveryArguments& arguments) {
   app.add_flag("--correct-biases", compression.corrects_biases);
   app.add_flag("!--keep-statistics", compression.recalibrate_batch_norm, "of BatchNormalization, as they were trained");
   app.add_option("--global-sparsity", arguments.global_sparsity, "Of all layers together, shared out by LAMP scores");
+  app.add_option("--pattern", arguments.pattern, "of --global-sparsity")->check(CLI::IsMember({"unstructured", "4x1"}));
   app.add_option("--sparsification", arguments.sparsification)->check(CLI::IsMember({"magnitude", "sparsegpt"}));
   app.add_option("--reconstruction", arguments.reconstruction, "of pruned networks")
       ->check(CLI::IsMember({"none", "least_squares", "sequential"}));

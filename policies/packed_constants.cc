@@ -18,12 +18,12 @@ using models::Node;
 using models::Tensor;
 using models::ValueId;
 
-// The axis of the weight's input channels, as input_channel_axis() has it for float networks.
-std::size_t input_axis(const Node& node, int operand, std::size_t rank) {
-  if (node.op == "Conv") return 1;
-  if (node.op == "ConvTranspose") return 0;
-  if (node.op == "Gemm") return models::gemm_attributes(node).transpose_b ? 1 : 0;
-  return operand == 1 ? rank - 2 : rank - 1;
+// As weight_axes() has them for float networks.
+WeightAxes stored_axes(const Node& node, int operand, int rank) {
+  if (node.op == "Conv") return {1, 0};
+  if (node.op == "ConvTranspose") return {0, 1};
+  if (node.op == "Gemm") return models::gemm_attributes(node).transpose_b ? WeightAxes{1, 0} : WeightAxes{0, 1};
+  return operand == 1 ? WeightAxes{rank - 2, rank - 1} : WeightAxes{rank - 1, rank - 2};
 }
 
 class Collector {
@@ -56,8 +56,8 @@ class Collector {
     if (known_.insert(id).second) result_.stored.push_back({id, std::move(layout)});
   }
 
-  PackedLayout layout_of(ValueId id, PackedEncoding encoding, int bits, std::int64_t kept) const {
-    return {.type = constant(id).type(), .shape = constant(id).shape(), .encoding = encoding, .bits = bits, .kept = kept};
+  PackedLayout layout_of(ValueId id, PackedEncoding encoding, int bits, PackedUnits units) const {
+    return {.type = constant(id).type(), .shape = constant(id).shape(), .encoding = encoding, .bits = bits, .units = units};
   }
 
   // Each element at the width that it has.
@@ -68,18 +68,22 @@ class Collector {
                                     : constant(id).type() == DataType::kBFloat16 ? PackedEncoding::kBfloat16
                                                                                  : PackedEncoding::kFloat32;
     const bool is_half = encoding == PackedEncoding::kFloat16 || encoding == PackedEncoding::kBfloat16;
-    return layout_of(id, encoding, is_half ? kHalfBits : kFloatBits, constant(id).size());
+    return layout_of(id, encoding, is_half ? kHalfBits : kFloatBits, {.kept = constant(id).size()});
   }
 
   void add_weight(const Node& node, const StoredWeight& weight) {
     const Tensor& values = constant(weight.constant);
     const auto found = layers_.find(node.name);
     const LayerPolicy layer = found == layers_.end() ? LayerPolicy{} : *found->second;
-    std::int64_t kept = values.size();
-    if (is_sparse(layer) && node.op != "Gather")
-      kept = kept_weights(kept, values.shape()[input_axis(node, weight.operand, values.shape().size())], layer);
+    PackedUnits units{.kept = values.size()};
+    if (is_sparse(layer) && node.op != "Gather") {
+      const WeightAxes axes = stored_axes(node, weight.operand, static_cast<int>(values.rank()));
+      const auto extent = [&](int axis) { return values.shape()[static_cast<std::size_t>(axis)]; };
+      const WeightUnits counted = weight_units(values.size(), extent(axes.input), extent(axes.output), layer);
+      units = {.kept = counted.kept, .size = counted.size, .axis = axes.output};
+    }
     if (weight.scale != models::kNoValue) {
-      const PackedLayout layout = layout_of(weight.constant, PackedEncoding::kInt, layer.weight_bits, kept);
+      const PackedLayout layout = layout_of(weight.constant, PackedEncoding::kInt, layer.weight_bits, units);
       if (layer.weight_format != "int" || !can_pack(values, layout)) {
         throw UserError(Fault{.key = node.name,
                               .expected = "the delivered file holds integers that the policy's width or sparsity of this layer's weight "
@@ -88,7 +92,7 @@ class Collector {
       add(weight.constant, layout);
       return;
     }
-    for (const PackedLayout& layout : float_layouts(weight.constant, layer, kept)) {
+    for (const PackedLayout& layout : float_layouts(weight.constant, layer, units)) {
       if (!can_pack(values, layout)) continue;
       add(weight.constant, layout);
       return;
@@ -96,14 +100,14 @@ class Collector {
   }
 
   // In the order of preference; the last one holds any float.
-  std::vector<PackedLayout> float_layouts(ValueId id, const LayerPolicy& layer, std::int64_t kept) const {
+  std::vector<PackedLayout> float_layouts(ValueId id, const LayerPolicy& layer, PackedUnits units) const {
     std::vector<PackedLayout> layouts;
-    if (layer.weight_format == "pow2") layouts.push_back(layout_of(id, PackedEncoding::kPow2, layer.weight_bits, kept));
-    if (layer.weight_format == "float" && layer.weight_bits == 8) layouts.push_back(layout_of(id, PackedEncoding::kFloat8, 8, kept));
-    if (layer.weight_format == "float" && layer.weight_bits == 16) layouts.push_back(layout_of(id, PackedEncoding::kFloat16, 16, kept));
-    if (layer.weight_format == "bfloat") layouts.push_back(layout_of(id, PackedEncoding::kBfloat16, 16, kept));
+    if (layer.weight_format == "pow2") layouts.push_back(layout_of(id, PackedEncoding::kPow2, layer.weight_bits, units));
+    if (layer.weight_format == "float" && layer.weight_bits == 8) layouts.push_back(layout_of(id, PackedEncoding::kFloat8, 8, units));
+    if (layer.weight_format == "float" && layer.weight_bits == 16) layouts.push_back(layout_of(id, PackedEncoding::kFloat16, 16, units));
+    if (layer.weight_format == "bfloat") layouts.push_back(layout_of(id, PackedEncoding::kBfloat16, 16, units));
     PackedLayout plain = raw(id);
-    plain.kept = kept;
+    plain.units = units;
     layouts.push_back(plain);
     layouts.push_back(raw(id));
     return layouts;

@@ -25,6 +25,7 @@ using nlohmann::json;
 
 constexpr char kMagic[] = "LATHEPK1";
 constexpr std::size_t kMagicBytes = 8, kHeaderBytes = kMagicBytes + 4 * sizeof(std::uint32_t);
+constexpr std::int64_t kMostBlock = 64;
 constexpr std::uint32_t kMostBytes = std::uint32_t{1} << 31;  // a few bytes of a file must not ask for all memory
 
 constexpr DataType kStoredTypes[] = {DataType::kFloat32, DataType::kFloat16, DataType::kBFloat16, DataType::kInt4,
@@ -47,10 +48,11 @@ json table_of(const Network& network, const PackedConstants& constants) {
     json entry = described(network, constant.id);
     entry.update({{"encoding", to_string(layout.encoding)},
                   {"bits", layout.bits},
-                  {"kept", layout.kept},
+                  {"kept", layout.units.kept},
                   {"storage", to_string(storage)},
                   {"bytes", bytes_of(layout)}});
-    if (storage == WeightStorage::kIndices) entry["low_bits"] = low_bits_of_positions(units_of(layout), layout.kept);
+    if (storage == WeightStorage::kIndices) entry["low_bits"] = low_bits_of_positions(unit_count(layout), layout.units.kept);
+    if (layout.units.size > 1) entry.update({{"block", layout.units.size}, {"axis", layout.units.axis}});
     tensors.push_back(std::move(entry));
   }
   for (const DerivedConstant& constant : constants.derived) {
@@ -124,8 +126,11 @@ PackedLayout layout_of(const json& entry) {
                       .shape = shape_of(entry),
                       .encoding = parse_packed_encoding(entry.at("encoding")),
                       .bits = entry.at("bits"),
-                      .kept = entry.at("kept")};
-  if (!is_legal(layout) || layout.kept < 0 || layout.kept > units_of(layout)) throw UserError("a layout is not legal");
+                      .units = {.kept = entry.at("kept"), .size = entry.value("block", std::int64_t{1}), .axis = entry.value("axis", 0)}};
+  const PackedUnits& units = layout.units;
+  const int rank = static_cast<int>(layout.shape.size());
+  const bool is_block = units.size >= 1 && units.size <= kMostBlock && units.axis >= 0 && units.axis <= rank;
+  if (!is_legal(layout) || !is_block || units.kept < 0 || units.kept > unit_count(layout)) throw UserError("a layout is not legal");
   return layout;
 }
 

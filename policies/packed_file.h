@@ -7,7 +7,7 @@
 //   graph         zlib: the ONNX file without the data of the tensors
 //   payload       the stored tensors in the table's order (see packed_tensor.h)
 // A tensor of the table: {"name", "type", "shape"} and, where it is stored, {"encoding", "bits", "kept", "storage": "dense", "bitmask" or
-// "indices", "low_bits" of indices, "bytes"}; where it is worked out, {"factor", "of": name} or
+// "indices", "low_bits" of indices, "block" and "axis" where units are blocks, "bytes"}; where it is worked out, {"factor", "of": name} or
 // neither, which is zeros.
 #pragma once
 

@@ -10,6 +10,7 @@
 
 #include "models/base/error.h"
 #include "policies/bit_stream.h"
+#include "policies/weight_blocks.h"
 #include "policies/weight_formats.h"
 
 namespace lathe::policies {
@@ -103,20 +104,47 @@ bool is_zero(std::uint32_t code, const PackedLayout& layout) {
   return code == 0 || (has_signed_zero && code == sign);
 }
 
-// Which units are stored: those that hold something, and the first others until there are `kept`; nullopt where too many hold something.
+WeightBlocks blocks_of(const PackedLayout& layout) {
+  return {layout.shape, layout.units.axis, layout.units.size};
+}
+
+int unit_bits(const PackedLayout& layout) {
+  return layout.bits * static_cast<int>(layout.units.size);
+}
+
+// Which units are stored: those that hold something, and the first others until there are enough; nullopt where too many hold something.
 std::optional<std::vector<bool>> stored_units(const std::vector<std::uint32_t>& codes, const PackedLayout& layout) {
-  std::vector<bool> is_stored(codes.size());
-  std::int64_t left = layout.kept;
-  for (std::size_t unit = 0; unit < codes.size(); ++unit) {
-    is_stored[unit] = !is_zero(codes[unit], layout);
-    left -= is_stored[unit] ? 1 : 0;
+  const WeightBlocks blocks = blocks_of(layout);
+  std::vector<bool> is_stored(static_cast<std::size_t>(blocks.count()), false);
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    if (!is_zero(codes[i], layout)) is_stored[static_cast<std::size_t>(blocks.block_of(static_cast<std::int64_t>(i)))] = true;
   }
+  std::int64_t left = layout.units.kept - std::count(is_stored.begin(), is_stored.end(), true);
   if (left < 0) return std::nullopt;
-  for (std::size_t unit = 0; unit < codes.size() && left > 0; ++unit) {
+  for (std::size_t unit = 0; unit < is_stored.size() && left > 0; ++unit) {
     left -= is_stored[unit] ? 0 : 1;
     is_stored[unit] = true;
   }
   return is_stored;
+}
+
+// Of each element its place in the stream of codes, or -1 where its unit is not stored.
+std::vector<std::int64_t> places_of(const std::vector<bool>& is_stored, const PackedLayout& layout) {
+  const WeightBlocks blocks = blocks_of(layout);
+  std::vector<std::int64_t> first(is_stored.size(), -1);
+  std::int64_t next = 0;
+  for (std::size_t unit = 0; unit < is_stored.size(); ++unit) {
+    if (!is_stored[unit]) continue;
+    first[unit] = next;
+    next += layout.units.size;
+  }
+  std::vector<std::int64_t> places(static_cast<std::size_t>(models::element_count(layout.shape)));
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const auto element = static_cast<std::int64_t>(i);
+    const std::int64_t begin = first[static_cast<std::size_t>(blocks.block_of(element))];
+    places[i] = begin < 0 ? -1 : begin + blocks.place_of(element);
+  }
+  return places;
 }
 
 void write_positions(const std::vector<bool>& is_stored, const PackedLayout& layout, BitWriter& writer) {
@@ -126,8 +154,8 @@ void write_positions(const std::vector<bool>& is_stored, const PackedLayout& lay
     return;
   }
   const auto units = static_cast<std::int64_t>(is_stored.size());
-  const int low = low_bits_of_positions(units, layout.kept);
-  std::vector<bool> high(static_cast<std::size_t>(layout.kept + ((units - 1) >> low)), false);
+  const int low = low_bits_of_positions(units, layout.units.kept);
+  std::vector<bool> high(static_cast<std::size_t>(layout.units.kept + ((units - 1) >> low)), false);
   std::size_t rank = 0;
   for (std::size_t unit = 0; unit < is_stored.size(); ++unit) {
     if (!is_stored[unit]) continue;
@@ -139,26 +167,26 @@ void write_positions(const std::vector<bool>& is_stored, const PackedLayout& lay
 }
 
 std::vector<bool> read_positions(const PackedLayout& layout, BitReader& reader) {
-  const std::int64_t units = units_of(layout);
+  const std::int64_t units = unit_count(layout);
   std::vector<bool> is_stored(static_cast<std::size_t>(units), storage_of(layout) == WeightStorage::kDense);
   if (storage_of(layout) == WeightStorage::kBitmask) {
     for (std::int64_t unit = 0; unit < units; ++unit) is_stored[static_cast<std::size_t>(unit)] = reader.read(1) != 0;
   } else if (storage_of(layout) == WeightStorage::kIndices) {
-    const int low = low_bits_of_positions(units, layout.kept);
+    const int low = low_bits_of_positions(units, layout.units.kept);
     std::vector<std::uint32_t> lows;
-    for (std::int64_t i = 0; i < layout.kept; ++i) lows.push_back(reader.read(low));
-    const std::int64_t bits = layout.kept + ((units - 1) >> low);
+    for (std::int64_t i = 0; i < layout.units.kept; ++i) lows.push_back(reader.read(low));
+    const std::int64_t bits = layout.units.kept + ((units - 1) >> low);
     std::int64_t rank = 0;
     for (std::int64_t bit = 0; bit < bits; ++bit) {
       if (reader.read(1) == 0) continue;
-      const std::int64_t unit = rank < layout.kept ? ((bit - rank) << low) + lows[static_cast<std::size_t>(rank)] : units;
+      const std::int64_t unit = rank < layout.units.kept ? ((bit - rank) << low) + lows[static_cast<std::size_t>(rank)] : units;
       if (unit >= units) throw UserError("packed tensor: a position lies outside of it");
       is_stored[static_cast<std::size_t>(unit)] = true;
       ++rank;
     }
   }
   reader.end_byte();
-  if (std::count(is_stored.begin(), is_stored.end(), true) != layout.kept)
+  if (std::count(is_stored.begin(), is_stored.end(), true) != layout.units.kept)
     throw UserError("packed tensor: its positions are not as many as its values");
   return is_stored;
 }
@@ -202,16 +230,16 @@ PackedEncoding parse_packed_encoding(const std::string& name) {
   throw UserError("unknown encoding '" + name + "' of a packed tensor");
 }
 
-std::int64_t units_of(const PackedLayout& layout) {
-  return models::element_count(layout.shape);
+std::int64_t unit_count(const PackedLayout& layout) {
+  return blocks_of(layout).count();
 }
 
 WeightStorage storage_of(const PackedLayout& layout) {
-  return smallest_storage(units_of(layout), layout.kept, layout.bits);
+  return smallest_storage(unit_count(layout), layout.units.kept, unit_bits(layout));
 }
 
 std::int64_t bytes_of(const PackedLayout& layout) {
-  return (has_codebook(layout.encoding) ? kMagnitudeBits / 8 : 0) + stored_bytes(units_of(layout), layout.kept, layout.bits);
+  return (has_codebook(layout.encoding) ? kMagnitudeBits / 8 : 0) + stored_bytes(unit_count(layout), layout.units.kept, unit_bits(layout));
 }
 
 bool can_pack(const Tensor& tensor, const PackedLayout& layout) {
@@ -223,18 +251,21 @@ std::vector<std::byte> pack_tensor(const Tensor& tensor, const PackedLayout& lay
   LATHE_CHECK(tensor.type() == layout.type && tensor.shape() == layout.shape);
   const auto codes = codes_of(tensor, layout);
   LATHE_CHECK(codes.has_value()) << "no " << to_string(layout.encoding) << layout.bits << " for a number of the tensor";
-  std::vector<bool> is_stored(codes->size(), true);
+  std::vector<bool> is_stored(static_cast<std::size_t>(unit_count(layout)), true);
   BitWriter writer;
   if (has_codebook(layout.encoding)) writer.write(std::bit_cast<std::uint32_t>(largest_magnitude(tensor.to_floats())), kMagnitudeBits);
   if (storage_of(layout) != WeightStorage::kDense) {
     const auto units = stored_units(*codes, layout);
-    LATHE_CHECK(units.has_value()) << "more than " << layout.kept << " numbers are not zero";
+    LATHE_CHECK(units.has_value()) << "more than " << layout.units.kept << " numbers are not zero";
     is_stored = *units;
     write_positions(is_stored, layout, writer);
   }
+  std::vector<std::uint32_t> stream(static_cast<std::size_t>(layout.units.size * std::count(is_stored.begin(), is_stored.end(), true)), 0);
+  const std::vector<std::int64_t> places = places_of(is_stored, layout);
   for (std::size_t i = 0; i < codes->size(); ++i) {
-    if (is_stored[i]) writer.write((*codes)[i], layout.bits);
+    if (places[i] >= 0) stream[static_cast<std::size_t>(places[i])] = (*codes)[i];
   }
+  for (const std::uint32_t code : stream) writer.write(code, layout.bits);
   std::vector<std::byte> bytes = std::move(writer).take();
   LATHE_CHECK_EQ(static_cast<std::int64_t>(bytes.size()), bytes_of(layout));
   return bytes;
@@ -244,11 +275,14 @@ Tensor unpack_tensor(std::span<const std::byte> bytes, const PackedLayout& layou
   if (static_cast<std::int64_t>(bytes.size()) != bytes_of(layout)) throw UserError("packed tensor: it is cut short");
   BitReader reader(bytes);
   const float largest = has_codebook(layout.encoding) ? std::bit_cast<float>(reader.read(kMagnitudeBits)) : 0.0F;
-  std::vector<std::uint32_t> codes(static_cast<std::size_t>(units_of(layout)), 0);
-  std::vector<bool> is_stored(codes.size(), true);
+  std::vector<bool> is_stored(static_cast<std::size_t>(unit_count(layout)), true);
   if (storage_of(layout) != WeightStorage::kDense) is_stored = read_positions(layout, reader);
+  std::vector<std::uint32_t> stream(static_cast<std::size_t>(layout.units.size * std::count(is_stored.begin(), is_stored.end(), true)));
+  for (std::uint32_t& code : stream) code = reader.read(layout.bits);
+  const std::vector<std::int64_t> places = places_of(is_stored, layout);
+  std::vector<std::uint32_t> codes(places.size(), 0);
   for (std::size_t i = 0; i < codes.size(); ++i) {
-    if (is_stored[i]) codes[i] = reader.read(layout.bits);
+    if (places[i] >= 0) codes[i] = stream[static_cast<std::size_t>(places[i])];
   }
   if (layout.encoding == PackedEncoding::kInt) return tensor_of_levels(codes, layout);
   std::vector<float> numbers;

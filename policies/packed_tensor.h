@@ -2,6 +2,7 @@
 //
 // Values are codes of `bits` bits, positions those of sparse_storage.h; both are streams of bits, the lowest bit of the lowest byte first,
 // that end on a byte. A tensor is [float32 largest magnitude, where the encoding has one] [positions, where it is sparse] [codes].
+// Blocks of sparse tensors are units: stored one after the other, each with all its codes, those beyond the end of the axis 0.
 //   int        two's complement;
 //   float32, float16, bfloat16   the bits of the number;
 //   float8     E4M3, times largest / 448 (weight_formats.h);
@@ -25,21 +26,29 @@ enum class PackedEncoding { kInt, kFloat32, kFloat16, kBfloat16, kFloat8, kPow2 
 const char* to_string(PackedEncoding encoding);
 PackedEncoding parse_packed_encoding(const std::string& name);  // throws UserError
 
+// What is stored or left out as a whole: elements, or blocks of `size` consecutive indices of `axis` (weight_blocks.h).
+struct PackedUnits {
+  std::int64_t kept = 0;  // that are stored, all of them where the tensor is dense
+  std::int64_t size = 1;
+  int axis = 0;
+  bool operator==(const PackedUnits&) const = default;
+};
+
 // What a reader must know of the tensor beside its bytes.
 struct PackedLayout {
   models::DataType type = models::DataType::kFloat32;  // of the tensor
   models::Shape shape;
   PackedEncoding encoding = PackedEncoding::kFloat32;
-  int bits = 32;          // a value
-  std::int64_t kept = 0;  // units that are stored: elements, all of them where the tensor is dense
+  int bits = 32;  // a value
+  PackedUnits units;
   bool operator==(const PackedLayout&) const = default;
 };
 
-std::int64_t units_of(const PackedLayout& layout);
+std::int64_t unit_count(const PackedLayout& layout);
 WeightStorage storage_of(const PackedLayout& layout);
 std::int64_t bytes_of(const PackedLayout& layout);
 
-// Whether the encoding has each of the numbers exactly, and no more of them than `kept` are other than zero.
+// Whether the encoding has each of the numbers exactly, and no more units than are kept hold another than zero.
 bool can_pack(const models::Tensor& tensor, const PackedLayout& layout);
 // Bytes of bytes_of(layout). can_pack() must hold.
 std::vector<std::byte> pack_tensor(const models::Tensor& tensor, const PackedLayout& layout);

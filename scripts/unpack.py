@@ -51,14 +51,23 @@ def codebook(encoding, bits, largest):
 
 
 def tensor_of(data, entry):
-    encoding, bits, kept, units = entry["encoding"], entry["bits"], entry["kept"], int(np.prod(entry["shape"], dtype=np.int64))
+    """Units are elements, or blocks of consecutive indices of an axis, whose last one may reach beyond its end."""
+    encoding, bits, kept, block = entry["encoding"], entry["bits"], entry["kept"], entry.get("block", 1)
+    shape, axis = list(entry["shape"]), entry.get("axis", 0)
+    padded = shape[:axis] + [-(-shape[axis] // block)] + shape[axis + 1:] if block > 1 else shape
+    units = int(np.prod(padded, dtype=np.int64))
     table = None
     if encoding in ("float8", "pow2"):
         table = codebook(encoding, bits, float(np.frombuffer(data[:4], "<f4")[0]))
         data = data[4:]
     where, used = positions(data, units, kept, entry)
-    codes = np.zeros(units, np.uint64)
-    codes[where] = numbers(data[used:], len(where), bits)
+    codes = np.zeros((units, block), np.uint64)
+    codes[where] = numbers(data[used:], len(where) * block, bits).reshape(-1, block)
+    if block > 1:
+        blocks = np.moveaxis(codes.reshape(padded + [block]), -1, axis + 1)
+        whole = blocks.reshape(padded[:axis] + [padded[axis] * block] + padded[axis + 1:])
+        codes = whole.take(range(shape[axis]), axis)
+    codes = np.ascontiguousarray(codes.reshape(-1))
     if encoding == "int":
         values = (codes.astype(np.int64) ^ (1 << (bits - 1))) - (1 << (bits - 1))
         return values.astype(INTEGERS[entry["type"]]).reshape(entry["shape"])

@@ -57,9 +57,10 @@ std::vector<ConfigKey> space_keys() {
           "Width fixed for the first and last layer; 0 = searched."),
       key("space.sparsity", MEMBER(space.sparsity), {.at_least = 0, .at_most = 0.999},
           "Shares of a layer's weights that may be zero, beside none; empty = weights stay dense."),
-      key("space.sparsity_pattern", MEMBER(space.sparsity_pattern), {.choices = {"unstructured", "2:4"}},
-          "Where zeros lie: anywhere, which makes files smaller, or two of each four input channels (sparsity 0.5), which GPUs from Ampere "
-          "on can also compute faster (of the ready device files nvidia-h200 says how much)."),
+      key("space.sparsity_pattern", MEMBER(space.sparsity_pattern), {.choices = {"unstructured", "2:4", "4x1"}},
+          "Where zeros lie: anywhere, which makes files smaller; two of each four input channels (sparsity 0.5), which GPUs from Ampere "
+          "on can also compute faster (of the ready device files nvidia-h200 says how much); or in blocks of four output channels at an "
+          "input (4x1), as sparse kernels of CPUs take them."),
       key("space.dynamic_activations", MEMBER(space.dynamic_activations), {},
           "Whether 8-bit activations take their range from each input as the network runs (DynamicQuantizeLinear), in place of one that is "
           "calibrated."),

@@ -32,7 +32,7 @@ std::vector<int> unsigned_bytes(const std::vector<std::byte>& bytes) {
 // By hand: 1, -2, 3 of three bits, the lowest bit first, are 100 011 110.
 TEST(PackedTensor, CodesFollowEachOtherFromTheLowestBit) {
   const Tensor tensor = Tensor::from<std::int8_t>({3}, std::vector<std::int8_t>{1, -2, 3});
-  const PackedLayout layout{.type = DataType::kInt8, .shape = {3}, .encoding = PackedEncoding::kInt, .bits = 3, .kept = 3};
+  const PackedLayout layout{.type = DataType::kInt8, .shape = {3}, .encoding = PackedEncoding::kInt, .bits = 3, .units = {.kept = 3}};
   EXPECT_THAT(unsigned_bytes(pack_tensor(tensor, layout)), ElementsAre(0xF1, 0x00));
   EXPECT_EQ(unpack_tensor(pack_tensor(tensor, layout), layout), tensor);
 }
@@ -43,9 +43,19 @@ TEST(PackedTensor, PositionsAreThoseOfEliasAndFano) {
   levels[5] = 7;
   levels[40] = -3;
   const Tensor tensor = Tensor::from<std::int8_t>({8, 8}, levels);
-  const PackedLayout layout{.type = DataType::kInt8, .shape = {8, 8}, .encoding = PackedEncoding::kInt, .bits = 4, .kept = 2};
+  const PackedLayout layout{.type = DataType::kInt8, .shape = {8, 8}, .encoding = PackedEncoding::kInt, .bits = 4, .units = {.kept = 2}};
   ASSERT_EQ(storage_of(layout), WeightStorage::kIndices);
   EXPECT_THAT(unsigned_bytes(pack_tensor(tensor, layout)), ElementsAre(0x85, 0x09, 0xD7));
+  EXPECT_EQ(unpack_tensor(pack_tensor(tensor, layout), layout), tensor);
+}
+
+// By hand: outputs 0-3 and 4-5 at two inputs; the blocks (0-3, 1) and (4-5, 0) stay, bitmask 0110, each with four codes of two bits.
+TEST(PackedTensor, BlocksAreStoredWhole) {
+  const Tensor tensor = Tensor::from<std::int8_t>({6, 2}, std::vector<std::int8_t>{0, 1, 0, -1, 0, 0, 0, 1, 1, 0, -1, 0});
+  const PackedLayout layout{
+      .type = DataType::kInt8, .shape = {6, 2}, .encoding = PackedEncoding::kInt, .bits = 2, .units = {.kept = 2, .size = 4, .axis = 0}};
+  ASSERT_EQ(storage_of(layout), WeightStorage::kBitmask);
+  EXPECT_THAT(unsigned_bytes(pack_tensor(tensor, layout)), ElementsAre(0x06, 0x4D, 0x0D));
   EXPECT_EQ(unpack_tensor(pack_tensor(tensor, layout), layout), tensor);
 }
 
@@ -56,7 +66,7 @@ TEST(PackedTensor, StoresAsManyAsWereCounted) {
     std::vector<std::int8_t> levels(1000, 0);
     for (std::int64_t i = 0; i < kept; ++i) levels[static_cast<std::size_t>(rng.below(1000))] = static_cast<std::int8_t>(rng.below(3) - 1);
     const Tensor tensor = Tensor::from<std::int8_t>({10, 100}, levels);
-    const PackedLayout layout{.type = DataType::kInt8, .shape = {10, 100}, .encoding = PackedEncoding::kInt, .bits = 2, .kept = kept};
+    const PackedLayout layout{.type = DataType::kInt8, .shape = {10, 100}, .encoding = PackedEncoding::kInt, .bits = 2, .units = {.kept = kept}};
     ASSERT_TRUE(can_pack(tensor, layout));
     EXPECT_EQ(static_cast<std::int64_t>(pack_tensor(tensor, layout).size()), stored_bytes(1000, kept, 2));
     EXPECT_EQ(unpack_tensor(pack_tensor(tensor, layout), layout), tensor) << kept;
@@ -69,7 +79,7 @@ TEST(PackedTensor, EveryFormatComesBackExactly) {
   for (float& value : values) value = static_cast<float>(rng.normal());
   const Tensor tensor = Tensor::from<float>({300}, values);
   const auto check = [&](const Tensor& rounded, PackedEncoding encoding, int bits, std::int64_t bytes) {
-    const PackedLayout layout{.shape = {300}, .encoding = encoding, .bits = bits, .kept = 300};
+    const PackedLayout layout{.shape = {300}, .encoding = encoding, .bits = bits, .units = {.kept = 300}};
     SCOPED_TRACE(to_string(encoding));
     ASSERT_TRUE(can_pack(rounded, layout));
     EXPECT_EQ(bytes_of(layout), bytes);
@@ -112,6 +122,7 @@ std::vector<Policy> policies_to_pack() {
           {.layers = {layer("first", 8, "int"), layer("second", 4, "int"), layer("fc", 8, "int")}},
           {.layers = {layer("first", 2, "int", 0.5, "unstructured"), layer("second", 3, "int", 0.95, "unstructured"), layer("fc", 6, "int")}},
           {.layers = {layer("first", 8, "int", 0.5, "2:4"), layer("second", 16, "int")}},
+          {.layers = {layer("first", 4, "int", 0.7, "4x1"), layer("second", 32, "float", 0.9, "4x1"), layer("fc", 3, "int", 0.5, "4x1")}},
           {.layers = {layer("first", 32, "float", 0.9, "unstructured"), layer("second", 16, "float", 0.5, "unstructured")}},
           {.layers = {layer("first", 16, "bfloat"), layer("second", 8, "float"), layer("fc", 4, "pow2")}},
           {.layers = {layer("first", 3, "pow2"), layer("second", 32, "tf32")}},

@@ -44,7 +44,7 @@ const Tensor& weight_of(const Network& network, const std::string& layer) {
 
 TEST(WeightSparsity, SmallestMagnitudesGoAndOfEqualOnesTheFirst) {
   const LayerPolicy half{.sparsity = 0.5, .pattern = "unstructured"};
-  EXPECT_THAT(kept_by_magnitude(matrix({2, 3}, {0.5F, -2, 0.5F, 0, -0.5F, 1}), 1, half),
+  EXPECT_THAT(kept_by_magnitude(matrix({2, 3}, {0.5F, -2, 0.5F, 0, -0.5F, 1}), {1, 0}, half),
               ElementsAre(false, true, false, false, true, true));
 }
 
@@ -53,11 +53,28 @@ TEST(WeightSparsity, TwoOfFourGroupsInputChannels) {
   const LayerPolicy pattern{.sparsity = 0.5, .pattern = "2:4"};
   // [1 output, 6 channels, 2 taps]: taps interleave.
   const Tensor weight = matrix({1, 6, 2}, {1, 8, 2, 7, 3, 6, 4, 5, 9, 9, 9, 9});
-  EXPECT_THAT(kept_by_magnitude(weight, 1, pattern),
+  EXPECT_THAT(kept_by_magnitude(weight, {1, 0}, pattern),
               ElementsAre(false, true, false, true, true, false, true, false, true, true, true, true));
   EXPECT_EQ(kept_by_pattern(12, 6), 8);
   EXPECT_EQ(kept_by_pattern(7 * 7, 7), 7 * 4) << "of the last three channels two";
   EXPECT_EQ(kept_by_pattern(9 * 3, 1), 27) << "depthwise: nothing to choose from";
+}
+
+// Numpy: sums of squares over rows 0-3 and 4-5 of [6 outputs, 2 channels, 2 taps] are 101 130 154 177 and 25 37 10 145; of eight blocks the
+// four smallest go.
+TEST(WeightSparsity, BlocksOfOutputsGoTogether) {
+  const LayerPolicy blocks{.sparsity = 0.5, .pattern = "4x1"};
+  const Tensor weight = matrix({6, 2, 2}, {7, 3, 0, -4, -4, -9, -8, -9, -6, 6, 3, 8, 0, 2, 9, 4, 3, 1, 1, 8, -4, 6, 3, -9});
+  std::vector<bool> expected;
+  for (int output = 0; output < 6; ++output) {
+    for (const bool stays : {false, output < 4, output < 4, true}) expected.push_back(stays);
+  }
+  EXPECT_EQ(kept_by_magnitude(weight, {1, 0}, blocks), expected);
+  EXPECT_EQ(weight_units(24, 2, 6, blocks), (WeightUnits{8, 4, 4})) << "the last block along the outputs is a shorter one";
+  EXPECT_EQ(weight_units(24, 2, 6, {.pattern = "4x1"}), (WeightUnits{24, 24, 1})) << "dense";
+  // Outputs may be another axis: the transposed matrix loses the same weights.
+  const Tensor matrix_weight = matrix({2, 4}, {1, 2, 3, 4, 0, 0, 0, 1});
+  EXPECT_THAT(kept_by_magnitude(matrix_weight, {0, 1}, blocks), ElementsAre(true, true, true, true, false, false, false, false));
 }
 
 TEST(WeightSparsity, PutsAsManyZerosAsTheSizeCounts) {
@@ -65,8 +82,8 @@ TEST(WeightSparsity, PutsAsManyZerosAsTheSizeCounts) {
   const Policy policy{
       .layers = {{.name = "conv", .sparsity = 0.77, .pattern = "unstructured"}, {.name = "fc", .sparsity = 0.5, .pattern = "2:4"}}};
   const Network sparse = sparsify_by_magnitude(network, policy);
-  EXPECT_EQ(zeros(weight_of(sparse, "conv")), 720 - kept_weights(720, 8, policy.layers[0]));
-  EXPECT_EQ(zeros(weight_of(sparse, "fc")), 70 - kept_weights(70, 10, policy.layers[1]));
+  EXPECT_EQ(zeros(weight_of(sparse, "conv")), 720 - weight_units(720, 8, 10, policy.layers[0]).kept);
+  EXPECT_EQ(zeros(weight_of(sparse, "fc")), 70 - weight_units(70, 10, 7, policy.layers[1]).kept);
   EXPECT_EQ(kept_weights(720, 0.77), 166);  // 720 - 554.4
   EXPECT_EQ(sparsify_by_magnitude(sparse, policy), sparse) << "pruning is idempotent";
 }
@@ -160,6 +177,12 @@ TEST(SparseStorage, NeverTakesMoreThanDenseAndNoMoreWithFewerWeights) {
       before = bytes;
     }
   }
+}
+
+// A position stands for four weights: 10 outputs are 3 blocks at each of 8 x 9 inputs, of which 43 of 216 stay.
+TEST(SparseStorage, PackedSizeCountsBlocks) {
+  const Policy policy{.layers = {{.name = "conv", .weight_bits = 4, .weight_format = "int", .sparsity = 0.8, .pattern = "4x1"}}};
+  EXPECT_EQ(packed_bytes(two_layers(), policy), stored_bytes(216, 43, 4 * 4) + 4 * 10 + 4 * 10 + 4 * 70 + 4 * 7);
 }
 
 TEST(SparseStorage, PackedSizeCountsIt) {
