@@ -1,5 +1,5 @@
-// A delivered network as a file whose weights take the bytes that packed_bytes counts, and from which the delivered ONNX file comes back
-// bit by bit. Nothing runs it: it is for storing and sending, and for decoders of one's own (scripts/unpack.py is one of 100 lines).
+// A delivered network as a file whose weights take the bytes that packed_bytes counts, and from which its ONNX file comes back bit by bit.
+// Nothing runs it: it is for storing and sending, and for decoders of one's own (scripts/unpack.py is one of 150 lines).
 //
 //   bytes 0-7     "LATHEPK1"
 //   4 x uint32    little endian: bytes of the table and of the graph, each deflated and as it is

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Unpacks what `lathe export --format packed` wrote (policies/packed_file.h says how it is laid out).
 
-    unpack.py SMALL.packed OUT.onnx      the ONNX file that was packed (needs the package onnx)
+    unpack.py SMALL.packed OUT.onnx      the network's ONNX file (needs the package onnx)
     unpack.py SMALL.packed OUT.npz       its tensors by name: integers as they are, half floats widened to float32 (needs numpy alone)
     unpack.py SMALL.packed --list        name, shape, encoding and bytes of each tensor
 """
@@ -147,7 +147,7 @@ def main():
         payload = sum(entry.get("bytes", 0) for entry, _ in tensors)
         for entry, _ in tensors:
             if "encoding" in entry:
-                encoding = f"{entry['encoding']}{entry['bits']}"
+                encoding = entry["encoding"] + (f" {entry['bits']}" if entry["encoding"] in ("int", "pow2") else "")
                 print(f"{entry['name']:40s} {str(entry['shape']):20s} {encoding:12s} {entry['storage']:8s} {entry['bytes']:9d}")
         print(f"weights and parameters {payload} bytes, graph and table {len(packed) - payload} bytes")
     else:
