@@ -50,11 +50,15 @@ void add_compression_options(CLI::App& app, RecoveryArguments& arguments) {
   };
   add_ranges("--activation-ranges", compression.activation_method, {"min_max", "percentile", "mse", "kl"});
   add_ranges("--weight-ranges", compression.weight_method, {"min_max", "mse"});
+  app.add_option_function<std::string>("--integer-types", [&compression](const std::string& given) {
+       compression.integer_types = policies::parse_integer_types(given);
+     })->check(CLI::IsMember({"int8", "int4"}));
   app.add_option("--weight-rounding", arguments.rounding)->check(CLI::IsMember({"nearest", "gptq", "adaround"}));
   app.add_flag("--equalize", compression.equalizes_across_layers);
   app.add_flag("--correct-biases", compression.corrects_biases);
   app.add_flag("!--keep-statistics", compression.recalibrate_batch_norm, "of BatchNormalization, as they were trained");
   app.add_option("--global-sparsity", arguments.global_sparsity, "Of all layers together, shared out by LAMP scores");
+  app.add_option("--pattern", arguments.pattern, "of --global-sparsity")->check(CLI::IsMember({"unstructured", "4x1"}));
   app.add_option("--sparsification", arguments.sparsification)->check(CLI::IsMember({"magnitude", "sparsegpt"}));
   app.add_option("--reconstruction", arguments.reconstruction, "of pruned networks")
       ->check(CLI::IsMember({"none", "least_squares", "sequential"}));

@@ -21,6 +21,7 @@ struct RecoveryArguments {
   std::vector<std::string> policies, splits{"test"}, stages;
   std::vector<std::uint64_t> seeds{1};
   double global_sparsity = 0;
+  std::string pattern = "unstructured";  // of global_sparsity
   evaluators::DataOptions data{.kind = "cifar10", .load_train = true};
   evaluators::RecoveryOptions recovery;
   evaluators::SequentialReconstructionOptions sequential;

@@ -47,8 +47,9 @@ namespace {
 
 using namespace lathe;
 
-// The policy with every layer unstructured sparse, so that `sparsity` of the network's weights are gone.
-policies::Policy with_global_sparsity(const models::Network& network, policies::Policy policy, double sparsity) {
+// The policy with every layer sparse by the pattern, so that `sparsity` of the network's weights are gone.
+policies::Policy with_global_sparsity(const models::Network& network, policies::Policy policy, double sparsity,
+                                      const std::string& pattern) {
   if (sparsity == 0) return policy;
   std::vector<std::string> layers;
   for (const policies::LayerInfo& layer : policies::describe_layers(network)) layers.push_back(layer.name);
@@ -58,7 +59,7 @@ policies::Policy with_global_sparsity(const models::Network& network, policies::
     auto entry = std::find_if(policy.layers.begin(), policy.layers.end(), is_it);
     if (entry == policy.layers.end()) entry = policy.layers.insert(policy.layers.end(), {.name = layers[l]});
     entry->sparsity = sparsities[l];
-    entry->pattern = "unstructured";
+    entry->pattern = pattern;
   }
   return policy;
 }
@@ -87,7 +88,7 @@ class Bench {
 
   nlohmann::json run(const std::string& file, std::uint64_t seed) {
     const policies::Policy policy =
-        with_global_sparsity(network_, with_kept_channels(policies::read_policy(file)), arguments_.global_sparsity);
+        with_global_sparsity(network_, with_kept_channels(policies::read_policy(file)), arguments_.global_sparsity, arguments_.pattern);
     const evaluators::RecoveryOptions options = recovery_options(policy, seed);
     const auto start = std::chrono::steady_clock::now();
     const auto result = evaluators::recover(network_, analysis_, policy, data_, options, [&](const evaluators::RecoveryProgress& now) {

@@ -272,7 +272,7 @@ models::Network compress_simulated(const models::Network& network, const policie
 
 models::Network compress_delivered(const models::Network& network, const policies::CouplingAnalysis& analysis,
                                    const policies::Policy& policy, const Dataset& dataset, const CompressionOptions& options) {
-  return policies::lower_to_qdq(compress_simulated(network, analysis, policy, dataset, options));
+  return policies::lower_to_qdq(compress_simulated(network, analysis, policy, dataset, options), options.integer_types);
 }
 
 }  // namespace lathe::evaluators

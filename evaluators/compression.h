@@ -12,6 +12,7 @@
 #include "models/network.h"
 #include "policies/coupling_groups.h"
 #include "policies/policy.h"
+#include "policies/quantize_network.h"
 #include "policies/quantizer.h"
 
 namespace lathe::evaluators {
@@ -34,6 +35,7 @@ struct CompressionOptions {
   WeightRounding weight_rounding = WeightRounding::kNearest;
   bool corrects_biases = false;  // of quantized networks, layer by layer (bias_correction.h)
   Sparsification sparsification = Sparsification::kMagnitude;
+  policies::IntegerTypes integer_types = policies::IntegerTypes::kInt8;  // of the delivered network; what it computes is the same
   // Borrowed: with_calibration_statistics() of the network that is compressed; null = worked out anew for each policy.
   const models::Network* batch_norm_reference = nullptr;
   bool recalibrate_batch_norm = true;  // only where something was pruned or weights are rounded to less than 8 bits

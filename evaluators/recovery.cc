@@ -288,7 +288,7 @@ RecoveryResult recover(const models::Network& network, const policies::CouplingA
                               .progress = progress,
                               .checkpoints = checkpoints};
   models::Network simulated = qat.run(floating.network(), /*trains=*/!floating.is_stopped() && stages[2].epochs > 0);
-  models::Network delivered = policies::lower_to_qdq(simulated);
+  models::Network delivered = policies::lower_to_qdq(simulated, options.compression.integer_types);
   return {.simulated = std::move(simulated), .delivered = std::move(delivered)};
 }
 

@@ -46,16 +46,35 @@ class BlockMask {
     const at::Tensor scores =
         (inputs.weight.narrow(1, begin_, end_ - begin_) / inputs.factor.diagonal().narrow(0, begin_, end_ - begin_)).square_();
     pruned_ = at::zeros(scores.sizes(), at::kBool);
+    if (target_.block_outputs > 1) {
+      pruned_ = whole_blocks(scores);
+      return;
+    }
     if (target_.is_two_of_four) {
       const std::int64_t gone = std::max<std::int64_t>(0, scores.size(1) - policies::kPatternKept);
       pruned_.scatter_(1, at::argsort(scores, /*dim=*/1, /*descending=*/false).narrow(1, 0, gone), true);
       return;
     }
-    // Evenly, with the roundings of earlier blocks made up for.
-    const std::int64_t elements = scores.size(0) * end_;
-    const std::int64_t gone = elements - policies::kept_weights(elements, target_.sparsity) - gone_;
+    pruned_.view({-1}).index_fill_(0, smallest(scores, scores.size(0) * end_), true);
+  }
+
+  // scores: [outputs, inputs]. The mask of the blocks of smallest sums.
+  at::Tensor whole_blocks(const at::Tensor& scores) {
+    const std::int64_t size = target_.block_outputs, outputs = scores.size(0), blocks = (outputs + size - 1) / size;
+    at::Tensor padded = at::zeros({blocks * size, scores.size(1)}, scores.options());
+    padded.narrow(0, 0, outputs).copy_(scores);
+    const at::Tensor sums = padded.view({blocks, size, scores.size(1)}).sum(1);
+    at::Tensor goes = at::zeros(sums.sizes(), at::kBool);
+    goes.view({-1}).index_fill_(0, smallest(sums, blocks * end_), true);
+    return goes.repeat_interleave(size, 0).narrow(0, 0, outputs);
+  }
+
+  // Indices into the flat scores of a block of inputs; seen: scores of this and all earlier blocks of inputs. Evenly, with the roundings of
+  // earlier blocks made up for.
+  at::Tensor smallest(const at::Tensor& scores, std::int64_t seen) {
+    const std::int64_t gone = seen - policies::kept_weights(seen, target_.sparsity) - gone_;
     gone_ += gone;
-    pruned_.view({-1}).index_fill_(0, at::argsort(scores.view({-1}), /*dim=*/0, /*descending=*/false).narrow(0, 0, gone), true);
+    return at::argsort(scores.view({-1}), /*dim=*/0, /*descending=*/false).narrow(0, 0, gone);
   }
 
   std::int64_t width(const UnsettledInputs& inputs) const {
@@ -102,8 +121,10 @@ class Sparsifying {
     const bool has_outlet = outlet.constant != models::kNoValue;
     const at::Tensor moments = internal::second_moments(measured, /*is_centred=*/has_outlet);
     const at::Tensor weight = internal::weight_matrix(network_, layer);
-    const SparseTarget target{
-        .sparsity = policy.sparsity, .is_two_of_four = policy.pattern == policies::kTwoOfFour, .pattern_period = layer.channels};
+    const SparseTarget target{.sparsity = policy.sparsity,
+                              .is_two_of_four = policy.pattern == policies::kTwoOfFour,
+                              .pattern_period = layer.channels,
+                              .block_outputs = policies::block_outputs(policy)};
     const at::Tensor pruned = sparse_gpt(weight, moments, channels_together(layer), target, options_.damping);
     if (!pruned.defined()) return;
     result_.constants.at(layer.weight) = internal::as_weight(network_, layer, pruned);

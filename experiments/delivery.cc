@@ -10,6 +10,7 @@
 #include "models/onnx_reader.h"
 #include "models/onnx_writer.h"
 #include "policies/architecture.h"
+#include "policies/packed_constants.h"
 #include "policies/prune.h"
 #include "policies/pruning_criterion.h"
 #include "policies/quantize_network.h"
@@ -139,21 +140,25 @@ Delivery deliver(const Experiment& experiment, const policies::Policy& given, co
   policies::PolicyMetrics& metrics = delivery.policy.metrics;
   metrics = {};
   add_predictions(experiment, delivery.policy);
+  std::int64_t packed_bytes = 0;
   if (experiment.builtin() != nullptr) {
     const Compressed compressed = compress(experiment, delivery.policy, recovery, progress, checkpoints);
     delivery.is_recovered = compressed.is_recovered;
     delivery.search = compressed.search;
     delivery.onnx = models::serialize_onnx(compressed.networks.delivered, policies::sparse_initializers_for(delivery.policy));
-    delivery.test = experiment.builtin()->measure(models::parse_onnx(delivery.onnx, "the compressed network"), Split::kTest);
+    const models::Network delivered = models::parse_onnx(delivery.onnx, "the compressed network");
+    delivery.test = experiment.builtin()->measure(delivered, Split::kTest);
+    packed_bytes = policies::packed_constants(delivered, delivery.policy).bytes();
     metrics.size_bytes = static_cast<std::int64_t>(delivery.onnx.size());
   } else {
     delivery.search.is_ok = false;
     delivery.test = experiment.evaluator().evaluate({.policy = delivery.policy, .split = Split::kTest});
+    packed_bytes = packed_size(experiment, delivery.policy);
   }
   if (!delivery.test.is_ok) throw std::runtime_error("the compressed network could not be evaluated: " + delivery.test.error);
   metrics.accuracy = accuracy_figure(delivery.test, "test");
   metrics.accuracy_loss = loss_figure(delivery.test, float_test);
-  metrics.packed_bytes = packed_size(experiment, delivery.policy);
+  metrics.packed_bytes = packed_bytes;
   return delivery;
 }
 

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <limits>
 
-#include "policies/sparse_storage.h"
-
 namespace lathe::experiments {
 
 std::string metric_name(const std::string& metric, const std::string& device) {
@@ -39,7 +37,7 @@ double packed_bytes(const Experiment& experiment, const policies::Candidate& can
     const bool is_folded = work.is_fused && experiment.network.nodes[static_cast<std::size_t>(work.node)].op == "BatchNormalization";
     bytes += kFloatBytes * static_cast<double>(work.table_elements) * (is_folded ? kFoldedParameters : 1);
     if (work.weight_elements == 0) continue;
-    bytes += static_cast<double>(policies::stored_bytes(work.weight_elements, policies::kept_weights(work), work.weight_bits));
+    bytes += static_cast<double>(policies::stored_weight_bytes(work));
     if (work.weight_bits <= kWidestWithScale) bytes += kFloatBytes * static_cast<double>(work.out_channels);
   }
   return bytes;

@@ -216,6 +216,7 @@ evaluators::CompressionOptions Experiment::compression_options() const {
   options.weight_method = policies::parse_range_method(config.evaluator.weight_ranges);
   options.equalizes_across_layers = config.evaluator.equalization == "cross_layer";
   options.corrects_biases = config.evaluator.bias_correction;
+  options.integer_types = policies::parse_integer_types(config.delivery.integer_types);
   options.weight_rounding = evaluators::parse_weight_rounding(config.evaluator.weight_rounding);
   options.sparsification = evaluators::parse_sparsification(config.evaluator.sparsification);
   options.device = config.evaluator.device;

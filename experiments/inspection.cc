@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "experiments/text_table.h"
 #include "models/op_counts.h"
@@ -97,25 +98,39 @@ std::string blocks_text(const json& blocks) {
   return table.to_string();
 }
 
+// Zeros are worth a column only where there are some.
+bool has_zeros(const json& layers) {
+  return std::any_of(layers.begin(), layers.end(), [](const json& layer) { return layer["sparsity"].is_number() && layer["sparsity"] > 0; });
+}
+
 std::string layers_text(const json& layers) {
   using Align = TextTable::Align;
-  TextTable table({{"layer"},
-                   {"operator"},
-                   {"in", Align::kRight},
-                   {"out", Align::kRight},
-                   {"kernel", Align::kRight},
-                   {"MACs", Align::kRight},
-                   {"parameters", Align::kRight},
-                   {"pruned as"},
-                   {"quantizable"}});
+  std::vector<TextTable::Column> columns{{"layer"},
+                                         {"operator"},
+                                         {"in", Align::kRight},
+                                         {"out", Align::kRight},
+                                         {"kernel", Align::kRight},
+                                         {"MACs", Align::kRight},
+                                         {"parameters", Align::kRight}};
+  const bool shows_zeros = has_zeros(layers);
+  if (shows_zeros) columns.push_back({"zeros", Align::kRight});
+  columns.insert(columns.end(), {{"pruned as"}, {"quantizable"}});
+  TextTable table(columns);
   for (const json& layer : layers) {
     std::string groups;
     for (const json& name : layer["groups"]) groups += (groups.empty() ? "" : ", ") + name.get<std::string>();
     if (!layer["prunable"].get<bool>()) groups = "no: " + layer["prunable_reason"].get<std::string>();
-    table.add_row({layer["name"].get<std::string>(), layer["op"].get<std::string>(), layer["in_channels"].dump(),
-                   layer["out_channels"].dump(), layer["kernel"].dump(), format_count(layer["macs"].get<double>()),
-                   format_count(layer["parameters"].get<double>()), groups,
-                   layer["quantizable"].get<bool>() ? "yes" : "no: " + layer["reason"].get<std::string>()});
+    std::vector<std::string> row{layer["name"].get<std::string>(),
+                                 layer["op"].get<std::string>(),
+                                 layer["in_channels"].dump(),
+                                 layer["out_channels"].dump(),
+                                 layer["kernel"].dump(),
+                                 format_count(layer["macs"].get<double>()),
+                                 format_count(layer["parameters"].get<double>())};
+    if (shows_zeros) row.push_back(layer["sparsity"].is_null() ? "-" : format_fixed(100 * layer["sparsity"].get<double>(), 1) + " %");
+    row.push_back(groups);
+    row.push_back(layer["quantizable"].get<bool>() ? "yes" : "no: " + layer["reason"].get<std::string>());
+    table.add_row(std::move(row));
   }
   return table.to_string();
 }
@@ -129,6 +144,7 @@ json inspection_json(const models::Network& network, const policies::CouplingAna
     groups.push_back(group_json(group));
     for (const std::string& name : group.producers) groups_of[name].push_back(&group);
   }
+  const std::vector<int> makers = models::producers(network);
   json layers = json::array();
   for (const policies::LayerInfo& layer : widest_space(network, analysis).layers) {
     std::vector<std::string> prunable;
@@ -141,10 +157,12 @@ json inspection_json(const models::Network& network, const policies::CouplingAna
     }
     if (prunable.empty() && reason.empty())
       reason = layer.quantizable ? "its output channels are no dimension that can be cut" : layer.reason;
+    const std::optional<double> zeros = policies::share_of_zeros(network, network.nodes[static_cast<std::size_t>(layer.node)], makers);
     layers.push_back({{"name", layer.name},
                       {"op", layer.op},
                       {"macs", layer.macs},
                       {"parameters", layer.parameters},
+                      {"sparsity", zeros ? json(*zeros) : json()},
                       {"in_channels", layer.in_channels},
                       {"out_channels", layer.out_channels},
                       {"kernel", layer.kernel},

@@ -85,10 +85,11 @@ search::SearchResult MeasuredFeedback::run(const search::Problem& problem, std::
 json MeasuredFeedback::time_policies(const std::vector<search::Trial>& trials, const std::vector<std::int64_t>& ids) const {
   const hwmodels::OnnxRuntime runtime;
   const int threads = device_.parameters.contains("threads") ? static_cast<int>(device_.at("threads")) : 1;
+  const policies::IntegerTypes types = policies::parse_integer_types(experiment_.config.delivery.integer_types);
   std::vector<std::function<void()>> jobs;
   for (const std::int64_t id : ids) {
     const policies::Policy policy = id == kFloatNetwork ? policies::Policy{} : experiment_.to_policy(trial_of(trials, id).candidate);
-    jobs.push_back(runtime.make_job(models::serialize_onnx(timed_network(experiment_.network, policy)),
+    jobs.push_back(runtime.make_job(models::serialize_onnx(timed_network(experiment_.network, policy, types)),
                                     {.label = experiment_.network.name, .threads = threads, .batch = experiment_.config.batch}));
   }
   // ONNX Runtime of one thread works on the calling one, whose own time tells nothing of what else the machine does.

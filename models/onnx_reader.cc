@@ -32,15 +32,16 @@ using internal::ShapePair;
 class Importer {
  public:
   // opened_batch: inputs whose first extent is this are read as if it were open; 0 = as the file says.
-  explicit Importer(const onnx::ModelProto& model, std::int64_t opened_batch)
-      : graph_(model.graph()),
-        opset_(internal::opset_of(model)),
+  explicit Importer(const internal::LoadedModel& loaded, std::int64_t opened_batch)
+      : graph_(loaded.model.graph()),
+        four_bit_(loaded.four_bit),
+        opset_(internal::opset_of(loaded.model)),
         opened_batch_(opened_batch),
-        builder_(std::max(13, internal::opset_of(model))) {}
+        builder_(std::max(13, opset_)) {}
 
   Network run() {
     if (graph_.output_size() == 0) throw UserError(Fault{.expected = "the graph has no outputs"});
-    for (const auto& tensor : graph_.initializer()) ids_[tensor.name()] = builder_.add_constant(tensor.name(), internal::tensor_of(tensor));
+    for (const auto& tensor : graph_.initializer()) ids_[tensor.name()] = builder_.add_constant(tensor.name(), initializer_of(tensor));
     for (const auto& sparse : graph_.sparse_initializer())
       ids_[sparse.values().name()] = builder_.add_constant(sparse.values().name(), internal::tensor_of(sparse));
     for (const auto& input : graph_.input()) {
@@ -54,6 +55,13 @@ class Importer {
   }
 
  private:
+  Tensor initializer_of(const onnx::TensorProto& proto) const {
+    Tensor tensor = internal::tensor_of(proto);
+    const auto four_bit = four_bit_.find(proto.name());
+    if (four_bit == four_bit_.end()) return tensor;
+    return Tensor(four_bit->second, tensor.shape(), {tensor.bytes().begin(), tensor.bytes().end()});
+  }
+
   // The first extent is the batch where it is open; every other must be known.
   void import_input(const onnx::ValueInfoProto& input) {
     const std::string key = "input " + input.name();
@@ -191,6 +199,7 @@ class Importer {
   }
 
   const onnx::GraphProto& graph_;
+  const internal::FourBitTensors& four_bit_;
   const int opset_;
   const std::int64_t opened_batch_;
   GraphBuilder builder_;
@@ -221,10 +230,10 @@ std::int64_t fixed_batch(const onnx::GraphProto& graph) {
 }
 
 // Many files are exported with a batch of one. Where the network treats samples alike its batch is opened.
-Network import(const onnx::ModelProto& model) {
-  if (const std::int64_t batch = fixed_batch(model.graph()); batch > 0) {
+Network import(const internal::LoadedModel& loaded) {
+  if (const std::int64_t batch = fixed_batch(loaded.model.graph()); batch > 0) {
     try {
-      Network network = Importer(model, batch).run();
+      Network network = Importer(loaded, batch).run();
       const bool is_open = std::all_of(network.outputs.begin(), network.outputs.end(), [&](ValueId id) {
         const Shape& shape = network.value(id).shape;
         return !shape.empty() && shape[0] == kDynamic;
@@ -234,14 +243,14 @@ Network import(const onnx::ModelProto& model) {
       // Its shapes hold for the fixed batch alone; if something else is wrong, the second reading says so.
     }
   }
-  return Importer(model, 0).run();
+  return Importer(loaded, 0).run();
 }
 
 Network parse(const std::string& bytes, const std::string& label, const std::string& directory) {
   try {
-    const onnx::ModelProto model = internal::load_model(bytes, directory);
-    Network network = import(model);
-    network.name = network_name(model.graph().name(), label);
+    const internal::LoadedModel loaded = internal::load_model(bytes, directory);
+    Network network = import(loaded);
+    network.name = network_name(loaded.model.graph().name(), label);
     network.sha256 = sha256(bytes);
     validate(network);
     return network;

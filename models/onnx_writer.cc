@@ -15,6 +15,7 @@
 
 #include "models/base/error.h"
 #include "models/internal/onnx_proto.h"
+#include "models/internal/opset_21.h"
 #include "models/internal/sparse_proto.h"
 
 namespace lathe::models {
@@ -56,9 +57,13 @@ void add_node(onnx::GraphProto& graph, const Network& network, const Node& node)
   for (const auto& [name, attribute] : node.attributes) *proto->add_attribute() = internal::proto_of(attribute, name);
 }
 
+bool has_four_bits(const Tensor& tensor) {
+  return tensor.type() == DataType::kInt4 || tensor.type() == DataType::kUint4;
+}
+
 void add_initializer(onnx::GraphProto& graph, const Tensor& tensor, const std::string& name, SparseInitializers sparse) {
   constexpr std::int64_t kMatrix = 2;  // vectors of zeros (zero points) are no sparse weights
-  if (sparse == SparseInitializers::kWhereSmaller && tensor.rank() >= kMatrix) {
+  if (sparse == SparseInitializers::kWhereSmaller && tensor.rank() >= kMatrix && !has_four_bits(tensor)) {
     const internal::NonZeros kept = internal::non_zeros_of(tensor);
     if (kept.positions.bytes().size() + kept.values.bytes().size() < tensor.bytes().size()) {
       *graph.add_sparse_initializer() = internal::proto_of(kept, tensor.shape(), name);
@@ -95,12 +100,17 @@ std::string error_text() {
 }  // namespace
 
 std::string serialize_onnx(const Network& network, SparseInitializers sparse) {
-  const onnx::ModelProto model = model_of(network, sparse);
+  onnx::ModelProto model = model_of(network, sparse);
   try {
     onnx::checker::check_model(model);
   } catch (const std::exception& error) {
     LATHE_CHECK(false) << "the ONNX checker refuses " << network.name << ": " << error.what();
   }
+  internal::FourBitTensors four_bit;
+  for (const auto& [id, tensor] : network.constants) {
+    if (has_four_bits(tensor)) four_bit.emplace(network.value(id).name, tensor.type());
+  }
+  if (!four_bit.empty()) internal::lift_to_opset_21(model, four_bit);
   std::string bytes;
   {
     google::protobuf::io::StringOutputStream stream(&bytes);

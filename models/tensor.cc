@@ -41,8 +41,10 @@ std::vector<To> convert(DataType type, const std::byte* bytes, std::int64_t coun
       return convert<float, To>(bytes, count);
     case DataType::kFloat64:
       return convert<double, To>(bytes, count);
+    case DataType::kInt4:
     case DataType::kInt8:
       return convert<std::int8_t, To>(bytes, count);
+    case DataType::kUint4:
     case DataType::kUint8:
       return convert<std::uint8_t, To>(bytes, count);
     case DataType::kBool:
@@ -75,6 +77,8 @@ bool is_float(DataType type) {
 
 std::size_t size_of(DataType type) {
   switch (type) {
+    case DataType::kInt4:
+    case DataType::kUint4:
     case DataType::kInt8:
     case DataType::kUint8:
     case DataType::kBool:
@@ -107,6 +111,10 @@ const char* to_string(DataType type) {
       return "bfloat16";
     case DataType::kFloat64:
       return "float64";
+    case DataType::kInt4:
+      return "int4";
+    case DataType::kUint4:
+      return "uint4";
     case DataType::kInt8:
       return "int8";
     case DataType::kUint8:

@@ -14,9 +14,26 @@
 
 namespace lathe::models {
 
-enum class DataType { kFloat32, kFloat16, kBFloat16, kFloat64, kInt8, kUint8, kInt16, kUint16, kInt32, kUint32, kInt64, kUint64, kBool };
+// kInt4 and kUint4 say how a tensor is stored in a file, two elements a byte; in memory each element is an int8 or uint8.
+enum class DataType {
+  kFloat32,
+  kFloat16,
+  kBFloat16,
+  kFloat64,
+  kInt4,
+  kUint4,
+  kInt8,
+  kUint8,
+  kInt16,
+  kUint16,
+  kInt32,
+  kUint32,
+  kInt64,
+  kUint64,
+  kBool
+};
 
-std::size_t size_of(DataType type);    // bytes an element
+std::size_t size_of(DataType type);    // bytes an element in memory
 const char* to_string(DataType type);  // "float32", ...
 
 template <typename T>

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 
+#include "models/base/error.h"
 #include "models/operators.h"
 #include "policies/bias_alignment.h"
 #include "policies/fresh_names.h"
@@ -25,8 +26,6 @@ using models::Tensor;
 using models::ValueId;
 
 constexpr int kByteBits = 8;
-// Weights below this stay float32: a Cast node would weigh more than it saves.
-constexpr std::int64_t kSmallestHalfWeight = 128;
 
 // Copying operators that ONNX and its runtimes have for uint8 just as for floats.
 bool moves_integers(const Network& network, const Node& node) {
@@ -37,7 +36,7 @@ bool moves_integers(const Network& network, const Node& node) {
 
 class Lowering {
  public:
-  explicit Lowering(const Network& network) : source_(network), result_(network), names_(network) {
+  Lowering(const Network& network, IntegerTypes types) : source_(network), types_(types), result_(network), names_(network) {
     result_.nodes.clear();
     result_.opset = std::max(network.opset, 13);
   }
@@ -221,16 +220,24 @@ class Lowering {
       return;
     }
     weights_[node.outputs[0]] = {parameters.scale, axis};
-    const std::vector<std::int8_t> narrow(levels.begin(), levels.end());
-    const ValueId stored = add_constant(Tensor::from<std::int8_t>(values.shape(), narrow));
+    const ValueId stored = add_constant(narrow_integers(values.shape(), levels, bits));
     std::vector<ValueId> inputs{stored, scale};
     if (axis >= 0 && !is_read_by_convolutions(node.outputs[0])) {
       // ONNX Runtime 1.20's integer Gemm fails where the optional zero points are left out.
-      const std::vector<std::int8_t> zeros(parameters.scale.size(), 0);
-      inputs.push_back(add_constant(Tensor::from<std::int8_t>({static_cast<std::int64_t>(zeros.size())}, zeros)));
+      const std::vector<std::int32_t> zeros(parameters.scale.size(), 0);
+      inputs.push_back(add_constant(narrow_integers({static_cast<std::int64_t>(zeros.size())}, zeros, bits)));
     }
     Node& dequantize = add_node("DequantizeLinear", inputs, node.outputs[0]);
     if (axis >= 0 && axis != 1) dequantize.attributes["axis"] = axis;  // 1 is the default
+  }
+
+  Tensor narrow_integers(models::Shape shape, const std::vector<std::int32_t>& levels, std::int64_t bits) const {
+    constexpr std::int64_t kInt4Bits = 4;
+    std::vector<std::byte> bytes;
+    bytes.reserve(levels.size());
+    for (const std::int32_t level : levels) bytes.push_back(static_cast<std::byte>(level));
+    const DataType type = types_ == IntegerTypes::kInt4 && bits <= kInt4Bits ? DataType::kInt4 : DataType::kInt8;
+    return Tensor(type, std::move(shape), std::move(bytes));
   }
 
   bool is_read_by_convolutions(ValueId id) const {
@@ -287,9 +294,8 @@ class Lowering {
     if (known != halves_.end()) return known->second;
     ValueId& half = halves_[weight] = weight;
     const Tensor& values = source_.constants.at(weight);
-    if (values.type() != DataType::kFloat32 || values.size() < kSmallestHalfWeight) return weight;
+    if (!is_delivered_at_half(values)) return weight;
     const bool fits_half = is_representable_as_half(values.values<float>());
-    if (!fits_half && !is_representable_as_bfloat(values.values<float>())) return weight;
     std::vector<std::byte> bytes(static_cast<std::size_t>(values.size()) * 2);
     std::size_t at = 0;
     for (const float value : values.values<float>()) {
@@ -307,6 +313,7 @@ class Lowering {
   static constexpr std::int64_t kOnnxFloat = 1;  // TensorProto.FLOAT
 
   const Network& source_;
+  const IntegerTypes types_;
   Network result_;
   FreshNames names_;
   std::map<ValueId, Integers> integers_;
@@ -318,9 +325,15 @@ class Lowering {
 
 }  // namespace
 
-Network lower_to_qdq(const Network& network) {
+IntegerTypes parse_integer_types(const std::string& name) {
+  if (name == "int8") return IntegerTypes::kInt8;
+  if (name == "int4") return IntegerTypes::kInt4;
+  throw UserError("unknown integer types '" + name + "', expected int8 or int4");
+}
+
+Network lower_to_qdq(const Network& network, IntegerTypes types) {
   const Network prepared = align_biases(drop_redundant_activations(network));
-  return Lowering(prepared).run();
+  return Lowering(prepared, types).run();
 }
 
 }  // namespace lathe::policies

@@ -5,6 +5,7 @@
 #include "policies/layer_policies.h"
 #include "policies/quantize_network.h"
 #include "policies/sparse_storage.h"
+#include "policies/weight_formats.h"
 #include "policies/weight_sparsity.h"
 
 namespace lathe::policies {
@@ -15,15 +16,21 @@ using models::Node;
 using models::ValueId;
 
 constexpr std::int64_t kFloatBytes = 4;
+constexpr int kFloatBits = 32;
 
 // The weight at its width and without its zeros, in whole bytes, and a float32 scale a channel or tensor where its format has one.
 std::int64_t weight_bytes(const Network& network, const Node& node, const LayerPolicy& layer, ValueId weight) {
   const models::Shape& shape = network.constants.at(weight).shape();
   const std::int64_t elements = models::element_count(shape);
-  // Tables of embeddings, which are never sparse, have no axis of input channels.
-  const std::int64_t kept =
-      is_sparse(layer) ? kept_weights(elements, shape[static_cast<std::size_t>(input_channel_axis(network, node))], layer) : elements;
-  const std::int64_t bytes = stored_bytes(elements, kept, layer.weight_bits);
+  WeightUnits units{elements, elements, 1};
+  if (is_sparse(layer)) {  // tables of embeddings, which have no channels, never are
+    const WeightAxes axes = weight_axes(network, node);
+    units = weight_units(elements, shape[static_cast<std::size_t>(axes.input)], shape[static_cast<std::size_t>(axes.output)], layer);
+  }
+  const bool is_half = layer.weight_bits == kFloatBits &&
+                       is_delivered_at_half(round_to_format(network.constants.at(weight), layer.weight_format, kFloatBits));
+  const int bits = is_half ? kFloatBits / 2 : layer.weight_bits;
+  const std::int64_t bytes = stored_bytes(units.count, units.kept, static_cast<int>(units.size) * bits);
   if (layer.weight_format == "int") {
     const int axis = weight_scale_axis(network, node, layer);
     return bytes + kFloatBytes * (axis >= 0 ? network.value(weight).shape[static_cast<std::size_t>(axis)] : 1);

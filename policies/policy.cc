@@ -78,7 +78,7 @@ const std::vector<std::string>& number_formats() {
 }
 
 const std::vector<std::string>& sparsity_patterns() {
-  static const std::vector<std::string> kPatterns{"dense", "unstructured", "2:4"};
+  static const std::vector<std::string> kPatterns{"dense", "unstructured", "2:4", "4x1"};
   return kPatterns;
 }
 

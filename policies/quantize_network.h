@@ -40,17 +40,24 @@ QuantizationParameters parameters_of(const models::Network& network, const model
 // FakeQuantize of constants computed once: the same outputs, but faster where nothing is trained.
 models::Network bake_weight_quantization(const models::Network& network);
 
+// The ONNX types of integer weights in a delivered file. kInt4: weights of at most 4 bits as INT4, two a byte, which takes opset 21; all
+// others as kInt8 has them.
+enum class IntegerTypes { kInt8, kInt4 };
+IntegerTypes parse_integer_types(const std::string& name);  // "int8", "int4"; throws UserError
+
 // For delivery, from what insert_fake_quantize returned (trained or not):
-// - weights of width <= 8 as int8 with DequantizeLinear; wider ones as float16 or bfloat16 and a Cast where that loses nothing;
-// - activations of width <= 8 as uint8 QuantizeLinear/DequantizeLinear, narrower ones with an integer Clip between the two;
+// - weights of width <= 8 as int8 (or int4) with DequantizeLinear; wider ones as float16 or bfloat16 and a Cast where that loses nothing;
+// - activations of width <= 8 as uint8 QuantizeLinear/DequantizeLinear, narrower ones with an integer Clip between the two (they take no
+//   room in a file, and runtimes have kernels for uint8);
 // - dynamic activations as DynamicQuantizeLinear/DequantizeLinear;
 // - operators that only move elements run on the integers; activations that the quantization clips anyway are dropped;
 // - biases of layers with integer inputs and weights as int32 with scale s_input * s_weight.
 // What remains float runs as float. At least opset 13. Differs from the simulation by rounding only.
-models::Network lower_to_qdq(const models::Network& network);
+models::Network lower_to_qdq(const models::Network& network, IntegerTypes types = IntegerTypes::kInt8);
 
-// Weight bytes when each weight is stored at its width, sparse ones without their zeros (sparse_storage.h); scales as float32, biases and
-// all other parameters as float32 or int32.
+// Weight bytes when each weight is stored at its width, sparse ones without their zeros (sparse_storage.h); float weights that lose nothing
+// by it in 16 bits; scales as float32, biases and all other parameters as float32 or int32. It is what pack_network() writes of the network
+// that is delivered, unless training made its weights float32 or bias correction added biases.
 std::int64_t packed_bytes(const models::Network& network, const Policy& policy);
 
 }  // namespace lathe::policies

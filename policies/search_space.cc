@@ -76,7 +76,7 @@ void check_sparsity(const SpaceOptions& options, const DeviceCapabilities& capab
   }
   if (is_two_of_four && !options.sparsity.empty() && !capabilities.runs_two_of_four) {
     faults.push_back({.key = "space.sparsity_pattern",
-                      .expected = "none of the devices runs 2:4 faster than dense weights; expected unstructured",
+                      .expected = "none of the devices runs 2:4 faster than dense weights; expected unstructured or 4x1",
                       .got = options.sparsity_pattern});
   }
 }
@@ -265,11 +265,12 @@ class SpaceBuilder {
     }
   }
 
-  // 2:4 needs four input channels to choose from.
+  // 2:4 needs four input channels to choose from, a block four outputs.
   void add_sparsity(int l) {
     const LayerInfo& layer = space_.layers[static_cast<std::size_t>(l)];
     if (kept_weights_.size() < 2 || !layer.quantizable || is_frozen(layer.name) || !sharing_of_weight(network_, layer).empty()) return;
     if (space_.sparsity_pattern == kTwoOfFour && layer.in_channels / layer.groups < kPatternGroup) return;
+    if (space_.sparsity_pattern == kBlocksOfFour && layer.out_channels < kBlockOutputs) return;
     space_.decisions.push_back({.kind = DecisionKind::kKeptWeights,
                                 .subject = l,
                                 .name = layer.name + "/kept_weights",

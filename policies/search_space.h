@@ -88,7 +88,7 @@ struct SpaceOptions {
   bool tie_bits = false;                          // one decision for the activations and weights of a layer
   int first_last_bits = 0;                        // 0 = searched; else fixed for the first and last layer
   std::vector<double> sparsity{};                 // shares of a layer's weights that may be zero; empty = weights stay dense
-  std::string sparsity_pattern = "unstructured";  // or "2:4", whose only sparsity is 0.5
+  std::string sparsity_pattern = "unstructured";  // or "2:4", whose only sparsity is 0.5, or "4x1"
   bool dynamic_activations = false;               // 8-bit activations take their range from each input, not from calibration
   bool depth = false;                             // residual blocks may be removed
   std::vector<double> rank_ratios{};              // shares of the full rank that a layer's two factors may have; empty = layers stay whole

@@ -98,4 +98,10 @@ bool is_representable_as_bfloat(std::span<const float> values) {
   return std::all_of(values.begin(), values.end(), [](float value) { return (std::bit_cast<std::uint32_t>(value) & 0xFFFFU) == 0; });
 }
 
+bool is_delivered_at_half(const Tensor& weight) {
+  constexpr std::int64_t kSmallestHalfWeight = 128;
+  if (weight.type() != models::DataType::kFloat32 || weight.size() < kSmallestHalfWeight) return false;
+  return is_representable_as_half(weight.values<float>()) || is_representable_as_bfloat(weight.values<float>());
+}
+
 }  // namespace lathe::policies

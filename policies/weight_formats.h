@@ -20,4 +20,7 @@ std::uint16_t to_bfloat_bits(float value);
 bool is_representable_as_half(std::span<const float> values);
 bool is_representable_as_bfloat(std::span<const float> values);
 
+// Whether a float weight or table is delivered at half its size: not one bit is lost, and a Cast node weighs less than what is saved.
+bool is_delivered_at_half(const models::Tensor& weight);
+
 }  // namespace lathe::policies

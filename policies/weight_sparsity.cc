@@ -7,6 +7,7 @@
 
 #include "models/operators.h"
 #include "policies/layer_policies.h"
+#include "policies/weight_blocks.h"
 
 namespace lathe::policies {
 namespace {
@@ -15,18 +16,23 @@ using models::Network;
 using models::Node;
 using models::Tensor;
 
-// Marks the `count` smallest magnitudes among the elements at `indices`; of equal ones the first.
-void drop_smallest(const std::vector<float>& values, std::vector<std::size_t>& indices, std::int64_t count, std::vector<bool>& kept) {
-  const auto is_smaller = [&](std::size_t a, std::size_t b) {
-    const float x = std::abs(values[a]), y = std::abs(values[b]);
-    return x != y ? x < y : a < b;
-  };
+// Marks the `count` smallest scores among those at `indices`; of equal ones the first.
+void drop_smallest(const std::vector<double>& scores, std::vector<std::size_t>& indices, std::int64_t count, std::vector<bool>& kept) {
+  const auto is_smaller = [&](std::size_t a, std::size_t b) { return scores[a] != scores[b] ? scores[a] < scores[b] : a < b; };
   std::nth_element(indices.begin(), indices.begin() + count, indices.end(), is_smaller);
   for (std::int64_t i = 0; i < count; ++i) kept[indices[static_cast<std::size_t>(i)]] = false;
 }
 
+std::vector<double> sums_of_squares(const std::vector<float>& values, const WeightBlocks& blocks) {
+  std::vector<double> sums(static_cast<std::size_t>(blocks.count()), 0.0);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    sums[static_cast<std::size_t>(blocks.block_of(static_cast<std::int64_t>(i)))] += static_cast<double>(values[i]) * values[i];
+  return sums;
+}
+
 std::vector<bool> kept_of_each_four(const Tensor& weight, int input_axis, const std::vector<float>& values) {
   std::vector<bool> kept(values.size(), true);
+  const std::vector<double> squares = sums_of_squares(values, WeightBlocks(weight.shape(), input_axis, 1));
   const auto axis = static_cast<std::size_t>(input_axis);
   const std::int64_t channels = weight.shape()[axis];
   std::int64_t inner = 1;
@@ -38,7 +44,7 @@ std::vector<bool> kept_of_each_four(const Tensor& weight, int input_axis, const 
         const std::int64_t end = std::min(channels, first + kPatternGroup);
         four.clear();
         for (std::int64_t c = first; c < end; ++c) four.push_back(static_cast<std::size_t>(start + c * inner + offset));
-        drop_smallest(values, four, std::max<std::int64_t>(0, end - first - kPatternKept), kept);
+        drop_smallest(squares, four, std::max<std::int64_t>(0, end - first - kPatternKept), kept);
       }
     }
   }
@@ -77,26 +83,38 @@ std::int64_t kept_by_pattern(std::int64_t elements, std::int64_t channels) {
   return elements / channels * kept;
 }
 
-std::int64_t kept_weights(std::int64_t elements, std::int64_t channels, const LayerPolicy& layer) {
-  return layer.pattern == kTwoOfFour ? kept_by_pattern(elements, channels) : kept_weights(elements, layer.sparsity);
+std::int64_t block_outputs(const LayerPolicy& layer) {
+  return is_sparse(layer) && layer.pattern == kBlocksOfFour ? kBlockOutputs : 1;
 }
 
-std::vector<bool> kept_by_magnitude(const Tensor& weight, int input_axis, const LayerPolicy& layer) {
+WeightUnits weight_units(std::int64_t elements, std::int64_t in_channels, std::int64_t out_channels, const LayerPolicy& layer) {
+  if (!is_sparse(layer)) return {elements, elements, 1};
+  if (layer.pattern == kTwoOfFour) return {elements, kept_by_pattern(elements, in_channels), 1};
+  const std::int64_t size = block_outputs(layer);
+  const std::int64_t count = elements / out_channels * ((out_channels + size - 1) / size);
+  return {count, kept_weights(count, layer.sparsity), size};
+}
+
+std::vector<bool> kept_by_magnitude(const Tensor& weight, WeightAxes axes, const LayerPolicy& layer) {
   const std::vector<float> values = weight.to_floats();
-  if (layer.pattern == kTwoOfFour) return kept_of_each_four(weight, input_axis, values);
-  std::vector<bool> kept(values.size(), true);
-  std::vector<std::size_t> indices(values.size());
+  if (layer.pattern == kTwoOfFour) return kept_of_each_four(weight, axes.input, values);
+  const WeightBlocks blocks(weight.shape(), axes.output, block_outputs(layer));
+  const std::vector<double> scores = sums_of_squares(values, blocks);
+  std::vector<bool> stays(scores.size(), true);
+  std::vector<std::size_t> indices(scores.size());
   std::iota(indices.begin(), indices.end(), 0);
-  drop_smallest(values, indices, weight.size() - kept_weights(weight.size(), layer.sparsity), kept);
+  drop_smallest(scores, indices, blocks.count() - kept_weights(blocks.count(), layer.sparsity), stays);
+  std::vector<bool> kept(values.size());
+  for (std::size_t i = 0; i < kept.size(); ++i) kept[i] = stays[static_cast<std::size_t>(blocks.block_of(static_cast<std::int64_t>(i)))];
   return kept;
 }
 
-int input_channel_axis(const Network& network, const Node& layer) {
-  const int output_axis = models::output_channel_axis(network, layer);
-  if (layer.op != "MatMul") return 1 - output_axis;
+WeightAxes weight_axes(const Network& network, const Node& layer) {
+  const int output = models::output_channel_axis(network, layer);
+  if (layer.op != "MatMul") return {1 - output, output};
   const models::ValueId weight = layer.inputs[static_cast<std::size_t>(models::weight_input(network, layer))];
   const int rank = static_cast<int>(network.value(weight).shape.size());
-  return 2 * rank - 3 - output_axis;  // the other one of the last two axes
+  return {2 * rank - 3 - output, output};  // the other one of the last two axes
 }
 
 bool is_sparse(const LayerPolicy& layer) {
@@ -118,7 +136,7 @@ Network sparsify_by_magnitude(const Network& network, const Policy& policy) {
     if (layers[n] == nullptr || !is_sparse(*layers[n])) continue;
     const Node& node = network.nodes[n];
     Tensor& weight = result.constants.at(node.inputs[static_cast<std::size_t>(models::weight_input(network, node))]);
-    weight = with_zeros(weight, kept_by_magnitude(weight, input_channel_axis(network, node), *layers[n]));
+    weight = with_zeros(weight, kept_by_magnitude(weight, weight_axes(network, node), *layers[n]));
   }
   return result;
 }

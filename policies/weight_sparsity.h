@@ -16,8 +16,6 @@ namespace lathe::policies {
 
 // Weights out of `elements` that stay.
 std::int64_t kept_weights(std::int64_t elements, double sparsity);
-// The same by the layer's pattern; `channels`: of the weight's axis of input channels.
-std::int64_t kept_weights(std::int64_t elements, std::int64_t channels, const LayerPolicy& layer);
 
 // 2:4, the pattern of sparse tensor cores (A. Mishra et al., Accelerating Sparse Deep Neural Networks, 2021, section 3): of each four
 // consecutive input channels of an output at most two have a weight. Channels that fill no four are counted as if zeros followed them.
@@ -27,12 +25,33 @@ constexpr std::int64_t kPatternGroup = 4, kPatternKept = 2;
 // Weights that the pattern leaves of `elements` whose axis of input channels has `channels` entries.
 std::int64_t kept_by_pattern(std::int64_t elements, std::int64_t channels);
 
-// By element, whether it stays: the largest magnitudes of the layer, or of each four input channels (axis `input_axis`). Of equal ones the
-// later stay.
-std::vector<bool> kept_by_magnitude(const models::Tensor& weight, int input_axis, const LayerPolicy& layer);
+// 4x1: four consecutive output channels have a weight at an input (a channel at a place of the kernel window) or none of them has, so that
+// a kernel loads an input once for four products and a position serves four weights (E. Elsen et al., Fast Sparse ConvNets, CVPR 2020,
+// section 3.1; the block of XNNPACK's sparse kernels). Channels that fill no four make a shorter block.
+constexpr const char* kBlocksOfFour = "4x1";
+constexpr std::int64_t kBlockOutputs = 4;
 
-// The axis of a layer's weight that its products are summed over (for a grouped Conv axis 1 holds in / group).
-int input_channel_axis(const models::Network& network, const models::Node& layer);
+// Consecutive output channels that are zero together by the layer's pattern: kBlockOutputs or 1.
+std::int64_t block_outputs(const LayerPolicy& layer);
+
+// What of a weight stays or goes as a whole.
+struct WeightUnits {
+  std::int64_t count, kept;  // all, and those that stay
+  std::int64_t size;         // weights a unit, at most
+  bool operator==(const WeightUnits&) const = default;
+};
+// Of a weight of `elements` whose axes of input and output channels have so many entries; all stay where the layer is not sparse.
+WeightUnits weight_units(std::int64_t elements, std::int64_t in_channels, std::int64_t out_channels, const LayerPolicy& layer);
+
+// The axes of a layer's weight. Products are summed over `input` (for a grouped Conv axis 1 holds in / group).
+struct WeightAxes {
+  int input, output;
+};
+WeightAxes weight_axes(const models::Network& network, const models::Node& layer);
+
+// By element, whether it stays: the largest magnitudes of the layer, or of each four input channels, or the blocks of the largest sums of
+// squares. Of equal ones the later stay.
+std::vector<bool> kept_by_magnitude(const models::Tensor& weight, WeightAxes axes, const LayerPolicy& layer);
 
 bool is_sparse(const LayerPolicy& layer);
 bool is_sparse(const Policy& policy);

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "policies/low_rank.h"
+#include "policies/sparse_storage.h"
 #include "policies/weight_sparsity.h"
 #include "policies/workload_tables.h"
 
@@ -300,7 +301,9 @@ void apply_choice(const SearchSpace& space, int decision_index, int choice, Work
       bits.rank_ratio = rank_ratio_of(value);
       return;
     case DecisionKind::kKeptWeights:
-      bits.sparsity = {.share = sparsity_of(value), .is_two_of_four = value < kAllWeights && space.sparsity_pattern == kTwoOfFour};
+      bits.sparsity = {.share = sparsity_of(value),
+                       .is_two_of_four = value < kAllWeights && space.sparsity_pattern == kTwoOfFour,
+                       .is_blocked = value < kAllWeights && space.sparsity_pattern == kBlocksOfFour};
       return;
     case DecisionKind::kWeightBits:
       bits.weight = value;
@@ -314,6 +317,14 @@ void apply_choice(const SearchSpace& space, int decision_index, int choice, Work
 std::int64_t kept_weights(const OpWorkload& op) {
   if (!op.sparsity.is_two_of_four) return kept_weights(op.weight_elements, op.sparsity.share);
   return kept_by_pattern(op.weight_elements, std::max<std::int64_t>(1, op.in_channels / std::max<std::int64_t>(1, op.groups)));
+}
+
+std::int64_t stored_weight_bytes(const OpWorkload& op) {
+  if (!op.sparsity.is_blocked) return stored_bytes(op.weight_elements, kept_weights(op), op.weight_bits);
+  const std::int64_t outputs = op.kind == OpKind::kConvTranspose ? op.out_channels / op.groups : op.out_channels;
+  const WeightUnits units =
+      weight_units(op.weight_elements, op.in_channels, outputs, {.sparsity = op.sparsity.share, .pattern = kBlocksOfFour});
+  return stored_bytes(units.count, units.kept, static_cast<int>(units.size) * op.weight_bits);
 }
 
 Workload workload_of(const WorkloadBuilder& builder, const SearchSpace& space, const Candidate& candidate) {

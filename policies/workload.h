@@ -22,6 +22,7 @@ const char* to_string(OpKind kind);
 struct WeightSparsity {
   double share = 0;             // of the weights that are zero
   bool is_two_of_four = false;  // they lie in the pattern 2:4
+  bool is_blocked = false;      // they lie in blocks, pattern 4x1
   bool operator==(const WeightSparsity&) const = default;
 };
 
@@ -49,6 +50,8 @@ struct OpWorkload {
 
 // Weights of the operator that are not pruned to zero.
 std::int64_t kept_weights(const OpWorkload& op);
+// What its weights take in a packed file, without scales.
+std::int64_t stored_weight_bytes(const OpWorkload& op);
 
 // A value that lives in memory while the network runs, for the activation peak: made before `first` and last read by `last` (indices into
 // Workload::ops; -1 = network input). Fused operators and views (Reshape, ...) make no value of their own.

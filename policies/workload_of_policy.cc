@@ -45,7 +45,9 @@ WorkloadSetting setting_of(const WorkloadBuilder& builder, const models::Network
     setting.bits[static_cast<std::size_t>(nodes.at(layer.name))] = {
         .weight = layer.weight_bits,
         .activation = layer.activation_bits,
-        .sparsity = {.share = layer.sparsity, .is_two_of_four = is_sparse(layer) && layer.pattern == kTwoOfFour},
+        .sparsity = {.share = layer.sparsity,
+                     .is_two_of_four = is_sparse(layer) && layer.pattern == kTwoOfFour,
+                     .is_blocked = block_outputs(layer) > 1},
         .rank_ratio = layer.rank_ratio};
   }
   if (!policy.blocks.empty()) remove_blocks(network, policy, setting.bits);

@@ -57,9 +57,10 @@ std::vector<ConfigKey> space_keys() {
           "Width fixed for the first and last layer; 0 = searched."),
       key("space.sparsity", MEMBER(space.sparsity), {.at_least = 0, .at_most = 0.999},
           "Shares of a layer's weights that may be zero, beside none; empty = weights stay dense."),
-      key("space.sparsity_pattern", MEMBER(space.sparsity_pattern), {.choices = {"unstructured", "2:4"}},
-          "Where zeros lie: anywhere, which makes files smaller, or two of each four input channels (sparsity 0.5), which GPUs from Ampere "
-          "on can also compute faster (of the ready device files nvidia-h200 says how much)."),
+      key("space.sparsity_pattern", MEMBER(space.sparsity_pattern), {.choices = {"unstructured", "2:4", "4x1"}},
+          "Where zeros lie: anywhere, which makes files smaller; two of each four input channels (sparsity 0.5), which GPUs from Ampere "
+          "on can also compute faster (of the ready device files nvidia-h200 says how much); or in blocks of four output channels at an "
+          "input (4x1), as sparse kernels of CPUs take them."),
       key("space.dynamic_activations", MEMBER(space.dynamic_activations), {},
           "Whether 8-bit activations take their range from each input as the network runs (DynamicQuantizeLinear), in place of one that is "
           "calibrated."),
@@ -170,6 +171,9 @@ std::vector<ConfigKey> all_keys() {
   append(search_keys());
   append(study_keys());
   append(recover_keys());
+  append({key("delivery.integer_types", MEMBER(delivery.integer_types), {.choices = {"int8", "int4"}},
+              "ONNX types of integer weights in delivered files: int8 (a byte each), or int4 (weights of at most 4 bits two a byte; opset 21, "
+              "which fewer tools read and ONNX Runtime computes in float on CPUs).")});
   append(train_keys());
   append({key("output", MEMBER(output), {}, "Run directory; runs/NAME of the config file if left out."),
           key("seed", MEMBER(seed), {.at_least = 0, .at_most = 9e15}, "Seed of everything random.")});

@@ -87,6 +87,11 @@ struct RecoverConfig {
   evaluators::RecoveryOptions recovery;  // device and seed are set by the run
 };
 
+// How what is delivered is written.
+struct DeliveryConfig {
+  std::string integer_types = "int8";  // of weights: int8, int4 (at most 4 bits as INT4, opset 21)
+};
+
 // For `lathe train`.
 struct TrainConfig {
   models::ResNetOptions network;  // input and classes are those of the data
@@ -106,6 +111,7 @@ struct ExperimentConfig {
   EvaluatorConfig evaluator;
   StudyConfig study;
   RecoverConfig recover;
+  DeliveryConfig delivery;
   TrainConfig train;
   std::string output;  // run directory
   std::uint64_t seed = 0;

@@ -20,10 +20,10 @@ using models::ValueId;
 // Any range will do; this one has a zero point inside.
 constexpr policies::Range kMadeUpRange{-1, 3};
 
-Network quantize(const Network& network, const policies::Policy& policy) {
+Network quantize(const Network& network, const policies::Policy& policy, policies::IntegerTypes types) {
   const policies::ActivationPlan plan = policies::plan_activations(network, policy);
   const std::vector<policies::Range> ranges(plan.points.size(), kMadeUpRange);
-  return policies::lower_to_qdq(policies::insert_fake_quantize(network, policy, plan, ranges, policies::RangeMethod::kMinMax));
+  return policies::lower_to_qdq(policies::insert_fake_quantize(network, policy, plan, ranges, policies::RangeMethod::kMinMax), types);
 }
 
 Attribute ints(std::vector<std::int64_t> values) {
@@ -83,8 +83,8 @@ Network timed_float_network(const Network& network, const policies::Policy& poli
   return models::fold_batch_norm(policies::with_architecture(pruned, policy));
 }
 
-Network timed_network(const Network& network, const policies::Policy& policy) {
-  return quantize(timed_float_network(network, policy), policy);
+Network timed_network(const Network& network, const policies::Policy& policy, policies::IntegerTypes types) {
+  return quantize(timed_float_network(network, policy), policy, types);
 }
 
 std::string precision_name(const Network& network, const policies::Policy& policy) {
@@ -132,7 +132,7 @@ Network layer_network(const LayerShape& shape, int bits) {
   policies::Policy policy;
   policy.layers.push_back(
       {.name = "layer", .weight_bits = bits, .weight_format = "int", .activation_bits = bits, .activation_format = "int"});
-  return quantize(network, policy);
+  return quantize(network, policy, policies::IntegerTypes::kInt8);
 }
 
 }  // namespace lathe::experiments

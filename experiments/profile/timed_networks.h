@@ -5,13 +5,15 @@
 #include "hwmodels/profiling/layer_shape.h"
 #include "models/network.h"
 #include "policies/policy.h"
+#include "policies/quantize_network.h"
 #include "policies/workload.h"
 
 namespace lathe::experiments {
 
 // Pruned, BatchNormalization folded, QuantizeLinear and DequantizeLinear at the policy's widths. Times of integer arithmetic do not depend
 // on the scales. Throws UserError where the policy names what the network lacks.
-models::Network timed_network(const models::Network& network, const policies::Policy& policy);
+models::Network timed_network(const models::Network& network, const policies::Policy& policy,
+                              policies::IntegerTypes types = policies::IntegerTypes::kInt8);
 // Without quantization: the pruned float network.
 models::Network timed_float_network(const models::Network& network, const policies::Policy& policy);
 

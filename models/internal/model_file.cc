@@ -16,6 +16,8 @@
 namespace lathe::models::internal {
 namespace {
 
+constexpr int kNewestKnownOpset = 17;  // to libonnx 1.12; newer files are rewritten for it
+
 onnx::ModelProto parse(const std::string& bytes) {
   // Protobuf writes parse errors to stderr of its own accord; ours says it.
   const google::protobuf::LogSilencer silencer;
@@ -129,20 +131,24 @@ int opset_of(const onnx::ModelProto& model) {
   return opset;
 }
 
-onnx::ModelProto load_model(const std::string& bytes, const std::string& directory) {
-  onnx::ModelProto model = parse(bytes);
+LoadedModel load_model(const std::string& bytes, const std::string& directory) {
+  LoadedModel loaded{.model = parse(bytes), .four_bit = {}};
+  onnx::ModelProto& model = loaded.model;
   check_opset(model);
   check_operators(model);
   mend_harmless_gaps(model);
   for (auto& tensor : *model.mutable_graph()->mutable_initializer()) {
     if (tensor.data_location() == onnx::TensorProto::EXTERNAL) read_external(tensor, directory);
   }
+  const int opset = opset_of(model);
+  if (opset > kNewestKnownOpset) loaded.four_bit = lower_to_opset_17(model);
   try {
     onnx::checker::check_model(model);
   } catch (const std::exception& error) {
-    throw UserError(Fault{.expected = "the ONNX checker refuses it: " + one_line(error.what())});
+    const std::string as = opset > kNewestKnownOpset ? " (read as opset " + std::to_string(kNewestKnownOpset) + ")" : "";
+    throw UserError(Fault{.expected = "the ONNX checker refuses it" + as + ": " + one_line(error.what())});
   }
-  return model;
+  return loaded;
 }
 
 }  // namespace lathe::models::internal

@@ -43,8 +43,10 @@ Bytes typed_field_bytes(const onnx::TensorProto& proto, DataType type) {
     case DataType::kFloat16:
     case DataType::kBFloat16:
       return narrowed<std::uint16_t>(proto.int32_data());
+    case DataType::kInt4:
     case DataType::kInt8:
       return narrowed<std::int8_t>(proto.int32_data());
+    case DataType::kUint4:
     case DataType::kUint8:
     case DataType::kBool:
       return narrowed<std::uint8_t>(proto.int32_data());
@@ -112,8 +114,10 @@ int onnx_type_of(DataType type) {
       return onnx::TensorProto::BFLOAT16;
     case DataType::kFloat64:
       return onnx::TensorProto::DOUBLE;
+    case DataType::kInt4:
     case DataType::kInt8:
       return onnx::TensorProto::INT8;
+    case DataType::kUint4:
     case DataType::kUint8:
       return onnx::TensorProto::UINT8;
     case DataType::kInt16:

@@ -17,8 +17,10 @@ inline at::ScalarType execution_type(DataType type) {
       return at::kFloat;
     case DataType::kFloat64:
       return at::kDouble;
+    case DataType::kInt4:
     case DataType::kInt8:
       return at::kChar;
+    case DataType::kUint4:
     case DataType::kUint8:
       return at::kByte;
     case DataType::kInt16:

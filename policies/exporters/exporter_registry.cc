@@ -10,6 +10,7 @@
 #include "policies/exporters/nncf_exporter.h"
 #include "policies/exporters/nni_exporter.h"
 #include "policies/exporters/onnx_qdq_exporter.h"
+#include "policies/exporters/packed_exporter.h"
 #include "policies/exporters/pt2e_exporter.h"
 #include "policies/exporters/qonnx_exporter.h"
 #include "policies/exporters/torch_pruning_exporter.h"
@@ -22,8 +23,8 @@ std::vector<std::unique_ptr<Exporter>>& registry() {
   static std::vector<std::unique_ptr<Exporter>> kExporters = [] {
     std::vector<std::unique_ptr<Exporter>> built_in;
     for (const auto make :
-         {make_onnx_qdq_exporter, make_qonnx_exporter, make_aimet_exporter, make_nncf_exporter, make_torch_pruning_exporter,
-          make_torchao_exporter, make_pt2e_exporter, make_hls4ml_exporter, make_nni_exporter, make_json_exporter, make_csv_exporter}) {
+         {make_onnx_qdq_exporter, make_packed_exporter, make_qonnx_exporter, make_aimet_exporter, make_nncf_exporter,
+          make_torch_pruning_exporter, make_torchao_exporter, make_pt2e_exporter, make_hls4ml_exporter, make_nni_exporter, make_json_exporter, make_csv_exporter}) {
       built_in.push_back(make());
     }
     return built_in;

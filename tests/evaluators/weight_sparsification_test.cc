@@ -2,11 +2,13 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "evaluators/accuracy.h"
 #include "evaluators/compression.h"
@@ -14,6 +16,7 @@
 #include "models/executor.h"
 #include "policies/quantize_network.h"
 #include "policies/search_space.h"
+#include "policies/weight_blocks.h"
 #include "policies/weight_sparsity.h"
 #include "tests/evaluators/compression_example.h"
 #include "tests/evaluators/trained_network.h"
@@ -34,6 +37,17 @@ TEST(SparseGpt, IsOptimalBrainCompressionInOneOrder) {
   EXPECT_TRUE(pattern.allclose(matrix({0, 0.3366325866626411, 0.6718812307847486, 0, 0, -0.02254400120837019, 0, -0.23787370921459544}, 4),
                                0, 1e-12))
       << pattern;
+}
+
+// The same program with the mask by sums over two outputs; the third output is a block of its own. The first two rows as with two outputs.
+TEST(SparseGpt, PrunesBlocksOfOutputsTogether) {
+  const at::Tensor order = at::arange(4, at::kLong);
+  const SparseTarget target{.sparsity = 0.5, .block_outputs = 2};
+  const std::vector<double> expected{0, 0.3366325866626411,   0.6718812307847486,   0, 0, -0.02254400120837019,
+                                     0.31165612585966607, 0, 0, 0.8674048787855916, -0.42052202796321103, 0};
+  at::Tensor three = at::cat({example_weight(), matrix({0.25, 0.5, -0.45, 0.3}, 4)});
+  EXPECT_TRUE(sparse_gpt(three, example_moments(), order, target, 0.01).allclose(matrix(expected, 4), 0, 1e-12));
+  EXPECT_TRUE(sparse_gpt(example_weight(), example_moments(), order, target, 0.01).allclose(matrix(expected, 4).narrow(0, 0, 2), 0, 1e-12));
 }
 
 TEST(SparseGpt, GivesUpOnMomentsThatAreNotFinite) {
@@ -73,10 +87,15 @@ void expect_zeros(const models::Network& network, const policies::Policy& policy
     if (input < 0) continue;
     const models::Tensor& tensor = baked.constants.at(node.inputs[static_cast<std::size_t>(input)]);
     const std::vector<float> values = tensor.to_floats();
-    const std::int64_t channels = tensor.shape()[static_cast<std::size_t>(policies::input_channel_axis(baked, node))];
-    EXPECT_GE(std::count(values.begin(), values.end(), 0.0F),
-              tensor.size() - policies::kept_weights(tensor.size(), channels, policy.layers.front()))
-        << node.name;
+    const auto [in, out] = policies::weight_axes(baked, node);
+    const policies::WeightUnits units = policies::weight_units(tensor.size(), tensor.shape()[static_cast<std::size_t>(in)],
+                                                               tensor.shape()[static_cast<std::size_t>(out)], policy.layers.front());
+    const policies::WeightBlocks blocks(tensor.shape(), out, units.size);
+    std::set<std::int64_t> kept;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (values[i] != 0) kept.insert(blocks.block_of(static_cast<std::int64_t>(i)));
+    }
+    EXPECT_LE(static_cast<std::int64_t>(kept.size()), units.kept) << node.name;
   }
 }
 
@@ -93,8 +112,11 @@ TEST_P(SparsifiedNetwork, SparseGptIsCloserToTheFloatNetworkThanMagnitude) {
   expect_zeros(by_gpt, policy);
   EXPECT_LT(distance(by_gpt), 0.8 * distance(by_magnitude));
 }
-INSTANTIATE_TEST_SUITE_P(Patterns, SparsifiedNetwork, testing::Values("unstructured", "2:4"),
-                         [](const auto& test) { return test.param[0] == 'u' ? "Unstructured" : "TwoOfFour"; });
+INSTANTIATE_TEST_SUITE_P(Patterns, SparsifiedNetwork, testing::Values("unstructured", "2:4", "4x1"),
+                         [](const auto& test) {
+                           if (test.param[0] == 'u') return "Unstructured";
+                           return test.param[0] == '2' ? "TwoOfFour" : "Blocks";
+                         });
 
 // Zeros survive rounding by either method, and simulation and delivery answer alike.
 TEST(Sparsification, GoesWithQuantization) {

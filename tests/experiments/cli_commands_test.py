@@ -53,7 +53,10 @@ class Commands(unittest.TestCase):
             self.assertTrue(layer["quantizable"] or layer["reason"], layer["name"])
         for group in network["groups"]:
             self.assertEqual(group["prunable"], group["reason"] == "")
-        self.assertIn("Coupling groups", bench.run("inspect", bench.model).stdout)
+        self.assertTrue(all(layer["sparsity"] == 0 for layer in network["layers"]), "trained weights are no zeros")
+        text = bench.run("inspect", bench.model).stdout
+        self.assertIn("Coupling groups", text)
+        self.assertNotIn("zeros", text)
 
     def test_blocks_and_ranks_of_a_policy_are_delivered(self):
         network = self.json_of("inspect", bench.model, "--json")
@@ -146,6 +149,32 @@ class Commands(unittest.TestCase):
         self.assertEqual((done.returncode, len(done.stderr.splitlines())), (2, 1), done.stderr)
         self.assertIn("quantized already", done.stderr)
 
+    def test_four_bit_weights_take_half_the_bytes(self):
+        layers = [layer["name"] for layer in self.json_of("inspect", bench.model, "--json")["layers"]]
+        path = bench.folder / "four.json"
+        path.write_text(json.dumps({"format": "lathe.policy", "version": 1, "groups": [], "layers": [
+            {"name": name, "weight_bits": 2 + i % 3, "activation_bits": 8} for i, name in enumerate(layers)]}))
+        metrics, models = {}, {}
+        for types in ("int8", "int4"):
+            metrics[types] = self.json_of("compress", bench.config, "--policy", path, "--out", bench.folder / types, "--json",
+                                          "--set", "recover.policies=0", "--set", f"delivery.integer_types={types}")
+            models[types] = bench.folder / types / "net.onnx"
+            self.assertEqual(models[types].stat().st_size, metrics[types]["size_bytes"])
+        self.assertEqual(metrics["int4"]["accuracy"], metrics["int8"]["accuracy"])
+        graph = onnx.load(models["int4"]).graph
+        onnx.checker.check_model(onnx.load(models["int4"]), full_check=True)
+        elements = sum(int(np.prod(tensor.dims)) for tensor in graph.initializer if tensor.data_type == TensorProto.INT4)
+        self.assertAlmostEqual(metrics["int8"]["size_bytes"] - metrics["int4"]["size_bytes"], elements / 2, delta=len(layers) + 8)
+        inputs = np.random.default_rng(3).normal(size=(5, 1, workbench.SIDE, workbench.SIDE)).astype(np.float32)
+        whole, half = run_network(models["int8"], inputs), run_network(models["int4"], inputs)
+        self.assertEqual(whole.argmax(1).tolist(), half.argmax(1).tolist())
+        self.refuse_types(path)
+
+    def refuse_types(self, policy):
+        done = bench.run("compress", bench.config, "--policy", policy, "--out", bench.folder / "x", "--set", "delivery.integer_types=int3")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--set delivery.integer_types=int3", done.stderr)
+
     def test_sparse_weights_are_left_out_of_the_file(self):
         """Zeros are neither counted nor written, and ONNX Runtime computes what was measured."""
         layers = [layer["name"] for layer in self.json_of("inspect", bench.model, "--json")["layers"]]
@@ -159,6 +188,9 @@ class Commands(unittest.TestCase):
         self.assertLess(metrics["packed_bytes"], 0.4 * dense_bytes)
         self.assertLess(metrics["size_bytes"], 0.9 * dense_bytes)  # positions take 8 bytes, and the graph itself a fifth of this small file
         self.assertTrue(onnx.load(out / "net.onnx").graph.sparse_initializer)
+        for layer in self.json_of("inspect", out / "net.onnx", "--json")["layers"]:
+            self.assertAlmostEqual(layer["sparsity"], 0.8, delta=1 / 36, msg=layer["name"])
+        self.assertIn("80.0 %", bench.run("inspect", out / "net.onnx").stdout)
         pixels, labels = workbench.images(workbench.TEST_ROWS, 2)
         inputs = ((pixels[:, None].astype(np.float32) / 255 - 0.3) / 0.3).astype(np.float32)
         accuracy = float((run_network(out / "net.onnx", inputs).argmax(1) == labels).mean())

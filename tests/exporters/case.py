@@ -12,7 +12,7 @@ import onnx
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "experiments"))
 import workbench  # noqa: E402
 
-FORMATS = {"json": "json", "csv": "csv", "onnx_qdq": "onnx", "qonnx": "onnx", "aimet": "encodings", "nncf": "json", "torch_pruning": "json",
+FORMATS = {"json": "json", "csv": "csv", "onnx_qdq": "onnx", "packed": "packed", "qonnx": "onnx", "aimet": "encodings", "nncf": "json", "torch_pruning": "json",
            "torchao": "json", "pt2e": "json", "hls4ml": "json", "nni": "json"}
 WEIGHT_BITS, ACTIVATION_BITS = (8, 4, 6, 5, 3, 7), (8, 6, 4, 8, 5, 7)
 ROWS_OF_ROUNDING = 2

@@ -13,7 +13,7 @@ import traceback
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import case as cases  # noqa: E402
 
-CHECKS = ["json", "csv", "onnx_qdq", "openvino", "qonnx", "aimet", "torch_pruning", "torchao", "pt2e", "hls4ml", "nni", "nncf"]
+CHECKS = ["json", "csv", "onnx_qdq", "packed", "openvino", "qonnx", "aimet", "torch_pruning", "torchao", "pt2e", "hls4ml", "nni", "nncf"]
 FORMAT_OF = {"openvino": "onnx_qdq"}
 
 

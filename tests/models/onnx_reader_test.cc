@@ -146,8 +146,8 @@ TEST(OnnxReader, ListsEveryMissingOperatorInOneError) {
 }
 
 TEST(OnnxReader, RefusesOtherOpsets) {
-  EXPECT_EQ(message_of("net (float[N, 4] x) => (float[N, 4] y) { y = Relu(x) }", 18),
-            "test.onnx: opset 18 is not supported; export the network again with an opset from 11 to 17");
+  EXPECT_EQ(message_of("net (float[N, 4] x) => (float[N, 4] y) { y = Relu(x) }", 22),
+            "test.onnx: opset 22 is not supported; export the network again with an opset from 11 to 21");
   EXPECT_THAT(message_of("net (float[N, 4] x) => (float[N, 4] y) { y = Relu(x) }", 9), HasSubstr("opset 9 is not supported"));
 }
 

@@ -23,7 +23,7 @@ except ImportError as error:
 TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
 # Largest mean difference by kind of policy. Weights alone leave only the order of sums; fused integer kernels differ from unfused ones by up to
 # a level here and there.
-BOUNDS = {"weights": 1e-5, "int8": 0.05, "dynamic": 0.05, "int4": 0.15, "mixed": 0.15}
+BOUNDS = {"weights": 1e-5, "int8": 0.05, "dynamic": 0.05, "int4": 0.15, "packed4": 0.15, "mixed": 0.15}
 FLOAT_KERNELS = {"Conv", "FusedConv", "Add", "Relu", "Clip", "Gemm", "AveragePool", "GlobalAveragePool"}
 # Networks whose int8 policies must leave no float kernel.
 ALL_INTEGER = ("resnet", "efficientnet")
@@ -43,6 +43,22 @@ def run(path, inputs, level, optimized=None):
         options.optimized_model_filepath = optimized
     session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     return session.run(None, inputs)
+
+
+def compare_with_bytes(packed, bytes_, inputs):
+    """A file with 4-bit integers against the one that has the same weights in bytes: half their size, and the same outputs."""
+    faults = []
+    level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    for a, b in zip(run(packed, inputs, level), run(bytes_, inputs, level)):
+        if not np.abs(a - b).max() <= 1e-5 * np.abs(b).max():
+            faults.append(f"differs from the file with bytes by {np.abs(a - b).max():.2g}")
+    weights = [i for i in onnx.load(packed).graph.initializer if i.data_type == onnx.TensorProto.INT4]
+    elements = sum(int(np.prod(i.dims)) for i in weights)
+    saved = os.path.getsize(bytes_) - os.path.getsize(packed)
+    # Axes of reductions are further initializers, at most 100 bytes each.
+    if not elements or saved < elements // 2 - len(weights) - 100 * len([n for n in onnx.load(packed).graph.node if n.op_type.startswith("Reduce")]):
+        faults.append(f"{elements} elements of 4 bits save {saved} bytes")
+    return faults
 
 
 def check(folder):
@@ -66,6 +82,8 @@ def check(folder):
     kernels = {node.op_type for node in onnx.load(optimized).graph.node}
     if kind == "int8" and name.startswith(ALL_INTEGER) and kernels & FLOAT_KERNELS:
         faults.append(f"float kernels are left: {sorted(kernels & FLOAT_KERNELS)}")
+    if kind == "packed4":
+        faults += compare_with_bytes(path, os.path.join(folder[:-len("packed4")] + "int4", "model.onnx"), inputs)
     before, after = (os.path.getsize(os.path.join(folder, f)) for f in ("float.onnx", "model.onnx"))
     print(f"{name:44s} {before:9d} -> {after:9d} bytes", *faults, sep="\n    " if faults else " ")
     return len(faults)

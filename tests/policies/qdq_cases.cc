@@ -56,7 +56,7 @@ Policy policy_of(const Network& network, const std::string& kind) {
     if (!layer.quantizable) continue;
     LayerPolicy entry{.name = layer.name, .weight_bits = 8, .weight_format = "int", .activation_bits = 8, .activation_format = "int"};
     entry.dynamic = kind == "dynamic";
-    if (kind == "int4") entry.weight_bits = entry.activation_bits = 4;
+    if (kind == "int4" || kind == "packed4") entry.weight_bits = entry.activation_bits = 4;
     if (kind == "weights") entry.activation_bits = 32, entry.activation_format = "float";
     if (kind == "mixed") {
       constexpr int kWidths[] = {2, 4, 5, 8, 16, 32};
@@ -96,7 +96,7 @@ void save(const std::filesystem::path& path, const at::Tensor& tensor) {
 void write_case(const Network& network, const std::string& kind, const std::filesystem::path& folder) {
   std::filesystem::create_directories(folder);
   const Network simulated = simulate(network, policy_of(network, kind));
-  const Network lowered = lower_to_qdq(simulated);
+  const Network lowered = lower_to_qdq(simulated, kind == "packed4" ? IntegerTypes::kInt4 : IntegerTypes::kInt8);
   models::write_onnx(network, folder / "float.onnx");
   models::write_onnx(lowered, folder / "model.onnx");
   const std::vector<at::Tensor> inputs = random_inputs(network, 99);
@@ -119,7 +119,7 @@ int main(int argc, char** argv) {
   for (int i = 2; i < argc; ++i) {
     const std::filesystem::path path = argv[i];
     const auto network = lathe::models::fold_batch_norm(lathe::models::read_onnx(path));
-    for (const char* kind : {"int8", "int4", "weights", "mixed", "dynamic"}) {
+    for (const char* kind : {"int8", "int4", "packed4", "weights", "mixed", "dynamic"}) {
       lathe::policies::write_case(network, kind, std::filesystem::path(argv[1]) / (path.stem().string() + "_" + kind));
     }
   }

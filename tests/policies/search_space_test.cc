@@ -164,6 +164,16 @@ TEST(SearchSpace, TwoOfFourIsForDevicesThatRunIt) {
   EXPECT_THAT(message_of({.sparsity = {0.6}, .sparsity_pattern = "2:4"}), HasSubstr("space.sparsity[0]: expected 0 or 0.5"));
 }
 
+TEST(SearchSpace, BlocksAreForLayersOfFourOutputs) {
+  const SpaceOptions options{.prune = false, .sparsity = {0.5, 0.75}, .sparsity_pattern = "4x1"};
+  const SearchSpace space = space_of(Example(), {}, options);
+  ASSERT_FALSE(space.decisions.empty());
+  EXPECT_THAT(space.decisions[0].values, ElementsAre(250, 500, 1000));
+  const Candidate sparsest{std::vector<int>(space.decisions.size(), 0)};
+  for (const LayerPolicy& layer : to_policy(Example().network, space, sparsest, {}, "l1").layers) EXPECT_EQ(layer.pattern, "4x1");
+  for (const Decision& decision : space.decisions) EXPECT_GE(space.layers[static_cast<std::size_t>(decision.subject)].out_channels, 4);
+}
+
 // Eight bits alone: that is the width of DynamicQuantizeLinear.
 TEST(SearchSpace, DynamicActivationsAreThoseOfEightBits) {
   const Example example;

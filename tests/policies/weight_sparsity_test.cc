@@ -5,9 +5,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <optional>
 
 #include "models/base/error.h"
 #include "policies/quantize_network.h"
+#include "policies/quantized_layers.h"
 #include "policies/sparse_storage.h"
 #include "tests/policies/network_sketch.h"
 
@@ -41,7 +44,7 @@ const Tensor& weight_of(const Network& network, const std::string& layer) {
 
 TEST(WeightSparsity, SmallestMagnitudesGoAndOfEqualOnesTheFirst) {
   const LayerPolicy half{.sparsity = 0.5, .pattern = "unstructured"};
-  EXPECT_THAT(kept_by_magnitude(matrix({2, 3}, {0.5F, -2, 0.5F, 0, -0.5F, 1}), 1, half),
+  EXPECT_THAT(kept_by_magnitude(matrix({2, 3}, {0.5F, -2, 0.5F, 0, -0.5F, 1}), {1, 0}, half),
               ElementsAre(false, true, false, false, true, true));
 }
 
@@ -50,11 +53,28 @@ TEST(WeightSparsity, TwoOfFourGroupsInputChannels) {
   const LayerPolicy pattern{.sparsity = 0.5, .pattern = "2:4"};
   // [1 output, 6 channels, 2 taps]: taps interleave.
   const Tensor weight = matrix({1, 6, 2}, {1, 8, 2, 7, 3, 6, 4, 5, 9, 9, 9, 9});
-  EXPECT_THAT(kept_by_magnitude(weight, 1, pattern),
+  EXPECT_THAT(kept_by_magnitude(weight, {1, 0}, pattern),
               ElementsAre(false, true, false, true, true, false, true, false, true, true, true, true));
   EXPECT_EQ(kept_by_pattern(12, 6), 8);
   EXPECT_EQ(kept_by_pattern(7 * 7, 7), 7 * 4) << "of the last three channels two";
   EXPECT_EQ(kept_by_pattern(9 * 3, 1), 27) << "depthwise: nothing to choose from";
+}
+
+// Numpy: sums of squares over rows 0-3 and 4-5 of [6 outputs, 2 channels, 2 taps] are 101 130 154 177 and 25 37 10 145; of eight blocks the
+// four smallest go.
+TEST(WeightSparsity, BlocksOfOutputsGoTogether) {
+  const LayerPolicy blocks{.sparsity = 0.5, .pattern = "4x1"};
+  const Tensor weight = matrix({6, 2, 2}, {7, 3, 0, -4, -4, -9, -8, -9, -6, 6, 3, 8, 0, 2, 9, 4, 3, 1, 1, 8, -4, 6, 3, -9});
+  std::vector<bool> expected;
+  for (int output = 0; output < 6; ++output) {
+    for (const bool stays : {false, output < 4, output < 4, true}) expected.push_back(stays);
+  }
+  EXPECT_EQ(kept_by_magnitude(weight, {1, 0}, blocks), expected);
+  EXPECT_EQ(weight_units(24, 2, 6, blocks), (WeightUnits{8, 4, 4})) << "the last block along the outputs is a shorter one";
+  EXPECT_EQ(weight_units(24, 2, 6, {.pattern = "4x1"}), (WeightUnits{24, 24, 1})) << "dense";
+  // Outputs may be another axis: the transposed matrix loses the same weights.
+  const Tensor matrix_weight = matrix({2, 4}, {1, 2, 3, 4, 0, 0, 0, 1});
+  EXPECT_THAT(kept_by_magnitude(matrix_weight, {0, 1}, blocks), ElementsAre(true, true, true, true, false, false, false, false));
 }
 
 TEST(WeightSparsity, PutsAsManyZerosAsTheSizeCounts) {
@@ -62,8 +82,8 @@ TEST(WeightSparsity, PutsAsManyZerosAsTheSizeCounts) {
   const Policy policy{
       .layers = {{.name = "conv", .sparsity = 0.77, .pattern = "unstructured"}, {.name = "fc", .sparsity = 0.5, .pattern = "2:4"}}};
   const Network sparse = sparsify_by_magnitude(network, policy);
-  EXPECT_EQ(zeros(weight_of(sparse, "conv")), 720 - kept_weights(720, 8, policy.layers[0]));
-  EXPECT_EQ(zeros(weight_of(sparse, "fc")), 70 - kept_weights(70, 10, policy.layers[1]));
+  EXPECT_EQ(zeros(weight_of(sparse, "conv")), 720 - weight_units(720, 8, 10, policy.layers[0]).kept);
+  EXPECT_EQ(zeros(weight_of(sparse, "fc")), 70 - weight_units(70, 10, 7, policy.layers[1]).kept);
   EXPECT_EQ(kept_weights(720, 0.77), 166);  // 720 - 554.4
   EXPECT_EQ(sparsify_by_magnitude(sparse, policy), sparse) << "pruning is idempotent";
 }
@@ -106,6 +126,35 @@ TEST(WeightSparsity, SharedWeightsAreTheUsersError) {
   }
 }
 
+// What `lathe inspect` says of float weights, of integers (zeros are what equals the zero point) and of what is computed.
+TEST(WeightSparsity, ShareOfZerosFollowsStoredWeights) {
+  NetworkSketch sketch({kDynamic, 4});
+  const auto dequantized = [&](const std::string& name, std::vector<models::ValueId> inputs) {
+    return sketch.node(name + ".dequantize", "DequantizeLinear", std::move(inputs), {2, 4}, {{"axis", std::int64_t{0}}});
+  };
+  const auto scale = sketch.constant("scale", {2});
+  const std::vector<std::int8_t> levels{0, 3, 0, 0, 5, 5, 5, 0};
+  const auto stored = sketch.tensor("stored", Tensor::from<std::int8_t>({2, 4}, levels));
+  const auto points = sketch.tensor("points", Tensor::from<std::int8_t>({2}, std::vector<std::int8_t>{0, 5}));
+  const auto layer = [&](const std::string& name, models::ValueId weight) {
+    return sketch.node(name, "Gemm", {sketch.input(), weight}, {kDynamic, 2}, {{"transB", std::int64_t{1}}});
+  };
+  const auto symmetric = layer("symmetric", dequantized("symmetric", {stored, scale}));
+  const auto asymmetric = layer("asymmetric", dequantized("asymmetric", {stored, scale, points}));
+  const auto plain = layer("plain", sketch.tensor("plain.weight", matrix({2, 4}, {0, -0.0F, 1, 2, 3, 4, 5, 6})));
+  const auto square = sketch.node("square", "Sigmoid", {sketch.constant("square.weight", {2, 4})}, {2, 4});
+  const Network network = sketch.finish({symmetric, asymmetric, plain, layer("computed", square)});
+  const std::vector<int> makers = models::producers(network);
+  std::map<std::string, std::optional<double>> shares;
+  for (const models::Node& node : network.nodes) {
+    if (node.op == "Gemm") shares[node.name] = share_of_zeros(network, node, makers);
+  }
+  EXPECT_EQ(shares.at("symmetric"), 4 / 8.0);
+  EXPECT_EQ(shares.at("asymmetric"), 6 / 8.0) << "three zeros in the first row, three fives in the second";
+  EXPECT_EQ(shares.at("plain"), 2 / 8.0);
+  EXPECT_EQ(shares.at("computed"), std::nullopt);
+}
+
 // 1000 elements at 4 bits. Half kept: a bitmask of 125 bytes beats positions (500 * 2 + 499 bits), 250 bytes of values. A tenth kept:
 // positions with 3 low bits, 100 * 4 + 124 = 524 bits, and 50 bytes of values.
 TEST(SparseStorage, TakesTheSmallestForm) {
@@ -128,6 +177,12 @@ TEST(SparseStorage, NeverTakesMoreThanDenseAndNoMoreWithFewerWeights) {
       before = bytes;
     }
   }
+}
+
+// A position stands for four weights: 10 outputs are 3 blocks at each of 8 x 9 inputs, of which 43 of 216 stay.
+TEST(SparseStorage, PackedSizeCountsBlocks) {
+  const Policy policy{.layers = {{.name = "conv", .weight_bits = 4, .weight_format = "int", .sparsity = 0.8, .pattern = "4x1"}}};
+  EXPECT_EQ(packed_bytes(two_layers(), policy), stored_bytes(216, 43, 4 * 4) + 4 * 10 + 4 * 10 + 4 * 70 + 4 * 7);
 }
 
 TEST(SparseStorage, PackedSizeCountsIt) {

@@ -6,6 +6,7 @@
 #include "models/base/rng.h"
 #include "models/op_counts.h"
 #include "network_sketch.h"
+#include "policies/sparse_storage.h"
 
 namespace lathe::policies {
 namespace {
@@ -95,7 +96,7 @@ TEST(Workload, SparsityOfACandidateIsThatOfItsPolicy) {
   const Network network = residual(16, 24);
   const CouplingAnalysis analysis = residual_analysis(network, 16, 24);
   const WorkloadBuilder builder(network, analysis, 1);
-  for (const char* pattern : {"unstructured", "2:4"}) {
+  for (const std::string pattern : {"unstructured", "2:4", "4x1"}) {
     const SpaceOptions options{.prune = false, .sparsity = {0.5}, .sparsity_pattern = pattern};
     const SearchSpace space = make_search_space(network, analysis, {.runs_two_of_four = true}, options);
     const Candidate half{std::vector<int>(space.decisions.size(), 0)};
@@ -105,6 +106,8 @@ TEST(Workload, SparsityOfACandidateIsThatOfItsPolicy) {
     const OpWorkload& conv = op_named(workload, "conv1");
     EXPECT_EQ(conv.weight_elements, 9 * 16 * 24);
     EXPECT_EQ(kept_weights(conv), 9 * 16 * 24 / 2);
+    const std::int64_t unit = pattern == "4x1" ? 4 : 1;
+    EXPECT_EQ(stored_weight_bytes(conv), stored_bytes(9 * 16 * 24 / unit, 9 * 16 * 24 / unit / 2, static_cast<int>(32 * unit)));
   }
 }
 
