@@ -60,8 +60,8 @@ Measurement measure(const StandardProblem& made, const lathe::policies::Candidat
   return measurement;
 }
 
-// The correct ones of all rows that lie among those of the part, by drawing rows without replacement from those after the part's begin; the table
-// knows how many are correct, not which.
+// The correct ones of all rows that lie among those of the part, by drawing rows without replacement from those after the part's begin; the
+// table knows how many are correct, not which.
 Measurement measure_part(const StandardProblem& made, const lathe::policies::Candidate& candidate, const Part& part, std::uint64_t seed) {
   const auto count = [&](double share) { return static_cast<std::int64_t>(std::lround(share * static_cast<double>(made.rows))); };
   const std::int64_t begin = count(part.from), end = count(part.to);
@@ -179,7 +179,8 @@ std::string learned_elsewhere(const Arguments& arguments, std::uint64_t seed) {
 
 std::vector<Trial> run_agents(const Arguments& arguments, const StandardProblem& made, int trials, std::uint64_t seed,
                               const std::vector<Trial>& history) {
-  if (arguments.agents.size() > 1 || arguments.round > 0 || arguments.halving.is_on()) return run_together(made, arguments, trials, seed, history);
+  if (arguments.agents.size() > 1 || arguments.round > 0 || arguments.halving.is_on())
+    return run_together(made, arguments, trials, seed, history);
   AgentOptions options = agent_options(arguments, 0);
   options.learned = learned_elsewhere(arguments, seed);
   const std::unique_ptr<Agent> agent = make_agent(options, made.problem, seed);

@@ -102,9 +102,8 @@ Evaluation PolicyEvaluator::measure(const models::Network& network, const Evalua
   const Rows& rows = state_->rows(request.split);
   if (are_objects(rows.labels)) return state_->precision_of(baked, request.split, request.rows);
   LATHE_CHECK(request.first_row < rows.size() && (request.rows == 0 || request.first_row < request.rows)) << request.first_row;
-  const AccuracyOptions options{.batch_size = state_->options.batch_size,
-                                .rows = request.rows > 0 ? request.rows - request.first_row : 0,
-                                .bar = request.bar};
+  const AccuracyOptions options{
+      .batch_size = state_->options.batch_size, .rows = request.rows > 0 ? request.rows - request.first_row : 0, .bar = request.bar};
   std::vector<std::int64_t> expected = state_->expected(request.split);
   expected.erase(expected.begin(), expected.begin() + request.first_row);
   const Answers answers =

@@ -71,7 +71,8 @@ class TrialSearch {
       progress_.say(std::string(config.racing ? "search.racing" : "search.halving") + ": this evaluator measures all rows of each policy");
     if ((!can_race() && !can_halve()) || measured_ == 0) return;
     const auto rows = static_cast<double>(measured_ * rows_of_a_trial());
-    progress_.say(std::string(can_race() ? "racing" : "halving") + " ran " + format_points(static_cast<double>(rows_run_) / rows) + " of the rows");
+    progress_.say(std::string(can_race() ? "racing" : "halving") + " ran " + format_points(static_cast<double>(rows_run_) / rows) +
+                  " of the rows");
   }
 
   search::ControllerCallbacks callbacks() {
@@ -86,7 +87,9 @@ class TrialSearch {
         .progress = [](const std::vector<search::Trial>&) { return !is_interrupted(); }};
     if (can_race())
       callbacks.race = [this](const policies::Candidate& candidate, double bar) { return measure(candidate, bar); };
-    callbacks.measure_part = [this](const policies::Candidate& candidate, const search::Part& part) { return measure_part(candidate, part); };
+    callbacks.measure_part = [this](const policies::Candidate& candidate, const search::Part& part) {
+      return measure_part(candidate, part);
+    };
     return callbacks;
   }
 
@@ -102,14 +105,17 @@ class TrialSearch {
   // Whole rows: a part ends where the next one begins.
   search::Measurement measure_part(const policies::Candidate& candidate, const search::Part& part) {
     if (is_interrupted()) throw SearchStopped{};
-    const auto row = [this](double share) { return std::max<std::int64_t>(1, std::llround(share * static_cast<double>(rows_of_a_trial()))); };
+    const auto row = [this](double share) {
+      return std::max<std::int64_t>(1, std::llround(share * static_cast<double>(rows_of_a_trial())));
+    };
     const std::int64_t begin = part.from > 0 ? row(part.from) : 0, end = row(part.to);
     if (begin == end) return share_of_correct({}, part.value, end);  // fewer rows than rungs
     const evaluators::Evaluation evaluation = experiment_.evaluator().evaluate(
         {.policy = experiment_.to_policy(candidate), .split = evaluators::Split::kSearch, .rows = end, .first_row = begin});
     rows_run_ += evaluation.samples;
     if (part.from == 0) ++measured_;
-    const double correct = std::round(part.value * static_cast<double>(begin)) + std::round(evaluation.accuracy * static_cast<double>(evaluation.samples));
+    const double correct =
+        std::round(part.value * static_cast<double>(begin)) + std::round(evaluation.accuracy * static_cast<double>(evaluation.samples));
     return share_of_correct(evaluation, correct / static_cast<double>(end), end);
   }
 

@@ -117,7 +117,8 @@ class RoundSearch {
   RoundSearch(const Problem& problem, const ControllerOptions& options, const ControllerCallbacks& callbacks, Proposer& proposer,
               TrialMeasurer& measurer)
       : options_(options), callbacks_(callbacks), proposer_(proposer), measurer_(measurer) {
-    while (measured_metric_ + 1 < static_cast<int>(problem.metrics.size()) && !problem.metrics[static_cast<std::size_t>(measured_metric_)].is_measured)
+    while (measured_metric_ + 1 < static_cast<int>(problem.metrics.size()) &&
+           !problem.metrics[static_cast<std::size_t>(measured_metric_)].is_measured)
       ++measured_metric_;
     if (callbacks.race) race_bar_.emplace(problem);
     if (options.halving.is_on()) selection_.emplace(problem);
@@ -139,7 +140,7 @@ class RoundSearch {
     std::size_t unfinished = 0;
     // Where rounds are halved:
     int rung = 0;
-    std::vector<Trial*> entrants;                // of the rung, but for those that were recalled
+    std::vector<Trial*> entrants;                 // of the rung, but for those that were recalled
     std::optional<HalvingSelection> selection{};  // with what was known when the round was proposed
   };
 
@@ -159,7 +160,9 @@ class RoundSearch {
   int rung_of(std::size_t round, std::size_t recalled) const {
     int rung = 0;
     const auto size = static_cast<int>(round);
-    while (rung + 1 < options_.halving.rungs && static_cast<int>(recalled) >= size - options_.halving.entrants(size, rung + 1) && recalled > 0) ++rung;
+    while (rung + 1 < options_.halving.rungs && static_cast<int>(recalled) >= size - options_.halving.entrants(size, rung + 1) &&
+           recalled > 0)
+      ++rung;
     return rung;
   }
 
@@ -200,8 +203,10 @@ class RoundSearch {
       const bool is_last_part = !next.part || rounds_[next.round].rung + 1 == options_.halving.rungs;
       lock.unlock();
       try {
-        if (next.part) measurer_.measure_part(*next.trial, *next.part);
-        else measurer_.measure(*next.trial, next.bar);
+        if (next.part)
+          measurer_.measure_part(*next.trial, *next.part);
+        else
+          measurer_.measure(*next.trial, next.bar);
         if (next.part && is_last_part) measurer_.record({next.trial, 1});
         lock.lock();
         --rounds_[next.round].unfinished;
@@ -221,7 +226,8 @@ class RoundSearch {
     const Halving& halving = options_.halving;
     std::vector<Trial*> going;
     const int count = halving.entrants(static_cast<int>(round.trials.size()), round.rung + 1);
-    for (const std::size_t i : round.selection->best({round.entrants.begin(), round.entrants.end()}, count)) going.push_back(round.entrants[i]);
+    for (const std::size_t i : round.selection->best({round.entrants.begin(), round.entrants.end()}, count))
+      going.push_back(round.entrants[i]);
     std::vector<Trial> stopped;
     for (Trial* trial : round.entrants) {
       if (std::find(going.begin(), going.end(), trial) != going.end()) continue;

@@ -59,8 +59,8 @@ struct ControllerCallbacks {
   // In place of `measure`, where it is set and the search has rounds: may end as soon as it is sure that the value stays below `bar`
   // (race_bar.h), with what it has measured until then and the standard error of that.
   std::function<Measurement(const policies::Candidate&, double bar)> race;
-  // In place of `measure`, where options.halving is on; one measured metric. Runs the rows of the part, and gives value and standard error on all
-  // rows before its end.
+  // In place of `measure`, where options.halving is on; one measured metric. Runs the rows of the part, and gives value and standard error
+  // on all rows before its end.
   std::function<Measurement(const policies::Candidate&, const Part&)> measure_part{};
   // The result of trial `id` if an earlier run knew it (resume); the candidate must be equal, else the run has changed and this throws.
   std::function<std::optional<Trial>(std::int64_t id, const policies::Candidate&)> recall;

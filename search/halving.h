@@ -37,9 +37,9 @@ class HalvingSelection {
 
   // The fronts that are known.
   void learn(std::span<const Trial> finished);
-  // Positions, ascending, of the at most `count` trials that together gain most hypervolume over the known fronts, chosen one after the other;
-  // gains are relative and added over the fronts. Who gains nothing is ranked by how far its value stays below RaceBar's. Failed trials are
-  // never chosen.
+  // Positions, ascending, of the at most `count` trials that together gain most hypervolume over the known fronts, chosen one after the
+  // other; gains are relative and added over the fronts. Who gains nothing is ranked by how far its value stays below RaceBar's. Failed
+  // trials are never chosen.
   std::vector<std::size_t> best(std::span<const Trial* const> trials, int count) const;
 
  private:

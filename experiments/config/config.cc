@@ -134,7 +134,8 @@ void check_halving(ConfigDocument& document, const ExperimentConfig& config) {
   if (config.search.halving.factor == 0) return;
   if (config.search.halving.factor == 1) document.fault("search.halving.factor", "expected 0 (off), or at least 2");
   if (config.search.asynchronous) document.fault("search.halving.factor", "needs search.asynchronous: false, which has no rounds to halve");
-  if (config.search.racing) document.fault("search.halving.factor", "not together with search.racing: true, which stops policies by itself");
+  if (config.search.racing)
+    document.fault("search.halving.factor", "not together with search.racing: true, which stops policies by itself");
 }
 
 void check_measured_feedback(ConfigDocument& document, const ExperimentConfig& config) {
@@ -251,10 +252,10 @@ namespace {
 // Older stores do not know these keys; what they did:
 void without_later_keys(const ExperimentConfig& config, std::vector<std::string>& lines) {
   for (const char* line : {"search.asynchronous: false", "search.allocation: equal", "search.measured_feedback.every: 0",
-                           "search.measured_feedback.policies: 8", "space.sparsity: []",
-                           "space.sparsity_pattern: unstructured", "evaluator.weight_ranges: mse", "evaluator.equalization: none",
-                           "evaluator.sparsification: magnitude", "evaluator.bias_correction: false", "evaluator.device: cpu",
-                           "space.dynamic_activations: false", "search.racing: false", "search.halving.factor: 0", "search.halving.rungs: 2"})
+                           "search.measured_feedback.policies: 8", "space.sparsity: []", "space.sparsity_pattern: unstructured",
+                           "evaluator.weight_ranges: mse", "evaluator.equalization: none", "evaluator.sparsification: magnitude",
+                           "evaluator.bias_correction: false", "evaluator.device: cpu", "space.dynamic_activations: false",
+                           "search.racing: false", "search.halving.factor: 0", "search.halving.rungs: 2"})
     std::erase(lines, line);
   for (const auto& [key, is_set] : {std::pair{"constraints.macs: ", config.constraints.macs.has_value()},
                                     std::pair{"search.warm_start: ", !config.search.warm_start.empty()},

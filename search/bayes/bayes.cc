@@ -128,7 +128,7 @@ class Bayes final : public Agent {
   std::uint64_t asks_ = 0;
   std::vector<Surrogate> surrogates_;  // of the measured metrics
   CandidateSearchOptions search_;
-  std::vector<TrustRegions> trust_;  // of each front; empty where proposals may lie anywhere
+  std::vector<TrustRegions> trust_;                      // of each front; empty where proposals may lie anywhere
   std::vector<std::vector<policies::Candidate>> paths_;  // of each front, by sensitivities
 };
 
@@ -142,12 +142,15 @@ const AgentKind& bayes_kind() {
        {"fit_iterations", 15, "L-BFGS iterations when hyperparameters are fitted again", 0, 1000},
        {"refit_growth", 0.15, "they are fitted again when the number of trials has grown by this share", 0, 10, false},
        {"transform", 1, "1: model the logit of accuracy; 0: accuracy itself", 0, 1},
-       {"logit_front", 0, "1: expected hypervolume of the logit of accuracy, which pays for the last points near 100 %; 0: of accuracy", 0, 1},
+       {"logit_front", 0, "1: expected hypervolume of the logit of accuracy, which pays for the last points near 100 %; 0: of accuracy", 0,
+        1},
        {"prior", 1, "1: start from the layers' sensitivities where they are known; 0: ignore them", 0, 1},
        {"pool", 150, "candidates that are scored before the local search", 1, 100000},
        {"starts", 4, "local searches for each proposal", 1, 1000},
        {"trust_regions", -1,
-        "boxes about members of each front, in which proposals lie in turn; 0: anywhere; -1: 5 for networks of 80 and more decisions, else 0", -1, 1000}}};
+        "boxes about members of each front, in which proposals lie in turn; 0: anywhere; -1: 5 for networks of 80 and more decisions, else "
+        "0",
+        -1, 1000}}};
   return kKind;
 }
 

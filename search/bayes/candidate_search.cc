@@ -125,7 +125,8 @@ std::vector<Candidate> CandidateSearch::pool_in_box(const std::vector<Candidate>
     } else {
       if (kind < kScattered + kCrossed && !acquisition_.elite().empty()) child = crossed(child, elite(rows, rng), rng);
       mutate(child, rng);
-      for (const int d : movable_) child.choices[static_cast<std::size_t>(d)] = box_->nearest(d, child.choices[static_cast<std::size_t>(d)]);
+      for (const int d : movable_)
+        child.choices[static_cast<std::size_t>(d)] = box_->nearest(d, child.choices[static_cast<std::size_t>(d)]);
     }
     candidates.push_back(std::move(child));
   }

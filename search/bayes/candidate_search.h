@@ -19,8 +19,8 @@ struct CandidateSearchOptions {
   int neighbours = 40;  // one-decision changes that a step looks at
 };
 
-// Options with as many steps and neighbours as so many decisions ask for, where the given ones are fewer: with 168, and 300 trials of the made-up
-// network, the front gained 1.8 % from three times the steps and 2.5 times the neighbours; with 36 nothing.
+// Options with as many steps and neighbours as so many decisions ask for, where the given ones are fewer: with 168, and 300 trials of the
+// made-up network, the front gained 1.8 % from three times the steps and 2.5 times the neighbours; with 36 nothing.
 CandidateSearchOptions widened(CandidateSearchOptions options, std::size_t decisions);
 
 // One acquisition function at one moment. All references must outlive it.

@@ -1,10 +1,10 @@
-// Where proposals of Bayesian optimization may lie: in boxes about members of the front. Among a hundred decisions and more a global model is
-// unsure nearly everywhere, and its acquisition function is largest far from all that is known. A box grows while what is proposed in it
+// Where proposals of Bayesian optimization may lie: in boxes about members of the front. Among a hundred decisions and more a global model
+// is unsure nearly everywhere, and its acquisition function is largest far from all that is known. A box grows while what is proposed in it
 // enlarges the front, and shrinks while it does not.
-//   D. Eriksson, M. Pearce, J. R. Gardner, R. Turner, M. Poloczek, Scalable Global Optimization via Local Bayesian Optimization, NeurIPS 2019
-//   (TuRBO): sides in proportion to length scales; lengths, and what counts as a row of successes or failures.
-//   S. Daulton, D. Eriksson, M. Balandat, E. Bakshy, Multi-Objective Bayesian Optimization over High-Dimensional Search Spaces, UAI 2022
-//   (MORBO): several regions, about the members with the largest hypervolume contributions; a success enlarges the hypervolume.
+//   D. Eriksson, M. Pearce, J. R. Gardner, R. Turner, M. Poloczek, Scalable Global Optimization via Local Bayesian Optimization, NeurIPS
+//   2019 (TuRBO): sides in proportion to length scales; lengths, and what counts as a row of successes or failures. S. Daulton, D.
+//   Eriksson, M. Balandat, E. Bakshy, Multi-Objective Bayesian Optimization over High-Dimensional Search Spaces, UAI 2022 (MORBO): several
+//   regions, about the members with the largest hypervolume contributions; a success enlarges the hypervolume.
 // Different here: one model serves all regions, since a few hundred trials are too few for one each; the acquisition function stays the
 // expected hypervolume improvement; a box has at least one step of each decision to either side, since most have five to eight values; and
 // a region that has shrunk to nothing begins anew at its first length about whatever member is its by then.

@@ -42,8 +42,8 @@ TEST(Halving, SharesOfRowsAndOfPoliciesMultiply) {
   EXPECT_EQ(Halving{}.proposals_per_survivor(), 1);
 }
 
-// Gains over the known (0.8, 5), by hand: 0.3 * 1, 0.1 * 5, 0.1 * 5.1 + 0.3 * 0.1, none; beside the third 0.3 * 0.9 of the first, none of the
-// second.
+// Gains over the known (0.8, 5), by hand: 0.3 * 1, 0.1 * 5, 0.1 * 5.1 + 0.3 * 0.1, none; beside the third 0.3 * 0.9 of the first, none of
+// the second.
 TEST(HalvingSelection, TakesWhatGainsMostHypervolumeTogether) {
   const Problem problem = one_device();
   HalvingSelection selection(problem);

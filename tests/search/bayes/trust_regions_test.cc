@@ -36,7 +36,8 @@ TEST(TrustRegions, LieAboutTheMembersOfTheLargestContributions) {
   TrustRegions regions(problem, problem.fronts[0], kTwo);
   EXPECT_FALSE(regions.has_boxes());
   // Contributions below (1, 1): 0.1 * 0.3 of the first, 0.3 * 0.3 of the second, 0.1 * 0.1 of the third; the fourth is dominated.
-  regions.learn(std::vector<Trial>{trial({10, 10}, 0.5, 0.4), trial({50, 50}, 0.6, 0.1), trial({90, 90}, 0.9, 0.0), trial({20, 20}, 0.7, 0.7)});
+  regions.learn(
+      std::vector<Trial>{trial({10, 10}, 0.5, 0.4), trial({50, 50}, 0.6, 0.1), trial({90, 90}, 0.9, 0.0), trial({20, 20}, 0.7, 0.7)});
   ASSERT_TRUE(regions.has_boxes());
   const Eigen::VectorXd even = Eigen::VectorXd::Zero(2);
   EXPECT_EQ(regions.box(0, even).center, (Candidate{{50, 50}}));
@@ -96,7 +97,8 @@ TEST(TrustRegions, KeepASearchReproducible) {
   ControllerCallbacks callbacks;
   callbacks.measure = [&made](const Candidate& candidate) { return Measurement{.value = made.measured(candidate), .stddev = made.stddev}; };
   const auto run = [&](int threads, double regions) {
-    return run_search(made.problem, {{"bayes", "", {{"trust_regions", regions}}}}, {.trials = 60, .threads = threads, .seed = 1}, callbacks).trials;
+    return run_search(made.problem, {{"bayes", "", {{"trust_regions", regions}}}}, {.trials = 60, .threads = threads, .seed = 1}, callbacks)
+        .trials;
   };
   const std::vector<Trial> trials = run(1, 3);
   EXPECT_EQ(run(2, 3), trials);
