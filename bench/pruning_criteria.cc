@@ -45,7 +45,9 @@ class Bench {
         reconstruction_(network_, analysis_, data_.calibration),
         reference_(evaluators::with_calibration_statistics(network_, data_.calibration)) {}
 
-  double float_accuracy() const { return make_evaluator(nullptr).measure(network_, evaluators::Split::kTest, rows_).accuracy; }
+  double float_accuracy() const {
+    return make_evaluator(nullptr).measure(network_, {.split = evaluators::Split::kTest, .rows = rows_}).accuracy;
+  }
 
   enum class Consumers { kAsTheyAre, kReconstructed };
 

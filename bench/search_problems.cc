@@ -4,11 +4,13 @@
 // runs the controller of a search instead, whose results reach agents one round late.
 // --table FILE --objectives-of-table METRIC...: measured accuracy against exact metrics of a table (search/problems/policy_table.h). With
 // --sensitivity the evaluations that the sensitivities take come off --trials. --warm-trials N: the agents are told first what a search of
-// N trials for --warm-metric found.
+// N trials for --warm-metric found. --halving FACTOR: rounds of so many times more policies, of which the best go on to more rows
+// (search/halving.h); --trials is then what they cost, in measurements on all rows.
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <fstream>
 #include <iomanip>
 #include <iostream>
@@ -19,6 +21,7 @@
 #include "search/initial_design.h"
 #include "search/pareto.h"
 #include "search/problems/policy_table.h"
+#include "search/proposer.h"
 #include "search/standard_problems.h"
 #include "search/warm_start.h"
 
@@ -36,6 +39,7 @@ struct Arguments {
   int trials = 100, seeds = 1, round = 0, warm_trials = 0, pretrained_trials = 0, pretrained_dims = 0;
   std::uint64_t seed = 0;
   double limit = 0;  // share of the uncompressed network's cost; 0 = the whole front
+  Halving halving;
   bool is_exact = false, prints_design = false;
 };
 
@@ -54,6 +58,25 @@ Measurement measure(const StandardProblem& made, const lathe::policies::Candidat
   Measurement measurement{.value = made.measured(candidate), .stddev = made.stddev};
   if (made.further) measurement.further = made.further(candidate);
   return measurement;
+}
+
+// The correct ones of all rows that lie among those of the part, by drawing rows without replacement from those after the part's begin; the
+// table knows how many are correct, not which.
+Measurement measure_part(const StandardProblem& made, const lathe::policies::Candidate& candidate, const Part& part, std::uint64_t seed) {
+  const auto count = [&](double share) { return static_cast<std::int64_t>(std::lround(share * static_cast<double>(made.rows))); };
+  const std::int64_t begin = count(part.from), end = count(part.to);
+  std::int64_t correct = std::lround(part.value * static_cast<double>(begin));
+  std::int64_t left = count(made.measured(candidate)) - correct;
+  std::uint64_t code = 0;
+  for (const int choice : candidate.choices) code = 31 * code + static_cast<std::uint64_t>(choice) + 1;
+  lathe::Rng rng(seed, "rows/" + std::to_string(begin), code);
+  for (std::int64_t row = begin; row < end; ++row) {
+    if (rng.below(made.rows - row) >= left) continue;
+    ++correct;
+    --left;
+  }
+  const double p = static_cast<double>(correct) / static_cast<double>(end);
+  return {.value = p, .stddev = std::sqrt(std::max(p * (1 - p), 1e-6) / static_cast<double>(end))};
 }
 
 Trial finished_trial(const StandardProblem& made, std::int64_t id, const std::string& agent, const lathe::policies::Candidate& candidate) {
@@ -82,17 +105,27 @@ std::vector<Trial> run_alone(const StandardProblem& made, Agent& agent, const st
   return finished;
 }
 
+int round_of(const Arguments& arguments) {
+  return arguments.round > 0 ? arguments.round : Proposer::kPerAgent * static_cast<int>(arguments.agents.size());
+}
+
 std::vector<Trial> run_together(const StandardProblem& made, const Arguments& arguments, int trials, std::uint64_t seed,
                                 const std::vector<Trial>& history) {
   std::vector<AgentOptions> agents;
   for (std::size_t a = 0; a < arguments.agents.size(); ++a) agents.push_back(agent_options(arguments, a));
   ControllerCallbacks callbacks{.history = history};
   callbacks.measure = [&](const lathe::policies::Candidate& candidate) { return measure(made, candidate); };
-  const ControllerOptions options{.trials = trials,
+  callbacks.measure_part = [&](const lathe::policies::Candidate& candidate, const Part& part) {
+    return measure_part(made, candidate, part, seed);
+  };
+  const int proposals = arguments.halving.is_on() ? arguments.halving.proposals_per_survivor() * round_of(arguments) : 0;
+  const double cost = arguments.halving.is_on() ? arguments.halving.cost(proposals) / proposals : 1;  // of a proposal
+  const ControllerOptions options{.trials = static_cast<int>(trials / cost),
                                   .threads = 1,
                                   .round = arguments.round,
                                   .allocation = arguments.allocation == "equal" ? Allocation::kEqual : Allocation::kCredit,
-                                  .seed = seed};
+                                  .seed = seed,
+                                  .halving = arguments.halving};
   return run_search(made.problem, agents, options, callbacks).trials;
 }
 
@@ -146,7 +179,8 @@ std::string learned_elsewhere(const Arguments& arguments, std::uint64_t seed) {
 
 std::vector<Trial> run_agents(const Arguments& arguments, const StandardProblem& made, int trials, std::uint64_t seed,
                               const std::vector<Trial>& history) {
-  if (arguments.agents.size() > 1 || arguments.round > 0) return run_together(made, arguments, trials, seed, history);
+  if (arguments.agents.size() > 1 || arguments.round > 0 || arguments.halving.is_on())
+    return run_together(made, arguments, trials, seed, history);
   AgentOptions options = agent_options(arguments, 0);
   options.learned = learned_elsewhere(arguments, seed);
   const std::unique_ptr<Agent> agent = make_agent(options, made.problem, seed);
@@ -214,6 +248,8 @@ int main(int argc, char** argv) try {
   app.add_option("--pretrained-trials", arguments.pretrained_trials,
                  "the one agent begins with what it learned in so many trials on a network of --pretrained-dims or for --warm-metric");
   app.add_option("--pretrained-dims", arguments.pretrained_dims, "decisions of that network");
+  app.add_option("--halving", arguments.halving.factor, "of a table: factor of successive halving; 0 = every policy on all rows");
+  app.add_option("--rungs", arguments.halving.rungs, "of successive halving");
   app.add_flag("--design", arguments.prints_design, "print the agents' first proposals instead, a line each");
   CLI11_PARSE(app, argc, argv);
   if (arguments.prints_design) {

@@ -69,9 +69,10 @@ Dataset load_dataset(const DataOptions& options);
 // fewer outputs than the labels have classes.
 void check_matches(const Dataset& dataset, const models::Network& network);
 
-// Rows of `rows` that are listed, in that order; [0, count) of it.
+// Rows of `rows` that are listed, in that order; [0, count) of it; [begin, size) of it.
 Rows select(const Rows& rows, const std::vector<std::int64_t>& indices);
 Rows first_rows(const Rows& rows, std::int64_t count);
+Rows rows_from(const Rows& rows, std::int64_t begin);
 // The same rows with their inputs where batch(begin, end) is to give them (compute_device.h); labels stay on the CPU.
 Rows on_device(Rows rows, const std::string& device);
 

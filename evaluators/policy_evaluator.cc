@@ -97,12 +97,17 @@ const Evaluation& PolicyEvaluator::reference(Split split) const {
   return state_->reference(split).evaluation;
 }
 
-Evaluation PolicyEvaluator::measure(const models::Network& network, Split split, std::int64_t rows, double bar) const {
+Evaluation PolicyEvaluator::measure(const models::Network& network, const EvaluationRequest& request) const {
   const models::Network baked = policies::bake_weight_quantization(network);
-  if (are_objects(state_->rows(split).labels)) return state_->precision_of(baked, split, rows);
-  const AccuracyOptions options{.batch_size = state_->options.batch_size, .rows = rows, .bar = bar};
-  const std::vector<std::int64_t> expected = state_->expected(split);
-  const Answers answers = answer(models::Executor(baked, state_->options.compression.device), state_->rows(split), expected, options);
+  const Rows& rows = state_->rows(request.split);
+  if (are_objects(rows.labels)) return state_->precision_of(baked, request.split, request.rows);
+  LATHE_CHECK(request.first_row < rows.size() && (request.rows == 0 || request.first_row < request.rows)) << request.first_row;
+  const AccuracyOptions options{
+      .batch_size = state_->options.batch_size, .rows = request.rows > 0 ? request.rows - request.first_row : 0, .bar = request.bar};
+  std::vector<std::int64_t> expected = state_->expected(request.split);
+  expected.erase(expected.begin(), expected.begin() + request.first_row);
+  const Answers answers =
+      answer(models::Executor(baked, state_->options.compression.device), rows_from(rows, request.first_row), expected, options);
   Evaluation evaluation = evaluation_of(matches(answers.predictions, expected));
   evaluation.expected_probability = answers.expected_probability;
   return evaluation;
@@ -116,7 +121,7 @@ Evaluation PolicyEvaluator::evaluate(const EvaluationRequest& request) const {
     at::set_num_threads(1);
     const models::Network compressed =
         compress_simulated(state_->network, state_->analysis, request.policy, state_->dataset, state_->options.compression);
-    evaluation = measure(compressed, request.split, request.rows, request.bar);
+    evaluation = measure(compressed, request);
   } catch (const std::exception& error) {
     evaluation = {.is_ok = false, .error = error.what()};
   }

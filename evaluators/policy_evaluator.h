@@ -32,8 +32,9 @@ class PolicyEvaluator final : public Evaluator {
   Evaluation evaluate(const EvaluationRequest& request) const override;
   // The float network on all rows of the split, computed at the first call. Agreement with itself is 1.
   const Evaluation& reference(Split split) const;
-  // Counts an already compressed network; throws where evaluate() would return is_ok = false.
-  Evaluation measure(const models::Network& network, Split split, std::int64_t rows = 0, double bar = 0) const;
+  // Counts an already compressed network, on the rows of the request (its policy is not looked at); throws where evaluate() would return
+  // is_ok = false.
+  Evaluation measure(const models::Network& network, const EvaluationRequest& request) const;
 
  private:
   struct State;

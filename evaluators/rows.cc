@@ -54,12 +54,24 @@ Rows select(const Rows& rows, const std::vector<std::int64_t>& indices) {
   return result;
 }
 
-Rows first_rows(const Rows& rows, std::int64_t count) {
-  LATHE_CHECK_LE(count, rows.size());
+namespace {
+
+Rows narrowed(const Rows& rows, std::int64_t begin, std::int64_t count) {
+  LATHE_CHECK_LE(begin + count, rows.size());
   Rows result{.mean = rows.mean, .stddev = rows.stddev};
-  for (const auto& input : rows.inputs) result.inputs.push_back(input.narrow(0, 0, count));
-  result.labels = rows.labels.narrow(0, 0, count);
+  for (const auto& input : rows.inputs) result.inputs.push_back(input.narrow(0, begin, count));
+  result.labels = rows.labels.narrow(0, begin, count);
   return result;
+}
+
+}  // namespace
+
+Rows first_rows(const Rows& rows, std::int64_t count) {
+  return narrowed(rows, 0, count);
+}
+
+Rows rows_from(const Rows& rows, std::int64_t begin) {
+  return narrowed(rows, begin, rows.size() - begin);
 }
 
 Rows on_device(Rows rows, const std::string& device) {

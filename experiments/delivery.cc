@@ -58,7 +58,7 @@ Compressed compress(const Experiment& experiment, const policies::Policy& policy
                                recovery_options(experiment, epochs_factor), callback, checkpoints);
   };
   Compressed result{.networks = run(/*epochs_factor=*/0, std::function<bool(const evaluators::RecoveryProgress&)>{})};
-  result.search = experiment.builtin()->measure(result.networks.simulated, Split::kSearch);
+  result.search = experiment.builtin()->measure(result.networks.simulated, {.split = Split::kSearch});
   if (recovery == Recovery::kNone || !needs_training_rows(experiment.config)) return result;
   bool is_stopped = false;
   evaluators::RecoveryResult trained =
@@ -67,7 +67,7 @@ Compressed compress(const Experiment& experiment, const policies::Policy& policy
             return !is_stopped;
           }));
   if (is_stopped) throw DeliveryStopped{};
-  const evaluators::Evaluation after = experiment.builtin()->measure(trained.simulated, Split::kSearch);
+  const evaluators::Evaluation after = experiment.builtin()->measure(trained.simulated, {.split = Split::kSearch});
   if (after.accuracy >= result.search.accuracy) result = {.networks = std::move(trained), .search = after, .is_recovered = true};
   return result;
 }
@@ -147,7 +147,7 @@ Delivery deliver(const Experiment& experiment, const policies::Policy& given, co
     delivery.search = compressed.search;
     delivery.onnx = models::serialize_onnx(compressed.networks.delivered, policies::sparse_initializers_for(delivery.policy));
     const models::Network delivered = models::parse_onnx(delivery.onnx, "the compressed network");
-    delivery.test = experiment.builtin()->measure(delivered, Split::kTest);
+    delivery.test = experiment.builtin()->measure(delivered, {.split = Split::kTest});
     packed_bytes = policies::packed_constants(delivered, delivery.policy).bytes();
     metrics.size_bytes = static_cast<std::int64_t>(delivery.onnx.size());
   } else {

@@ -57,6 +57,7 @@ json trials_json(const RunResults& results) {
     json entry{
         {"id", trial.id}, {"agent", trial.agent}, {"choices", trial.candidate.choices}, {"metrics", metrics}, {"seconds", trial.seconds}};
     if (trial.state == search::TrialState::kFailed) entry["error"] = trial.error;
+    if (trial.state == search::TrialState::kStopped) entry["stopped"] = true;
     list.push_back(entry);
   }
   return list;

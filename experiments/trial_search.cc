@@ -43,26 +43,36 @@ class TrialSearch {
                             .round = config.round,
                             .allocation = config.allocation == "credit" ? search::Allocation::kCredit : search::Allocation::kEqual,
                             .seed = part.seed,
-                            .is_asynchronous = config.asynchronous},
+                            .is_asynchronous = config.asynchronous,
+                            .halving = {.factor = can_halve() ? config.halving.factor : 0, .rungs = config.halving.rungs}},
                            callbacks());
     progress_.finish();
     if (recalled_ == 0 && !found.is_stopped)
       progress_.say("evaluators were idle " + format_points(std::max(0.0, found.idle_share)) + " of the search's time");
-    if (experiment_.config.search.racing && !can_race()) progress_.say("search.racing: this evaluator measures all rows of each policy");
-    if (can_race() && measured_ > 0) {
-      const std::int64_t all = experiment_.dataset->search.size(), wanted = experiment_.config.evaluator.rows;
-      const std::int64_t rows = measured_ * (wanted > 0 ? std::min(wanted, all) : all);
-      progress_.say("racing ran " + format_points(static_cast<double>(rows_run_) / static_cast<double>(rows)) + " of the rows");
-    }
+    say_what_was_saved();
     if (found.is_exhausted) progress_.say("the agents know no further policies: " + std::to_string(found.trials.size()) + " trials");
     return found;
   }
 
  private:
-  // Programs of others, and mAP, have no use for the bar.
-  bool can_race() const {
-    return experiment_.config.search.racing && experiment_.builtin() != nullptr &&
-           !evaluators::are_objects(experiment_.dataset->search.labels);
+  // Programs of others, and mAP, have no use for the bar, and measure no part of the rows.
+  bool has_row_counts() const { return experiment_.builtin() != nullptr && !evaluators::are_objects(experiment_.dataset->search.labels); }
+  bool can_race() const { return experiment_.config.search.racing && has_row_counts(); }
+  bool can_halve() const { return experiment_.config.search.halving.factor > 0 && has_row_counts(); }
+
+  std::int64_t rows_of_a_trial() const {
+    const std::int64_t all = experiment_.dataset->search.size(), wanted = experiment_.config.evaluator.rows;
+    return wanted > 0 ? std::min(wanted, all) : all;
+  }
+
+  void say_what_was_saved() {
+    const SearchConfig& config = experiment_.config.search;
+    if ((config.racing || config.halving.factor > 0) && !has_row_counts())
+      progress_.say(std::string(config.racing ? "search.racing" : "search.halving") + ": this evaluator measures all rows of each policy");
+    if ((!can_race() && !can_halve()) || measured_ == 0) return;
+    const auto rows = static_cast<double>(measured_ * rows_of_a_trial());
+    progress_.say(std::string(can_race() ? "racing" : "halving") + " ran " + format_points(static_cast<double>(rows_run_) / rows) +
+                  " of the rows");
   }
 
   search::ControllerCallbacks callbacks() {
@@ -77,6 +87,9 @@ class TrialSearch {
         .progress = [](const std::vector<search::Trial>&) { return !is_interrupted(); }};
     if (can_race())
       callbacks.race = [this](const policies::Candidate& candidate, double bar) { return measure(candidate, bar); };
+    callbacks.measure_part = [this](const policies::Candidate& candidate, const search::Part& part) {
+      return measure_part(candidate, part);
+    };
     return callbacks;
   }
 
@@ -86,12 +99,32 @@ class TrialSearch {
         {.policy = experiment_.to_policy(candidate), .split = evaluators::Split::kSearch, .rows = experiment_.config.evaluator.rows, .bar = bar});
     rows_run_ += evaluation.samples;
     ++measured_;
-    const double p = evaluation.accuracy;
-    const double n = static_cast<double>(std::max<std::int64_t>(1, evaluation.samples));
+    return share_of_correct(evaluation, evaluation.accuracy, evaluation.samples);
+  }
+
+  // Whole rows: a part ends where the next one begins.
+  search::Measurement measure_part(const policies::Candidate& candidate, const search::Part& part) {
+    if (is_interrupted()) throw SearchStopped{};
+    const auto row = [this](double share) {
+      return std::max<std::int64_t>(1, std::llround(share * static_cast<double>(rows_of_a_trial())));
+    };
+    const std::int64_t begin = part.from > 0 ? row(part.from) : 0, end = row(part.to);
+    if (begin == end) return share_of_correct({}, part.value, end);  // fewer rows than rungs
+    const evaluators::Evaluation evaluation = experiment_.evaluator().evaluate(
+        {.policy = experiment_.to_policy(candidate), .split = evaluators::Split::kSearch, .rows = end, .first_row = begin});
+    rows_run_ += evaluation.samples;
+    if (part.from == 0) ++measured_;
+    const double correct =
+        std::round(part.value * static_cast<double>(begin)) + std::round(evaluation.accuracy * static_cast<double>(evaluation.samples));
+    return share_of_correct(evaluation, correct / static_cast<double>(end), end);
+  }
+
+  static search::Measurement share_of_correct(const evaluators::Evaluation& evaluation, double share, std::int64_t rows) {
+    const auto n = static_cast<double>(std::max<std::int64_t>(1, rows));
     return {.is_ok = evaluation.is_ok,
             .error = evaluation.error,
-            .value = p,
-            .stddev = std::sqrt(p * (1 - p) / n),
+            .value = share,
+            .stddev = std::sqrt(share * (1 - share) / n),
             .seconds = evaluation.seconds};
   }
 

@@ -30,12 +30,22 @@ std::vector<double> numbers_of(const std::string& text) {
   return numbers;
 }
 
+search::TrialState state_of(const std::string& text) {
+  if (text == "stopped") return search::TrialState::kStopped;
+  return text == "complete" ? search::TrialState::kComplete : search::TrialState::kFailed;
+}
+
 }  // namespace
+
+const char* text_of(search::TrialState state) {
+  if (state == search::TrialState::kStopped) return "stopped";
+  return state == search::TrialState::kComplete ? "complete" : "failed";
+}
 
 TrialText text_of(const search::Trial& trial) {
   return {.agent = trial.agent,
           .choices = json(trial.candidate.choices).dump(),
-          .state = trial.state == search::TrialState::kComplete ? "complete" : "failed",
+          .state = text_of(trial.state),
           .error = trial.error,
           .metrics = numbers_text(trial.metrics)};
 }
@@ -44,7 +54,7 @@ search::Trial trial_of(std::int64_t id, const TrialText& text, double stddev, do
   return {.id = id,
           .agent = text.agent,
           .candidate = {.choices = json::parse(text.choices).get<std::vector<int>>()},
-          .state = text.state == "complete" ? search::TrialState::kComplete : search::TrialState::kFailed,
+          .state = state_of(text.state),
           .error = text.error,
           .metrics = numbers_of(text.metrics),
           .stddev = stddev,

@@ -11,11 +11,12 @@ namespace lathe::experiments {
 struct TrialText {
   std::string agent;
   std::string choices;  // [0, 2, 1]
-  std::string state;    // "complete", "failed"
+  std::string state;    // "complete", "failed", "stopped"
   std::string error;
   std::string metrics;  // [0.91, 3.2]; NaN as null, infinity as "inf"
 };
 
+const char* text_of(search::TrialState state);
 TrialText text_of(const search::Trial& trial);
 // stddev and seconds are numbers of their own in a row.
 search::Trial trial_of(std::int64_t id, const TrialText& text, double stddev, double seconds);

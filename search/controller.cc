@@ -19,48 +19,10 @@
 #include "search/asynchronous_search.h"
 #include "search/proposer.h"
 #include "search/race_bar.h"
+#include "search/trial_recorder.h"
 
 namespace lathe::search {
 namespace {
-
-// Passes finished trials to the caller's `record`, one call at a time and without holding a lock meanwhile: whoever finds nobody at it
-// takes over all that wait.
-class Recorder {
- public:
-  explicit Recorder(const std::function<void(std::span<const Trial>)>& record) : record_(record) {}
-
-  void add(const Trial& trial) {
-    if (!record_) return;
-    {
-      const std::lock_guard lock(mutex_);
-      waiting_.push_back(trial);
-      if (is_busy_) return;
-      is_busy_ = true;
-    }
-    drain();
-  }
-
- private:
-  void drain() {
-    for (;;) {
-      std::vector<Trial> next;
-      {
-        const std::lock_guard lock(mutex_);
-        next.swap(waiting_);
-        if (next.empty()) {
-          is_busy_ = false;
-          return;
-        }
-      }
-      record_(next);  // if it throws, recording stays busy for good: nothing more can be stored and the search ends
-    }
-  }
-
-  const std::function<void(std::span<const Trial>)>& record_;
-  std::mutex mutex_;
-  std::vector<Trial> waiting_;
-  bool is_busy_ = false;
-};
 
 constexpr double kNoBar = -std::numeric_limits<double>::infinity();
 
@@ -84,7 +46,7 @@ void check_recalled(const Problem& problem, const Proposal& proposal, const Tria
 
 // Fills in what a measurement says. A value that is not a number is a failure: it must not reach an agent.
 void apply(const Problem& problem, const Measurement& measurement, Trial& trial) {
-  trial.seconds = measurement.seconds;
+  trial.seconds += measurement.seconds;  // of all its parts
   const bool is_finite = std::isfinite(measurement.value) &&
                          std::all_of(measurement.further.begin(), measurement.further.end(), [](double v) { return std::isfinite(v); });
   if (!measurement.is_ok || !is_finite) {
@@ -120,18 +82,30 @@ class TrialMeasurer {
 
   // bar: what the measured metric has to reach; kNoBar = no race.
   void measure(Trial& trial, double bar) {
-    const auto start = std::chrono::steady_clock::now();
-    apply(problem_, bar != kNoBar ? callbacks_.race(trial.candidate, bar) : callbacks_.measure(trial.candidate), trial);
-    busy_nanoseconds_ += (std::chrono::steady_clock::now() - start).count();
-    recorder_.add(trial);
+    timed([&] { return bar != kNoBar ? callbacks_.race(trial.candidate, bar) : callbacks_.measure(trial.candidate); }, trial);
+    record({&trial, 1});
   }
+
+  // Not recorded: nobody knows yet whether it goes on.
+  void measure_part(Trial& trial, const Part& part) {
+    timed([&] { return callbacks_.measure_part(trial.candidate, part); }, trial);
+  }
+
+  void record(std::span<const Trial> trials) { recorder_.add(trials); }
 
   double busy_seconds() const { return 1e-9 * static_cast<double>(busy_nanoseconds_.load()); }
 
  private:
+  template <typename Measure>
+  void timed(const Measure& measure, Trial& trial) {
+    const auto start = std::chrono::steady_clock::now();
+    apply(problem_, measure(), trial);
+    busy_nanoseconds_ += (std::chrono::steady_clock::now() - start).count();
+  }
+
   const Problem& problem_;
   const ControllerCallbacks& callbacks_;
-  Recorder recorder_;
+  TrialRecorder recorder_;
   std::atomic<std::int64_t> busy_nanoseconds_ = 0;
 };
 
@@ -143,13 +117,17 @@ class RoundSearch {
   RoundSearch(const Problem& problem, const ControllerOptions& options, const ControllerCallbacks& callbacks, Proposer& proposer,
               TrialMeasurer& measurer)
       : options_(options), callbacks_(callbacks), proposer_(proposer), measurer_(measurer) {
+    while (measured_metric_ + 1 < static_cast<int>(problem.metrics.size()) &&
+           !problem.metrics[static_cast<std::size_t>(measured_metric_)].is_measured)
+      ++measured_metric_;
     if (callbacks.race) race_bar_.emplace(problem);
+    if (options.halving.is_on()) selection_.emplace(problem);
   }
 
   SearchResult run() {
     trials_ = callbacks_.history;
     proposer_.adopt(trials_);
-    if (race_bar_) race_bar_->learn(trials_);
+    learn(trials_);
     start_round(proposer_.next_round({}, {}, options_.trials));
     group_.wait();  // an exception of a task comes out here, after the running tasks have ended and recorded their trials
     while (!is_stopped_ && reported_ < rounds_.size()) report();
@@ -160,13 +138,33 @@ class RoundSearch {
   struct Round {
     std::vector<Trial> trials;
     std::size_t unfinished = 0;
+    // Where rounds are halved:
+    int rung = 0;
+    std::vector<Trial*> entrants;                 // of the rung, but for those that were recalled
+    std::optional<HalvingSelection> selection{};  // with what was known when the round was proposed
   };
 
   struct Waiting {
     std::size_t round;
     Trial* trial;
     double bar;
+    std::optional<Part> part;
   };
+
+  void learn(std::span<const Trial> finished) {
+    if (race_bar_) race_bar_->learn(finished);
+    if (selection_) selection_->learn(finished);
+  }
+
+  // Who leaves a round at a rung is stored before anybody goes on, so the number of stored trials says how far the round had got.
+  int rung_of(std::size_t round, std::size_t recalled) const {
+    int rung = 0;
+    const auto size = static_cast<int>(round);
+    while (rung + 1 < options_.halving.rungs && static_cast<int>(recalled) >= size - options_.halving.entrants(size, rung + 1) &&
+           recalled > 0)
+      ++rung;
+    return rung;
+  }
 
   // By one thread at a time, as propose().
   void start_round(std::vector<Trial> proposals) {
@@ -178,32 +176,75 @@ class RoundSearch {
       if (!measurer_.recall(trial)) unknown.push_back(&trial);  // trials stay where they are when the vector moves
     }
     const std::lock_guard lock(mutex_);
-    for (Trial* trial : unknown) waiting_.push_back({rounds_.size(), trial, race_bar_ ? race_bar_->of(trial->metrics) : kNoBar});
-    rounds_.push_back({.trials = std::move(proposals), .unfinished = unknown.size()});
+    const int rung = selection_ ? rung_of(proposals.size(), proposals.size() - unknown.size()) : 0;
+    for (Trial* trial : unknown) {
+      const std::optional<Part> part = selection_ ? std::optional<Part>{{.to = options_.halving.share(rung)}} : std::nullopt;
+      waiting_.push_back({rounds_.size(), trial, race_bar_ ? race_bar_->of(trial->metrics) : kNoBar, part});
+    }
+    const std::size_t unfinished = unknown.size();
+    rounds_.push_back({std::move(proposals), unfinished, rung, std::move(unknown), selection_});
+    set_to_work();
+    ask_where_due();
+  }
+
+  // Called with the lock held.
+  void set_to_work() {
     const int more = std::min(options_.threads - measuring_, static_cast<int>(waiting_.size()));
     for (int i = 0; i < more; ++i) group_.run([this] { measure(); });
     measuring_ += more;
-    ask_where_due();
   }
 
   // One evaluator: the oldest trial that waits, one after the other, so that rounds end in order.
   void measure() {
     std::unique_lock lock(mutex_);
     while (!is_stopped_ && !waiting_.empty()) {
-      const auto [round, trial, bar] = waiting_.front();
+      const Waiting next = waiting_.front();
       waiting_.pop_front();
+      const bool is_last_part = !next.part || rounds_[next.round].rung + 1 == options_.halving.rungs;
       lock.unlock();
       try {
-        measurer_.measure(*trial, bar);
+        if (next.part)
+          measurer_.measure_part(*next.trial, *next.part);
+        else
+          measurer_.measure(*next.trial, next.bar);
+        if (next.part && is_last_part) measurer_.record({next.trial, 1});
+        lock.lock();
+        --rounds_[next.round].unfinished;
+        if (!is_last_part && rounds_[next.round].unfinished == 0) halve(next.round, lock);
       } catch (...) {
         is_stopped_ = true;  // the exception ends the search; nothing more is to be measured meanwhile
         throw;
       }
-      lock.lock();
-      --rounds_[round].unfinished;
       ask_where_due();
     }
     --measuring_;
+  }
+
+  // All on the rung are measured: stores who stays behind, and lets the others go on. Called with the lock held; releases it meanwhile.
+  void halve(std::size_t index, std::unique_lock<std::mutex>& lock) {
+    Round& round = rounds_[index];
+    const Halving& halving = options_.halving;
+    std::vector<Trial*> going;
+    const int count = halving.entrants(static_cast<int>(round.trials.size()), round.rung + 1);
+    for (const std::size_t i : round.selection->best({round.entrants.begin(), round.entrants.end()}, count))
+      going.push_back(round.entrants[i]);
+    std::vector<Trial> stopped;
+    for (Trial* trial : round.entrants) {
+      if (std::find(going.begin(), going.end(), trial) != going.end()) continue;
+      if (trial->state == TrialState::kComplete) trial->state = TrialState::kStopped;
+      stopped.push_back(*trial);
+    }
+    round.unfinished = going.size();
+    ++round.rung;
+    round.entrants = going;
+    lock.unlock();
+    measurer_.record(stopped);
+    lock.lock();
+    for (Trial* trial : going) {
+      const Part part{halving.share(round.rung - 1), halving.share(round.rung), trial->metrics[static_cast<std::size_t>(measured_metric_)]};
+      waiting_.push_back({index, trial, kNoBar, part});
+    }
+    set_to_work();
   }
 
   // Called with the lock held.
@@ -219,7 +260,7 @@ class RoundSearch {
     std::vector<Trial> finished;
     if (asked_ > 0) {
       finished = rounds_[asked_ - 1].trials;
-      if (race_bar_) race_bar_->learn(finished);
+      learn(finished);
       report();
     }
     ++asked_;
@@ -246,6 +287,8 @@ class RoundSearch {
   std::atomic<bool> is_proposing_ = false, is_stopped_ = false;
   // Of whoever proposes:
   std::optional<RaceBar> race_bar_;         // where policies race
+  std::optional<HalvingSelection> selection_;  // where rounds are halved
+  int measured_metric_ = 0;                    // the first
   std::vector<Trial> pending_;              // the last round as it was proposed
   std::atomic<std::size_t> asked_ = 0;      // times that agents were asked after the first round
   std::atomic<std::int64_t> proposed_ = 0;  // trials
@@ -276,7 +319,13 @@ SearchResult run_search(const Problem& problem, const std::vector<AgentOptions>&
   LATHE_CHECK(callbacks.measure != nullptr) << "a search needs something that measures";
   LATHE_CHECK_GE(options.threads, 1);
   LATHE_CHECK(callbacks.shared == nullptr || options.is_asynchronous) << "what other searches measure comes when it comes";
-  Proposer proposer(problem, agents, options.round, options.allocation, options.seed, callbacks.shared);
+  int round = options.round;
+  if (options.halving.is_on()) {
+    LATHE_CHECK(callbacks.measure_part != nullptr && !options.is_asynchronous) << "halving needs rounds, and something that measures parts";
+    if (round == 0) round = Proposer::kPerAgent * static_cast<int>(agents.size());
+    round *= options.halving.proposals_per_survivor();
+  }
+  Proposer proposer(problem, agents, round, options.allocation, options.seed, callbacks.shared);
   TrialMeasurer measurer(problem, callbacks);
   // Agents think on a thread of their own, so that no evaluator waits for them.
   const int threads = options.threads + 1;

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "search/agent.h"
+#include "search/halving.h"
 #include "search/problem.h"
 #include "search/round_shares.h"
 #include "search/shared_trials.h"
@@ -36,6 +37,12 @@ struct Measurement {
   std::vector<double> further{};  // of the other measured metrics, in their order
 };
 
+// Which rows of a measurement, as shares of all: [from, to), after `value` was measured on those before.
+struct Part {
+  double from = 0, to = 1;
+  double value = 0;
+};
+
 struct ControllerOptions {
   int trials = 300;  // beside those of ControllerCallbacks::history
   int threads = 2;
@@ -43,6 +50,7 @@ struct ControllerOptions {
   Allocation allocation = Allocation::kCredit;
   std::uint64_t seed = 0;
   bool is_asynchronous = false;
+  Halving halving{};  // with ControllerCallbacks::measure_part; rounds grow by its proposals_per_survivor()
 };
 
 struct ControllerCallbacks {
@@ -51,6 +59,9 @@ struct ControllerCallbacks {
   // In place of `measure`, where it is set and the search has rounds: may end as soon as it is sure that the value stays below `bar`
   // (race_bar.h), with what it has measured until then and the standard error of that.
   std::function<Measurement(const policies::Candidate&, double bar)> race;
+  // In place of `measure`, where options.halving is on; one measured metric. Runs the rows of the part, and gives value and standard error
+  // on all rows before its end.
+  std::function<Measurement(const policies::Candidate&, const Part&)> measure_part{};
   // The result of trial `id` if an earlier run knew it (resume); the candidate must be equal, else the run has changed and this throws.
   std::function<std::optional<Trial>(std::int64_t id, const policies::Candidate&)> recall;
   // Trials just became known; serialized, in order of completion. Must store them durably before it returns. Several at once where they

@@ -13,7 +13,6 @@
 namespace lathe::search {
 namespace {
 
-constexpr int kPerAgent = 4;                           // proposals a round for each agent unless the options say otherwise
 constexpr int kExtraAsks = 2;                          // for an agent whose proposals were dropped
 constexpr std::uint64_t kMostEnumerated = 1ULL << 17;  // spaces up to this size are walked to their last candidate: under a second
 constexpr int kFallbackDraws = 2000;                   // of a larger space in a row without anything new: it counts as exhausted

@@ -26,6 +26,8 @@ using Proposal = Trial;
 
 class Proposer {
  public:
+  static constexpr int kPerAgent = 4;  // proposals a round for each agent unless the options say otherwise
+
   // `problem` must outlive it. round: proposals a round over all agents; 0 = 4 for each. shared: null where trials are shared with no other
   // search; else every proposal is claimed there first.
   Proposer(const Problem& problem, const std::vector<AgentOptions>& agents, int round, Allocation allocation, std::uint64_t seed,

@@ -19,6 +19,7 @@ struct StandardProblem {
   std::function<double(const policies::Candidate&)> measured;              // the first measured metric; thread-safe
   std::function<std::vector<double>(const policies::Candidate&)> further;  // the other measured metrics in order; null where there are none
   double stddev = 0;                                                       // of the noise of `measured`, which is part of it
+  std::int64_t rows = 0;                                                   // that `measured` is a share of; 0 = of none
 };
 
 // What an agent may know without a trial.

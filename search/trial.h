@@ -9,7 +9,11 @@
 
 namespace lathe::search {
 
-enum class TrialState { kComplete, kFailed };
+enum class TrialState {
+  kComplete,
+  kFailed,
+  kStopped,  // measured on a part of the rows and given up (halving.h): a value to learn from, never on a front
+};
 
 struct Trial {
   std::int64_t id = 0;  // from 0, in proposal order

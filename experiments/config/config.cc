@@ -130,6 +130,14 @@ void check_study(ConfigDocument& document, const ExperimentConfig& config) {
   if (!config.search.warm_start.empty()) document.fault("search.warm_start", "a study's trials are shared already");
 }
 
+void check_halving(ConfigDocument& document, const ExperimentConfig& config) {
+  if (config.search.halving.factor == 0) return;
+  if (config.search.halving.factor == 1) document.fault("search.halving.factor", "expected 0 (off), or at least 2");
+  if (config.search.asynchronous) document.fault("search.halving.factor", "needs search.asynchronous: false, which has no rounds to halve");
+  if (config.search.racing)
+    document.fault("search.halving.factor", "not together with search.racing: true, which stops policies by itself");
+}
+
 void check_measured_feedback(ConfigDocument& document, const ExperimentConfig& config) {
   if (config.search.measured_feedback.every > 0 && config.search.asynchronous)
     document.fault("search.measured_feedback.every", "not together with search.asynchronous: true, which has no end of a part");
@@ -153,6 +161,7 @@ void check(ConfigDocument& document, ExperimentConfig& config, ConfigPurpose pur
   check_study(document, config);
   if (config.search.racing && config.search.asynchronous)
     document.fault("search.racing", "needs search.asynchronous: false, where it is settled beforehand what a policy has to beat");
+  check_halving(document, config);
   check_measured_feedback(document, config);
   if (!config.search.warm_start.empty()) resolve(document, "search.warm_start", "folder", config.search.warm_start);
   if (!config.search.pretrained.empty()) resolve(document, "search.pretrained", "folder", config.search.pretrained);
@@ -243,10 +252,11 @@ namespace {
 // Older stores do not know these keys; what they did:
 void without_later_keys(const ExperimentConfig& config, std::vector<std::string>& lines) {
   for (const char* line : {"search.asynchronous: false", "search.allocation: equal", "search.measured_feedback.every: 0",
-                           "search.measured_feedback.policies: 8", "space.sparsity: []",
-                           "space.sparsity_pattern: unstructured", "evaluator.weight_ranges: mse", "evaluator.equalization: none",
-                           "evaluator.sparsification: magnitude", "evaluator.bias_correction: false", "evaluator.device: cpu",
-                           "space.dynamic_activations: false", "search.racing: false", "space.depth: false", "space.rank_ratios: []"})
+                           "search.measured_feedback.policies: 8", "space.sparsity: []", "space.sparsity_pattern: unstructured",
+                           "evaluator.weight_ranges: mse", "evaluator.equalization: none", "evaluator.sparsification: magnitude",
+                           "evaluator.bias_correction: false", "evaluator.device: cpu", "space.dynamic_activations: false",
+                           "search.racing: false", "search.halving.factor: 0", "search.halving.rungs: 2",
+                           "space.depth: false", "space.rank_ratios: []"})
     std::erase(lines, line);
   for (const auto& [key, is_set] : {std::pair{"constraints.macs: ", config.constraints.macs.has_value()},
                                     std::pair{"search.warm_start: ", !config.search.warm_start.empty()},

@@ -88,7 +88,14 @@ std::vector<ConfigKey> search_keys() {
           "Measure each decision alone before the search, as a prior for the agents."),
       key("search.sensitivity_rows", MEMBER(search.sensitivity_rows), {.at_least = 1, .at_most = kMany}, "Rows of that measurement."),
       key("search.racing", MEMBER(search.racing), {},
-          "Stop measuring a policy as soon as one that is known is sure to be better (three standard errors); not with search.asynchronous."),
+          "Stop measuring a policy as soon as one that is known is sure to be better (three standard errors); not with "
+          "search.asynchronous."),
+      key("search.halving.factor", MEMBER(search.halving.factor), {.at_least = 0, .at_most = 100},
+          "Successive halving: a round has this many times more policies, all are measured on the first of the rows, and one in so many "
+          "goes "
+          "on to the others; 0 = every policy on all rows. Policies that stay behind count as trials."),
+      key("search.halving.rungs", MEMBER(search.halving.rungs), {.at_least = 2, .at_most = 5},
+          "Steps of halving, each with factor times more rows than the one before; the last has all."),
       key("search.warm_start", MEMBER(search.warm_start), {},
           "Folder of an earlier run of the same network, for other devices or limits: what it measured is not measured again."),
       key("search.pretrained", MEMBER(search.pretrained), {},

@@ -38,6 +38,12 @@ struct MeasuredFeedbackConfig {
   int policies = 8;  // timed each time
 };
 
+// Rounds of `factor`^(rungs - 1) times more policies, of which the best go on to more rows.
+struct HalvingConfig {
+  int factor = 0;  // 0 = every policy on all rows
+  int rungs = 2;
+};
+
 struct SearchConfig {
   int trials = 300;
   int threads = 0;                    // 0 = as many as the machine has
@@ -48,6 +54,7 @@ struct SearchConfig {
   bool sensitivity = true;    // measure each decision alone first, as a prior for the agents
   std::int64_t sensitivity_rows = 256;
   bool racing = false;         // a trial ends early once others are sure to be better
+  HalvingConfig halving;
   std::string warm_start;      // folder of an earlier run of the network, whose trials begin this search; "" = none
   std::string pretrained;      // folder of an earlier run of any network, with whose agents' networks this one's begin; "" = none
   MeasuredFeedbackConfig measured_feedback;

@@ -19,6 +19,7 @@ std::string request_text(std::int64_t id, const EvaluationRequest& request) {
               {"policy", policies::to_json(request.policy)},
               {"is_test", request.split == evaluators::Split::kTest},
               {"rows", request.rows},
+              {"first_row", request.first_row},
               {"bar", request.bar}}
       .dump();
 }

@@ -23,6 +23,7 @@ EvaluationRequest request_of(const json& document) {
   return {.policy = policies::policy_from_json(document["policy"], "rank 0", policies::PolicyDocument::kFile),
           .split = document["is_test"].get<bool>() ? evaluators::Split::kTest : evaluators::Split::kSearch,
           .rows = document["rows"],
+          .first_row = document["first_row"],
           .bar = document["bar"]};
 }
 

@@ -10,6 +10,7 @@
 #include "experiments/sweep/merged_store.h"
 #include "experiments/sweep/report_table.h"
 #include "experiments/sweep/run_record.h"
+#include "experiments/trial_text.h"
 #include "search/pareto.h"
 
 namespace lathe::experiments {
@@ -73,9 +74,8 @@ void add_rows(const RunRecord& run, std::ostringstream& csv) {
   csv.precision(17);
   for (const search::Trial& trial : run.trials)
     for (std::size_t m = 0; m < trial.metrics.size(); ++m)
-      csv << csv_cell(run.label) << ',' << trial.id << ',' << csv_cell(trial.agent) << ','
-          << (trial.state == search::TrialState::kComplete ? "complete" : "failed") << ',' << run.problem.metrics[m].name << ','
-          << trial.metrics[m] << '\n';
+      csv << csv_cell(run.label) << ',' << trial.id << ',' << csv_cell(trial.agent) << ',' << text_of(trial.state) << ','
+          << run.problem.metrics[m].name << ',' << trial.metrics[m] << '\n';
 }
 
 }  // namespace

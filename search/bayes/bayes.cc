@@ -5,6 +5,7 @@
 #include "search/agent_options.h"
 #include "search/bayes/candidate_search.h"
 #include "search/bayes/front_acquisition.h"
+#include "search/bayes/trust_regions.h"
 #include "search/initial_design.h"
 #include "search/sensitivity_path.h"
 
@@ -20,6 +21,13 @@ int initial_of(const AgentOptions& options, const Problem& problem, std::size_t 
   return has_prior(options) ? initial_trials(problem, design_size, wanted) : wanted;
 }
 
+int trust_regions_of(const AgentOptions& options, const Problem& problem) {
+  const int wanted = static_cast<int>(option(options, bayes_kind(), "trust_regions"));
+  constexpr std::size_t kManyDecisions = 80;
+  const bool is_large_network = !problem.space.layers.empty() && problem.space.decisions.size() >= kManyDecisions;
+  return wanted >= 0 ? wanted : is_large_network ? TrustRegionOptions{}.regions : 0;
+}
+
 class Bayes final : public Agent {
  public:
   Bayes(const AgentOptions& options, const Problem& problem, std::uint64_t seed)
@@ -29,8 +37,9 @@ class Bayes final : public Agent {
         stream_(problem, Rng(seed, "bayes_initial/" + options.name)),
         design_(has_prior(options) ? initial_candidates(problem) : uniform_candidates(problem)),
         initial_(static_cast<std::size_t>(initial_of(options, problem, design_.size()))),
-        search_{.pool = static_cast<int>(option(options, bayes_kind(), "pool")),
-                .starts = static_cast<int>(option(options, bayes_kind(), "starts"))} {
+        search_(widened({.pool = static_cast<int>(option(options, bayes_kind(), "pool")),
+                         .starts = static_cast<int>(option(options, bayes_kind(), "starts"))},
+                        problem.space.decisions.size())) {
     // Warping has three parameters a decision where lengths alone have one: with as few iterations some fits of ZDT3 stayed far off.
     const bool is_warped = option(options, bayes_kind(), "warp") != 0;
     const int iterations = static_cast<int>(option(options, bayes_kind(), "fit_iterations"));
@@ -41,6 +50,9 @@ class Bayes final : public Agent {
                                      .has_logit_beliefs = option(options, bayes_kind(), "logit_front") != 0,
                                      .is_warped = is_warped};
     for (const int metric : measured_metrics(problem)) surrogates_.emplace_back(problem, metric, surrogate);
+    if (const int regions = trust_regions_of(options, problem); regions > 0) {
+      for (const Front& front : problem.fronts) trust_.emplace_back(problem, front, TrustRegionOptions{.regions = regions});
+    }
     constexpr int kOnPath = 64;
     for (const Front& front : problem.fronts) {
       paths_.push_back(has_prior(options) ? sensitivity_path(problem, front, kOnPath) : std::vector<policies::Candidate>{});
@@ -62,6 +74,7 @@ class Bayes final : public Agent {
   void tell(std::span<const Trial> finished) override {
     known_.learn(finished);
     for (Surrogate& surrogate : surrogates_) surrogate.learn(finished);
+    for (TrustRegions& regions : trust_) regions.learn(finished);
   }
 
  private:
@@ -77,17 +90,27 @@ class Bayes final : public Agent {
     for (const policies::Candidate& candidate : pending) believe(candidate);
     std::size_t misses = 0;
     while (!batch.is_full() && misses < problem_.fronts.size()) {
-      const std::size_t f = turn_++ % problem_.fronts.size();
+      const std::size_t f = turn_ % problem_.fronts.size(), round = turn_++ / problem_.fronts.size();
+      TrustRegions* const trust = !trust_.empty() && trust_[f].has_boxes() ? &trust_[f] : nullptr;
+      const int region = trust != nullptr ? static_cast<int>(round % static_cast<std::size_t>(trust->size())) : 0;
+      const std::optional<TrustBox> box = trust != nullptr ? std::optional(trust->box(region, mean_log_lengths())) : std::nullopt;
       const FrontAcquisition acquisition(problem_, problem_.fronts[f], posteriors);
-      const CandidateSearch search(problem_, acquisition, batch, search_);
+      const CandidateSearch search(problem_, acquisition, batch, search_, box ? &*box : nullptr);
       const std::optional<policies::Candidate> best = search.best(rows, paths_[f], stream_, rng);
       if (!best || !batch.add(*best)) {
         ++misses;
         continue;
       }
       misses = 0;
+      if (trust != nullptr) trust->note(region, *best);
       believe(*best);
     }
+  }
+
+  Eigen::VectorXd mean_log_lengths() const {
+    Eigen::VectorXd sum = Eigen::VectorXd::Zero(static_cast<Eigen::Index>(problem_.space.decisions.size()));
+    for (const Surrogate& surrogate : surrogates_) sum += surrogate.log_lengths();
+    return sum / static_cast<double>(surrogates_.size());
   }
 
   // The initial design, and whatever the model has no use for.
@@ -109,6 +132,7 @@ class Bayes final : public Agent {
   std::uint64_t asks_ = 0;
   std::vector<Surrogate> surrogates_;  // of the measured metrics
   CandidateSearchOptions search_;
+  std::vector<TrustRegions> trust_;                      // of each front; empty where proposals may lie anywhere
   std::vector<std::vector<policies::Candidate>> paths_;  // of each front, by sensitivities
 };
 
@@ -126,7 +150,11 @@ const AgentKind& bayes_kind() {
        {"warp", 0, "1: learn for each decision where on its range accuracy changes fastest (input warping); 0: as it is", 0, 1},
        {"prior", 1, "1: start from the layers' sensitivities where they are known; 0: ignore them", 0, 1},
        {"pool", 150, "candidates that are scored before the local search", 1, 100000},
-       {"starts", 4, "local searches for each proposal", 1, 1000}}};
+       {"starts", 4, "local searches for each proposal", 1, 1000},
+       {"trust_regions", -1,
+        "boxes about members of each front, in which proposals lie in turn; 0: anywhere; -1: 5 for networks of 80 and more decisions, else "
+        "0",
+        -1, 1000}}};
   return kKind;
 }
 

@@ -15,9 +15,16 @@ constexpr double kNothing = -std::numeric_limits<double>::infinity();
 
 }  // namespace
 
+CandidateSearchOptions widened(CandidateSearchOptions options, std::size_t decisions) {
+  const auto d = static_cast<int>(decisions);
+  options.steps = std::max(options.steps, d / 7);
+  options.neighbours = std::max(options.neighbours, 3 * d / 5);
+  return options;
+}
+
 CandidateSearch::CandidateSearch(const Problem& problem, const FrontAcquisition& acquisition, const ProposalBatch& batch,
-                                 const CandidateSearchOptions& options)
-    : problem_(problem), acquisition_(acquisition), batch_(batch), options_(options) {
+                                 const CandidateSearchOptions& options, const TrustBox* box)
+    : problem_(problem), acquisition_(acquisition), batch_(batch), options_(options), box_(box) {
   for (std::size_t d = 0; d < problem.space.decisions.size(); ++d) {
     if (problem.space.decisions[d].values.size() > 1) movable_.push_back(static_cast<int>(d));
   }
@@ -80,27 +87,64 @@ CandidateSearch::Change CandidateSearch::random_change(const Candidate& candidat
   const int d = movable_[static_cast<std::size_t>(rng.below(static_cast<std::int64_t>(movable_.size())))];
   const auto at = static_cast<std::size_t>(d);
   const int values = static_cast<int>(problem_.space.decisions[at].values.size());
-  return {d, is_fine(values) ? leapt_choice(candidate.choices[at], values, rng) : moved_choice(candidate.choices[at], values, rng)};
+  const int to = is_fine(values) ? leapt_choice(candidate.choices[at], values, rng) : moved_choice(candidate.choices[at], values, rng);
+  return {d, box_ != nullptr ? box_->nearest(d, to) : to};
+}
+
+const Candidate& CandidateSearch::elite(const std::vector<Candidate>& rows, Rng& rng) const {
+  const std::vector<int>& front = acquisition_.elite();
+  return rows[static_cast<std::size_t>(front[static_cast<std::size_t>(rng.below(static_cast<std::int64_t>(front.size())))])];
+}
+
+// 2.5 changes on average.
+void CandidateSearch::mutate(Candidate& candidate, Rng& rng) const {
+  do {
+    const Change change = random_change(candidate, rng);
+    candidate.choices[static_cast<std::size_t>(change.decision)] = change.value;
+  } while (rng.uniform() < 0.6);
+}
+
+// 20 decisions, on average, anywhere in the box, as TuRBO's candidates.
+void CandidateSearch::scatter(Candidate& candidate, Rng& rng) const {
+  constexpr double kScattered = 20;
+  const double chance = kScattered / static_cast<double>(movable_.size());
+  for (const int d : movable_) {
+    const auto at = static_cast<std::size_t>(d);
+    if (rng.uniform() < chance) candidate.choices[at] = box_->low[at] + static_cast<int>(rng.below(box_->high[at] - box_->low[at] + 1));
+  }
+}
+
+std::vector<Candidate> CandidateSearch::pool_in_box(const std::vector<Candidate>& rows, Rng& rng) const {
+  std::vector<Candidate> candidates;
+  for (int i = 0; i < options_.pool; ++i) {
+    constexpr double kScattered = 0.5, kCrossed = 0.2;  // the rest are mutants of the center
+    Candidate child = box_->center;
+    const double kind = rng.uniform();
+    if (kind < kScattered) {
+      scatter(child, rng);
+    } else {
+      if (kind < kScattered + kCrossed && !acquisition_.elite().empty()) child = crossed(child, elite(rows, rng), rng);
+      mutate(child, rng);
+      for (const int d : movable_)
+        child.choices[static_cast<std::size_t>(d)] = box_->nearest(d, child.choices[static_cast<std::size_t>(d)]);
+    }
+    candidates.push_back(std::move(child));
+  }
+  return candidates;
 }
 
 std::vector<Candidate> CandidateSearch::pool(const std::vector<Candidate>& rows, CandidateStream& stream, Rng& rng) const {
   std::vector<Candidate> candidates;
-  const std::vector<int>& front = acquisition_.elite();
-  const auto elite = [&]() -> const Candidate& {
-    return rows[static_cast<std::size_t>(front[static_cast<std::size_t>(rng.below(static_cast<std::int64_t>(front.size())))])];
-  };
   for (int i = 0; i < options_.pool; ++i) {
     constexpr double kFromStream = 0.2, kCrossed = 0.4;  // the rest are mutants of the front
     const double kind = rng.uniform();
-    if (front.empty() || kind < kFromStream) {
+    if (acquisition_.elite().empty() || kind < kFromStream) {
       if (std::optional<Candidate> drawn = stream.next()) candidates.push_back(std::move(*drawn));
       continue;
     }
-    Candidate child = kind < kFromStream + kCrossed ? crossed(elite(), elite(), rng) : elite();
-    do {
-      const Change change = random_change(child, rng);
-      child.choices[static_cast<std::size_t>(change.decision)] = change.value;
-    } while (rng.uniform() < 0.6);  // 2.5 changes on average
+    const Candidate& parent = elite(rows, rng);
+    Candidate child = kind < kFromStream + kCrossed ? crossed(elite(rows, rng), parent, rng) : parent;
+    mutate(child, rng);
     candidates.push_back(std::move(child));
   }
   return candidates;
@@ -126,7 +170,7 @@ void CandidateSearch::climb(Candidate& candidate, double& value, Rng& rng) const
 std::optional<Candidate> CandidateSearch::best(const std::vector<Candidate>& rows, const std::vector<Candidate>& also,
                                                CandidateStream& stream, Rng& rng) const {
   if (movable_.empty()) return std::nullopt;
-  std::vector<Candidate> candidates = pool(rows, stream, rng);
+  std::vector<Candidate> candidates = box_ != nullptr ? pool_in_box(rows, rng) : pool(rows, stream, rng);
   candidates.insert(candidates.end(), also.begin(), also.end());
   const std::vector<double> values = scores(candidates);
   std::vector<std::size_t> order(candidates.size());

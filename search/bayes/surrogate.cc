@@ -121,7 +121,7 @@ void Surrogate::learn(std::span<const Trial> finished) {
   for (const Trial& trial : finished) {
     // All surrogates of a problem learn the same trials, so that their rows agree.
     const auto is_finite = [&](int m) { return std::isfinite(trial.metrics[static_cast<std::size_t>(m)]); };
-    if (trial.state != TrialState::kComplete || !std::all_of(measured_.begin(), measured_.end(), is_finite)) continue;
+    if (trial.state == TrialState::kFailed || !std::all_of(measured_.begin(), measured_.end(), is_finite)) continue;
     const double value = trial.metrics[static_cast<std::size_t>(metric_)];
     candidates_.push_back(trial.candidate);
     raw_.push_back(value);

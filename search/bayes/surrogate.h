@@ -86,6 +86,8 @@ class Surrogate {
   const std::vector<policies::Candidate>& candidates() const { return candidates_; }
   // Nothing while fewer than two candidates are measured, or where the covariance cannot be factorized.
   const std::optional<Posterior>& posterior() const { return posterior_; }
+  // Of the length scales, by decision.
+  const Eigen::VectorXd& log_lengths() const { return parameters_.kernel.log_lengths; }
 
  private:
   void refit();

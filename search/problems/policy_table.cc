@@ -143,6 +143,7 @@ StandardProblem make_table_problem(const PolicyTable& table, const TableProblemO
   const auto shared = std::make_shared<const PolicyTable>(table);
   made.measured = [shared](const Candidate& candidate) { return shared->search_accuracy(candidate); };
   const double p = table.search_accuracy(full);
+  made.rows = table.search_rows;
   made.stddev = std::sqrt(p * (1 - p) / static_cast<double>(table.search_rows));
   return made;
 }

@@ -98,7 +98,7 @@ std::int64_t restored_trials(const std::string& learned, const std::string& kind
 }
 
 std::optional<double> walk_reward(const Problem& problem, int front, const Trial& trial) {
-  if (trial.state != TrialState::kComplete) return std::nullopt;
+  if (trial.state == TrialState::kFailed) return std::nullopt;
   for (const int m : problem.fronts[static_cast<std::size_t>(front)].metrics) {
     const Metric& metric = problem.metrics[static_cast<std::size_t>(m)];
     const double value = trial.metrics[static_cast<std::size_t>(m)];

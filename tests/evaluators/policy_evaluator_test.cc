@@ -127,6 +127,9 @@ TEST(PolicyEvaluator, TakesTheFirstRowsAtLowerFidelity) {
   const Evaluation all = e.evaluate({.policy = uniform(1, 4)}), some = e.evaluate({.policy = uniform(1, 4), .rows = 50});
   ASSERT_EQ(some.correct.size(), 50U);
   EXPECT_TRUE(std::equal(some.correct.begin(), some.correct.end(), all.correct.begin()));
+  const Evaluation later = e.evaluate({.policy = uniform(1, 4), .rows = 80, .first_row = 50});
+  ASSERT_EQ(later.correct.size(), 30U);
+  EXPECT_TRUE(std::equal(later.correct.begin(), later.correct.end(), all.correct.begin() + 50));
 }
 
 TEST(PolicyEvaluator, TurnsBadPoliciesIntoFailedEvaluations) {
