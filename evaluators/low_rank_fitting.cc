@@ -14,6 +14,7 @@
 #include "evaluators/internal/mean_outlet.h"
 #include "models/base/check.h"
 #include "policies/architecture.h"
+#include "policies/low_rank.h"
 
 namespace lathe::evaluators {
 namespace {

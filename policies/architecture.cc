@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "policies/low_rank.h"
 #include "policies/residual_blocks.h"
 
 namespace lathe::policies {
@@ -77,8 +78,8 @@ std::vector<std::string> factored_layers(const Policy& policy) {
   return names;
 }
 
-models::Network with_architecture(const models::Network& network, const Policy& policy, const InputCovariance& covariance) {
-  return with_low_rank(without_removed_blocks(network, policy), policy, covariance);
+models::Network with_architecture(const models::Network& network, const Policy& policy) {
+  return with_low_rank(without_removed_blocks(network, policy), policy);
 }
 
 }  // namespace lathe::policies

@@ -21,7 +21,8 @@ const char* to_string(DecisionKind kind);  // "kept_channels", "weight_bits", ..
 struct Decision {
   DecisionKind kind;
   int subject;              // index into SearchSpace::groups (kKeptChannels), SearchSpace::blocks (kKeptBlock) or SearchSpace::layers
-  std::string name;         // "layer1.0.conv1/keep", ".../weight_bits", ".../activation_bits", ".../kept_weights", ".../kept_block", ".../rank"
+  std::string name;         // "layer1.0.conv1/keep", ".../weight_bits", ".../activation_bits", ".../kept_weights", ".../kept_block",
+                            // ".../rank"
   std::vector<int> values;  // legal values, ascending: channels kept, bits, per mille of the weights kept, 0 or 1 (a block is kept), or per
                             // mille of the full rank; never empty. The last one is the least compression.
   bool operator==(const Decision&) const = default;
@@ -68,7 +69,7 @@ struct BlockInfo {
 };
 
 struct SearchSpace {
-  std::vector<Decision> decisions;  // in network order: for each layer its block and its group's ratio (where it is the first), then its own
+  std::vector<Decision> decisions;  // in network order: for each layer its block and its group (where it is their first), then its own
   std::vector<GroupInfo> groups;    // those that have a decision
   std::vector<BlockInfo> blocks;    // those that have a decision
   std::vector<LayerInfo> layers;    // all of the network
@@ -99,8 +100,8 @@ struct SpaceOptions {
 // Kept channels: each ratio rounded to the granularity, at least one granule, and always the unpruned count. Where a group is one factor
 // of a layer's channels (the heads of an attention) the granule is what makes their product a multiple. Weights may always stay dense;
 // those that several layers read do. Layers may always stay whole; ranks are those that multiply less. Decisions with one legal value are
-// dropped. Throws UserError for options out of range, a sparsity pattern that no device runs faster, `frozen` patterns that match nothing, and
-// depth or ranks where the network has no block to remove or no layer to factor.
+// dropped. Throws UserError for options out of range, a sparsity pattern that no device runs faster, `frozen` patterns that match
+// nothing, and depth or ranks where the network has no block to remove or no layer to factor.
 SearchSpace make_search_space(const models::Network& network, const CouplingAnalysis& analysis, const DeviceCapabilities& capabilities,
                               const SpaceOptions& options);
 

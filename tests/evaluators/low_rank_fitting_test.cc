@@ -13,6 +13,7 @@
 #include "models/executor.h"
 #include "models/op_counts.h"
 #include "policies/architecture.h"
+#include "policies/low_rank.h"
 #include "policies/prune.h"
 #include "policies/residual_blocks.h"
 #include "policies/search_space.h"

@@ -9,6 +9,7 @@
 #include "models/onnx_reader.h"
 #include "models/op_counts.h"
 #include "policies/architecture.h"
+#include "policies/low_rank.h"
 #include "policies/prune.h"
 #include "policies/residual_blocks.h"
 #include "tests/policies/network_runs.h"
