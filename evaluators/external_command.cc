@@ -20,6 +20,7 @@ constexpr std::size_t kQuotedLength = 80;
 std::string request_line(const EvaluationRequest& request, std::int64_t id) {
   const nlohmann::json policy = policies::to_json(request.policy);
   nlohmann::json line{{"id", id}, {"groups", policy.at("groups")}, {"layers", policy.at("layers")}};
+  if (policy.contains("blocks")) line["blocks"] = policy.at("blocks");
   if (request.split == Split::kTest) line["split"] = "test";
   return line.dump();
 }

@@ -40,6 +40,7 @@ bool is_covered(const Network& network, int node, const SequentialReconstruction
 struct Target {
   LinearTarget measured;
   OutputPath path;
+  at::Tensor outlet;  // the constant of its mean outlet, [outputs]; undefined where it has none
 };
 
 }  // namespace
@@ -62,7 +63,11 @@ struct SequentialReconstruction::State {
     internal::measure_targets(network, found, inputs, options.positions, options.device);
     for (const LinearTarget& target : found) {
       const models::Node& node = network.nodes[static_cast<std::size_t>(target.layer.node)];
-      targets[node.name] = {.measured = target, .path = internal::output_path(network, node)};
+      const MeanOutlet outlet = internal::mean_outlet(network, node);
+      const bool has_outlet = outlet.constant != models::kNoValue;
+      targets[node.name] = {.measured = target,
+                            .path = internal::output_path(network, node),
+                            .outlet = has_outlet ? models::to_torch(network.constants.at(outlet.constant)) : at::Tensor()};
     }
   }
 };
@@ -122,16 +127,19 @@ class Sequence {
     }
   }
 
+  at::Tensor outputs_left(const Task& task) const {
+    const models::Node& node = whole_.network.nodes[static_cast<std::size_t>(task.whole->measured.layer.node)];
+    const auto& axes = whole_.analysis.axes[static_cast<std::size_t>(node.outputs[0])];
+    return at::tensor(policies::kept_indices(task.layer.is_conv ? axes.at(1) : axes.back(), whole_.analysis, kept_), at::kLong);
+  }
+
   // Of the channels that are left: y + (s - s') / g, and o + s' / g where a relu follows. A shortcut that is computed only after the layer
   // cannot be followed.
   WantedOutput wanted(const Task& task) const {
-    const auto& [measured, path] = *task.whole;
-    const models::Node& node = whole_.network.nodes[static_cast<std::size_t>(measured.layer.node)];
-    const auto& axes = whole_.analysis.axes[static_cast<std::size_t>(node.outputs[0])];
-    const std::vector<std::int64_t> left =
-        policies::kept_indices(task.layer.is_conv ? axes.at(1) : axes.back(), whole_.analysis, kept_);
+    const LinearTarget& measured = task.whole->measured;
+    const OutputPath& path = task.whole->path;
     const at::Device device = measured.output.device();
-    const at::Tensor outputs = at::tensor(left, at::kLong).to(device);
+    const at::Tensor outputs = outputs_left(task).to(device);
     WantedOutput wanted{.output = measured.output.index_select(1, outputs)};
     if (!path.gain.defined() || task.shortcut_measured.defined() != measured.shortcut_output.defined()) return wanted;
     wanted.gain = path.gain.to(device).index_select(0, outputs);
@@ -158,7 +166,10 @@ class Sequence {
     if (!solved) return;  // inputs that are not finite, or all zero
     const models::Tensor weight = internal::as_weight(pruned, layer, internal::by_channel(layer, solved->weight));
     executor_.constant(layer.weight).copy_(models::to_torch(weight));
-    if (has_outlet) internal::shift_mean(executor_, task.outlet, solved->bias);
+    if (!has_outlet) return;
+    // The bias that was solved for is beside the whole network's; what an earlier reconstruction shifted it by is in there already.
+    if (task.whole->outlet.defined()) executor_.constant(task.outlet.constant).copy_(task.whole->outlet.index_select(0, outputs_left(task)));
+    internal::shift_mean(executor_, task.outlet, solved->bias);
   }
 
   const SequentialReconstruction::State& whole_;

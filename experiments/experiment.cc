@@ -22,6 +22,11 @@
 namespace lathe::experiments {
 namespace {
 
+// What evaluations are told apart by: what `sequential` computes is another thing since it looks behind the relu.
+std::string reconstruction_of(const ExperimentConfig& config) {
+  return config.evaluator.reconstruction == "sequential" ? "sequential, behind the relu" : config.evaluator.reconstruction;
+}
+
 // Words of a command line; single and double quotes keep blanks together.
 std::vector<std::string> split_command(const std::string& text) {
   std::vector<std::string> words;
@@ -175,7 +180,7 @@ void Experiment::make_evaluator() {
 std::string Experiment::evaluation_context() const {
   return "lathe " LATHE_VERSION "\nmodel " + network.sha256 + "\ndata " + (dataset ? evaluators::content_sha256(*dataset) : "") +
          "\nmetric " + metric_name() + "\ncalibration " + config.evaluator.calibration + "\nweight ranges " +
-         config.evaluator.weight_ranges + "\nreconstruction " + config.evaluator.reconstruction + "\nequalization " +
+         config.evaluator.weight_ranges + "\nreconstruction " + reconstruction_of(config) + "\nequalization " +
          config.evaluator.equalization + "\nweight rounding " + config.evaluator.weight_rounding + "\nbias correction " +
          (config.evaluator.bias_correction ? "yes" : "no") + "\nsparsification " + config.evaluator.sparsification + "\nevaluator " +
          config.evaluator.kind + " " + config.evaluator.command +

@@ -109,22 +109,25 @@ class TrialSearch {
       return std::max<std::int64_t>(1, std::llround(share * static_cast<double>(rows_of_a_trial())));
     };
     const std::int64_t begin = part.from > 0 ? row(part.from) : 0, end = row(part.to);
-    if (begin == end) return share_of_correct({}, part.value, end);  // fewer rows than rungs
+    if (begin == end) return share_of_correct({}, part.value, end, /*is_partial=*/end < rows_of_a_trial());  // fewer rows than rungs
     const evaluators::Evaluation evaluation = experiment_.evaluator().evaluate(
         {.policy = experiment_.to_policy(candidate), .split = evaluators::Split::kSearch, .rows = end, .first_row = begin});
     rows_run_ += evaluation.samples;
     if (part.from == 0) ++measured_;
     const double correct =
         std::round(part.value * static_cast<double>(begin)) + std::round(evaluation.accuracy * static_cast<double>(evaluation.samples));
-    return share_of_correct(evaluation, correct / static_cast<double>(end), end);
+    return share_of_correct(evaluation, correct / static_cast<double>(end), end, /*is_partial=*/end < rows_of_a_trial());
   }
 
-  static search::Measurement share_of_correct(const evaluators::Evaluation& evaluation, double share, std::int64_t rows) {
+  static search::Measurement share_of_correct(const evaluators::Evaluation& evaluation, double share, std::int64_t rows,
+                                              bool is_partial = false) {
     const auto n = static_cast<double>(std::max<std::int64_t>(1, rows));
+    // Few rows that are all right are no proof of 100 %: one more of each, as Laplace's rule of succession has it.
+    const double likely = is_partial ? (share * n + 1) / (n + 2) : share;
     return {.is_ok = evaluation.is_ok,
             .error = evaluation.error,
             .value = share,
-            .stddev = std::sqrt(share * (1 - share) / n),
+            .stddev = std::sqrt(likely * (1 - likely) / n),
             .seconds = evaluation.seconds};
   }
 

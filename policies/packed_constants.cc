@@ -6,6 +6,7 @@
 
 #include "models/base/error.h"
 #include "models/operators.h"
+#include "policies/low_rank.h"
 #include "policies/quantized_layers.h"
 #include "policies/weight_sparsity.h"
 
@@ -73,7 +74,7 @@ class Collector {
 
   void add_weight(const Node& node, const StoredWeight& weight) {
     const Tensor& values = constant(weight.constant);
-    const auto found = layers_.find(node.name);
+    const auto found = layers_.find(factored_layer(node.name));  // of both factors where there are two
     const LayerPolicy layer = found == layers_.end() ? LayerPolicy{} : *found->second;
     PackedUnits units{.kept = values.size()};
     if (is_sparse(layer) && node.op != "Gather") {

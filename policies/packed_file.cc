@@ -26,7 +26,7 @@ using nlohmann::json;
 constexpr char kMagic[] = "LATHEPK1";
 constexpr std::size_t kMagicBytes = 8, kHeaderBytes = kMagicBytes + 4 * sizeof(std::uint32_t);
 constexpr std::int64_t kMostBlock = 64;
-constexpr std::uint32_t kMostBytes = std::uint32_t{1} << 31;  // a few bytes of a file must not ask for all memory
+constexpr std::uint32_t kMostBytes = std::uint32_t{1} << 28;  // a few bytes of a file must not ask for all memory
 
 constexpr DataType kStoredTypes[] = {DataType::kFloat32, DataType::kFloat16, DataType::kBFloat16, DataType::kInt4,
                                      DataType::kInt8,    DataType::kInt16,   DataType::kInt32};

@@ -323,7 +323,7 @@ SearchResult run_search(const Problem& problem, const std::vector<AgentOptions>&
   if (options.halving.is_on()) {
     LATHE_CHECK(callbacks.measure_part != nullptr && !options.is_asynchronous) << "halving needs rounds, and something that measures parts";
     if (round == 0) round = Proposer::kPerAgent * static_cast<int>(agents.size());
-    round *= options.halving.proposals_per_survivor();
+    round = static_cast<int>(std::min<std::int64_t>(std::int64_t{round} * options.halving.proposals_per_survivor(), std::max(options.trials, round)));
   }
   Proposer proposer(problem, agents, round, options.allocation, options.seed, callbacks.shared);
   TrialMeasurer measurer(problem, callbacks);

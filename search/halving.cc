@@ -65,8 +65,8 @@ std::vector<std::size_t> HalvingSelection::best(std::span<const Trial* const> tr
       if (!is_feasible(problem_, front, trial)) continue;
       const Point reference = minimized_reference(problem_, front);
       const double gained = hypervolume_gain(fronts[f], to_minimized(problem_, front, trial.metrics), reference);
-      constexpr double kNothing = 1e-300;  // the first trials gain all there is
-      sum += gained / std::max(hypervolume(fronts[f], reference), kNothing);
+      const double known = hypervolume(fronts[f], reference);
+      sum += known > 0 ? gained / known : gained;  // the first trials gain all there is
     }
     return sum;
   };

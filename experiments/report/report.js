@@ -112,7 +112,8 @@ function drawLegend() {
 // Non-dominated among the trials that the device runs, for the axis shown (the stored front is that of the config's objectives).
 function frontOn(device) {
   const usable = run.trials.filter(trial => !trial.error && Number.isFinite(axis.of(trial, device)));
-  const sorted = [...usable].sort((a, b) => axis.of(a, device) - axis.of(b, device) || b.metrics.accuracy - a.metrics.accuracy);
+  // A policy that halving stopped has been seen on some of the rows only.
+  const sorted = usable.filter(trial => !trial.stopped).sort((a, b) => axis.of(a, device) - axis.of(b, device) || b.metrics.accuracy - a.metrics.accuracy);
   const front = [];
   let best = -1;
   for (const trial of sorted) if (trial.metrics.accuracy > best) { front.push(trial); best = trial.metrics.accuracy; }
@@ -198,6 +199,8 @@ function drawDevices() {
     const notes = [`${device.front.length} of ${run.trials.length} trials on the front`];
     if (hidden) notes.push(`${hidden} lie below the plot`);
     if (failed) notes.push(`${failed} failed`);
+    const stopped = run.trials.filter(trial => trial.stopped).length;
+    if (stopped) notes.push(`${stopped} stopped after some of the rows`);
     $('devices').append(element('div', {class: 'card device-card'},
       element('div', {class: 'head'}, element('h3', {}, device.title), element('span', {class: 'quiet'}, notes.join(' · '))),
       element('div', {}, element('p', {class: 'plot-title'}, `${run.metric} against ${axis.title.toLowerCase()}`), element('div', {class: 'plot'}, pareto)),

@@ -102,8 +102,9 @@ class Bayes final : public Agent {
         continue;
       }
       misses = 0;
-      if (trust != nullptr) trust->note(region, *best);
-      believe(*best);
+      const policies::Candidate proposed = batch.accepted().back();  // as it will be told: decisions inside a removed block mean nothing
+      if (trust != nullptr) trust->note(region, proposed);
+      believe(proposed);
     }
   }
 
