@@ -18,6 +18,7 @@
 #include "policies/prune.h"
 #include "policies/quantize_network.h"
 #include "policies/search_space.h"
+#include "policies/token_selection.h"
 #include "policies/weight_sparsity.h"
 
 namespace lathe::evaluators {
@@ -145,15 +146,35 @@ models::Network round_and_fold(const models::Network& pruned, const policies::Po
 }
 
 models::Network cut(const models::Network& network, const policies::CouplingAnalysis& analysis, const policies::KeptChannels& kept) {
-  return prunes(analysis, kept) ? policies::prune(network, analysis, kept) : network;
+  return prunes(analysis, kept) ? policies::prune(network, analysis, kept) : policies::lower_token_selections(network);
+}
+
+policies::KeptChannels with_all_tokens(const policies::CouplingAnalysis& analysis, policies::KeptChannels kept) {
+  for (const int group : policies::token_groups(analysis)) kept[static_cast<std::size_t>(group)].clear();
+  return kept;
+}
+
+// The constants of `network`, by name, in `other`.
+models::Network with_constants_of(const models::Network& network, models::Network other) {
+  std::map<std::string, models::ValueId> ids;
+  for (const auto& [id, tensor] : network.constants) ids[network.value(id).name] = id;
+  for (auto& [id, tensor] : other.constants) {
+    const auto found = ids.find(other.value(id).name);
+    if (found != ids.end()) tensor = network.constants.at(found->second);
+  }
+  return other;
 }
 
 models::Network cut_and_reconstruct(const models::Network& network, const policies::CouplingAnalysis& analysis,
                                     const policies::KeptChannels& kept, const Rows& calibration, const CompressionOptions& options) {
   const bool is_reconstructed = options.reconstruction != nullptr && prunes(analysis, kept);
   models::Network pruned = cut(is_reconstructed ? options.reconstruction->reconstruct(kept) : network, analysis, kept);
-  if (!options.reconstructs_in_sequence || !prunes(analysis, kept)) return pruned;
-  return reconstruct_in_sequence(network, analysis, kept, pruned, calibration, options.sequential);
+  const policies::KeptChannels channels = with_all_tokens(analysis, kept);
+  if (!options.reconstructs_in_sequence || !prunes(analysis, channels)) return pruned;
+  if (channels == kept) return reconstruct_in_sequence(network, analysis, kept, pruned, calibration, options.sequential);
+  // Layers are compared with their former selves position by position, so that all positions must be there.
+  const models::Network all_tokens = policies::prune(network, analysis, channels);
+  return with_constants_of(reconstruct_in_sequence(network, analysis, channels, all_tokens, calibration, options.sequential), std::move(pruned));
 }
 
 Uncompressed cut_uncompressed(const models::Network& network, const policies::CouplingAnalysis& analysis,

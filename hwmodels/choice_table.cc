@@ -1,6 +1,7 @@
 #include "hwmodels/choice_table.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "hwmodels/op_demand.h"
 #include "policies/weight_sparsity.h"
@@ -27,10 +28,21 @@ class Numbering {
     return number;
   }
   std::size_t size() const { return seen_.size(); }
+  const std::vector<Key>& seen() const { return seen_; }
 
  private:
   std::vector<Key> seen_;
 };
+
+// -1: nothing is decided of that group.
+int decision_of_tokens(const policies::SearchSpace& space, int group) {
+  for (std::size_t d = 0; d < space.decisions.size(); ++d) {
+    const Decision& decision = space.decisions[d];
+    if (decision.kind == DecisionKind::kKeptChannels && space.groups[static_cast<std::size_t>(decision.subject)].group == group)
+      return static_cast<int>(d);
+  }
+  return -1;
+}
 
 }  // namespace
 
@@ -83,9 +95,11 @@ std::optional<ChoiceTable> ChoiceTableMaker::make(const policies::WorkloadBuilde
                   is_group ? space_.groups[subject].group : space_.layers[subject].node)) {
       continue;
     }
+    if (is_group && space_.groups[subject].is_tokens) continue;  // see token_slot
     const bool is_own = !is_group && space_.layers[subject].node == own_node;
     if (const std::optional<int> slot = decision_slot(d, is_own)) (is_group || is_own ? slots : readers).push_back(*slot);
   }
+  if (const std::optional<int> slot = token_slot(dependencies.groups)) slots.push_back(*slot);
   drop_idle_readers(widths, readers);
   if (!readers.empty()) {
     const std::optional<int> reading = class_of_readers(widths, readers, most_entries);
@@ -122,6 +136,37 @@ std::optional<int> ChoiceTableMaker::decision_slot(int index, bool is_own) {
   }
   if (classes.size() < 2) return std::nullopt;
   return digits_.derive({index}, class_of);
+}
+
+// The digit that tells how many tokens there are in those of `groups` that are tokens: each count is the least of what the decisions up to
+// there say. Made along the chain, so that the digit of a place follows from the one before and one decision. nullopt where no decision
+// matters.
+std::optional<int> ChoiceTableMaker::token_slot(const std::vector<int>& groups) {
+  using Counts = std::vector<std::int64_t>;  // of the groups so far that are asked for; then of the last one
+  std::optional<int> slot;
+  std::vector<Counts> states{{std::numeric_limits<std::int64_t>::max()}};
+  std::size_t wanted = 0;
+  for (const int group : builder_.token_groups()) wanted += contains(groups, group) ? 1 : 0;
+  for (const int group : builder_.token_groups()) {
+    if (wanted == 0) break;
+    const bool is_wanted = contains(groups, group);
+    if (is_wanted) --wanted;
+    const int decision = decision_of_tokens(space_, group);
+    const std::vector<int> values = decision < 0 ? std::vector<int>{std::numeric_limits<int>::max()} : space_.decisions[static_cast<std::size_t>(decision)].values;
+    Numbering<Counts> classes;
+    std::vector<std::uint32_t> class_of;
+    for (const int value : values) {
+      for (Counts counts : states) {
+        counts.back() = std::min<std::int64_t>(counts.back(), value);
+        if (is_wanted) counts.push_back(counts.back());
+        class_of.push_back(classes.of(counts));
+      }
+    }
+    states = classes.seen();
+    if (decision < 0) continue;  // one state each, in the same order
+    slot = digits_.derive(slot ? std::vector<int>{*slot, decision} : std::vector<int>{decision}, class_of);
+  }
+  return states.size() < 2 ? std::nullopt : slot;
 }
 
 // A width in memory is the largest of what its readers need and a floor. So a reader that changes nothing while all others are at their

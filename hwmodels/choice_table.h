@@ -39,6 +39,7 @@ class ChoiceTableMaker {
   std::optional<ChoiceTable> make(const policies::WorkloadBuilder::Dependencies& dependencies, int own_node, const WidthsOf& widths,
                                   std::size_t most_entries);
   std::optional<int> decision_slot(int decision, bool is_own);
+  std::optional<int> token_slot(const std::vector<int>& groups);
   void drop_idle_readers(const WidthsOf& widths, std::vector<int>& readers) const;
   std::optional<int> class_of_readers(const WidthsOf& widths, const std::vector<int>& readers, std::size_t most_combinations);
 

@@ -37,7 +37,7 @@ OpTotals OpTables::totals_of(const OpWorkload& op) const {
 void OpTables::add_op(ChoiceTableMaker& maker, const CandidateDigits& digits, int op, std::vector<OpTable>& tables) {
   const OpWorkload at_base = builder_.build_op(op, maker.base().kept_counts, maker.base().bits);
   // A fused operator costs nothing; without constants it needs no digits either.
-  if (at_base.is_fused && at_base.weight_elements == 0 && at_base.table_elements == 0) return;
+  if (builder_.is_always_fused(op) && at_base.weight_elements == 0 && at_base.table_elements == 0) return;
   const std::optional<ChoiceTable> index = maker.for_op(op, kMostEntries);
   if (!index) {
     direct_ops_.push_back(op);

@@ -1,6 +1,7 @@
 // Candidates (indices) into policies (names and channels), and policies into channels.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <numeric>
 
@@ -19,8 +20,10 @@ const char* format_of(int bits) {
 }
 
 GroupPolicy group_policy(const GroupInfo& info, std::int64_t channels, const Importance& importance, const std::string& criterion) {
+  const double keep_ratio = static_cast<double>(channels) / static_cast<double>(info.channels);
+  if (info.is_tokens) return {.name = info.name, .keep_ratio = keep_ratio, .channels = channels, .criterion = kAttentionCriterion, .kept = {}};
   return {.name = info.name,
-          .keep_ratio = static_cast<double>(channels) / static_cast<double>(info.channels),
+          .keep_ratio = keep_ratio,
           .channels = channels,
           .criterion = criterion,
           .kept = most_important(importance[static_cast<std::size_t>(info.group)], channels)};
@@ -60,11 +63,34 @@ std::int64_t wanted_count(const GroupPolicy& entry, const CouplingGroup& group, 
                       .got = std::to_string(count)});
     return 0;
   }
+  if (group.is_tokens && !entry.kept.empty()) {
+    faults.push_back({.key = key + ".kept",
+                      .expected = "expected `keep_ratio` or `channels`: which tokens of '" + group.name + "' stay is found for each input"});
+    return 0;
+  }
   if (count < group.channels && !group.prunable) {
     faults.push_back({.key = key, .expected = "group '" + group.name + "' cannot be pruned: " + group.reason});
     return 0;
   }
   return count;
+}
+
+std::vector<std::int64_t> first_indices(std::int64_t count) {
+  std::vector<std::int64_t> indices(static_cast<std::size_t>(count));
+  std::iota(indices.begin(), indices.end(), 0);
+  return indices;
+}
+
+void limit_kept_tokens(const CouplingAnalysis& analysis, KeptChannels& kept) {
+  std::vector<std::int64_t> counts;
+  for (std::size_t g = 0; g < kept.size(); ++g)
+    counts.push_back(kept[g].empty() ? analysis.groups[g].channels : static_cast<std::int64_t>(kept[g].size()));
+  const std::vector<int> groups = token_groups(analysis);
+  limit_tokens(groups, counts);
+  for (const int group : groups) {
+    const auto g = static_cast<std::size_t>(group);
+    if (counts[g] < analysis.groups[g].channels) kept[g] = first_indices(counts[g]);
+  }
 }
 
 }  // namespace
@@ -75,12 +101,15 @@ Policy to_policy(const models::Network& network, const SearchSpace& space, const
   Policy policy{.model_name = network.name, .model_sha256 = network.sha256};
   std::vector<LayerInfo> layers = space.layers;
   std::vector<double> sparsity(layers.size(), 0);
+  std::int64_t tokens = std::numeric_limits<std::int64_t>::max();  // that the blocks so far pass on
   for (std::size_t i = 0; i < space.decisions.size(); ++i) {
     const Decision& decision = space.decisions[i];
     const int value = decision.values[static_cast<std::size_t>(candidate.choices[i])];
     if (decision.kind == DecisionKind::kKeptChannels) {
       const GroupInfo& group = space.groups[static_cast<std::size_t>(decision.subject)];
-      if (value < group.channels) policy.groups.push_back(group_policy(group, value, importance, criterion));
+      if (group.is_tokens) tokens = std::min<std::int64_t>(tokens, value);
+      const std::int64_t count = group.is_tokens ? tokens : value;
+      if (count < group.channels) policy.groups.push_back(group_policy(group, count, importance, criterion));
       continue;
     }
     const auto subject = static_cast<std::size_t>(decision.subject);
@@ -130,8 +159,12 @@ KeptChannels kept_channels(const models::Network& network, const CouplingAnalysi
     const CouplingGroup& group = analysis.groups[found->second];
     const std::int64_t count = wanted_count(entry, group, key, faults);
     if (count == 0 || count == group.channels) continue;
-    kept[found->second] = entry.kept;
-    if (!entry.kept.empty()) continue;
+    kept[found->second] = group.is_tokens ? first_indices(count) : entry.kept;
+    if (!kept[found->second].empty()) continue;
+    if (entry.criterion == kAttentionCriterion) {
+      faults.push_back({.key = key + ".criterion", .expected = "expected a criterion of channels: '" + entry.name + "' are no tokens", .got = entry.criterion});
+      continue;
+    }
     if (needs_rows(entry.criterion)) {
       faults.push_back(
           {.key = key + ".kept",
@@ -143,6 +176,7 @@ KeptChannels kept_channels(const models::Network& network, const CouplingAnalysi
     kept[found->second] = most_important(importance.at(entry.criterion)[found->second], count);
   }
   if (!faults.empty()) throw UserError(faults);
+  limit_kept_tokens(analysis, kept);
   return kept;
 }
 

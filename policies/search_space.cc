@@ -70,6 +70,32 @@ void check_sparsity(const SpaceOptions& options, const DeviceCapabilities& capab
   }
 }
 
+// What is wrong with dropping tokens at all; "" if nothing.
+std::string why_no_tokens(const CouplingAnalysis& analysis, const DeviceCapabilities& capabilities) {
+  if (capabilities.has_fixed_ranges) return "one of the devices (FPGAs, micro-controllers) cannot choose tokens as it runs";
+  std::string reason = "the network has no self-attention behind which tokens can be dropped";
+  for (const int group : token_groups(analysis)) {
+    const CouplingGroup& tokens = analysis.groups[static_cast<std::size_t>(group)];
+    if (tokens.prunable) return "";
+    reason = "no tokens can be dropped behind '" + tokens.producers.front() + "': " + tokens.reason;
+  }
+  return reason;
+}
+
+void check_token_ratios(const SpaceOptions& options, const CouplingAnalysis& analysis, const DeviceCapabilities& capabilities,
+                        std::vector<Fault>& faults) {
+  if (options.token_keep_ratios.empty()) return;
+  const std::string reason = why_no_tokens(analysis, capabilities);
+  if (!reason.empty()) faults.push_back({.key = "space.token_keep_ratios", .expected = "expected none: " + reason});
+  for (std::size_t i = 0; i < options.token_keep_ratios.size(); ++i) {
+    const double ratio = options.token_keep_ratios[i];
+    if (ratio > 0 && ratio <= 1) continue;
+    faults.push_back({.key = "space.token_keep_ratios[" + std::to_string(i) + "]",
+                      .expected = "expected a number above 0 and at most 1",
+                      .got = std::to_string(ratio)});
+  }
+}
+
 void check_options(const SpaceOptions& options, const CouplingAnalysis& analysis, const DeviceCapabilities& capabilities,
                    const std::vector<LayerInfo>& layers) {
   std::vector<Fault> faults;
@@ -86,6 +112,7 @@ void check_options(const SpaceOptions& options, const CouplingAnalysis& analysis
                       .expected = "expected a number above 0 and at most 1",
                       .got = std::to_string(ratio)});
   }
+  check_token_ratios(options, analysis, capabilities, faults);
   if (options.channel_granularity < 0) {
     faults.push_back(
         {.key = "space.channel_granularity", .expected = "expected at least 0", .got = std::to_string(options.channel_granularity)});
@@ -220,6 +247,7 @@ class SpaceBuilder {
 
   void add_group(int g) {
     const CouplingGroup& group = analysis_.groups[static_cast<std::size_t>(g)];
+    if (group.is_tokens) return add_tokens(g);
     if (!options_.prune || is_frozen(group.name)) return;
     const std::int64_t factor = channels_an_index(network_, analysis_, g, nodes_);
     const std::int64_t granule = granularity_ / std::gcd(static_cast<std::int64_t>(granularity_), factor);
@@ -230,6 +258,18 @@ class SpaceBuilder {
                                 .name = group.name + "/keep",
                                 .values = std::move(values)});
     space_.groups.push_back({.group = g, .name = group.name, .channels = group.channels});
+  }
+
+  void add_tokens(int g) {
+    const CouplingGroup& group = analysis_.groups[static_cast<std::size_t>(g)];
+    if (options_.token_keep_ratios.empty() || is_frozen(group.name)) return;
+    std::vector<int> values = kept_values(group.channels, options_.token_keep_ratios, /*granule=*/1);
+    if (values.size() < 2) return;
+    space_.decisions.push_back({.kind = DecisionKind::kKeptChannels,
+                                .subject = static_cast<int>(space_.groups.size()),
+                                .name = group.name + "/keep",
+                                .values = std::move(values)});
+    space_.groups.push_back({.group = g, .name = group.name, .channels = group.channels, .is_tokens = true});
   }
 
   void add_bits(int l, bool is_first_or_last) {

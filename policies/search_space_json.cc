@@ -48,7 +48,7 @@ json space_json(const SearchSpace& space) {
     document["decisions"].push_back(
         {{"name", decision.name}, {"kind", to_string(decision.kind)}, {"subject", decision.subject}, {"values", decision.values}});
   for (const auto& group : space.groups)
-    document["groups"].push_back({{"name", group.name}, {"group", group.group}, {"channels", group.channels}});
+    document["groups"].push_back({{"name", group.name}, {"group", group.group}, {"channels", group.channels}, {"tokens", group.is_tokens}});
   for (const auto& layer : space.layers) {
     json entry{{"name", layer.name}, {"op", layer.op}, {"node", layer.node}, {"quantizable", layer.quantizable}, {"reason", layer.reason}};
     for (const auto& [name, number] : kLayerNumbers) entry[name] = layer.*number;
@@ -64,7 +64,8 @@ SearchSpace space_of(const json& document) {
     space.decisions.push_back({kind_of(entry.at("kind").get<std::string>()), entry.at("subject").get<int>(),
                                entry.at("name").get<std::string>(), entry.at("values").get<std::vector<int>>()});
   for (const json& entry : document.at("groups"))
-    space.groups.push_back({entry.at("group").get<int>(), entry.at("name").get<std::string>(), entry.at("channels").get<std::int64_t>()});
+    space.groups.push_back({entry.at("group").get<int>(), entry.at("name").get<std::string>(), entry.at("channels").get<std::int64_t>(),
+                            entry.value("tokens", false)});
   for (const json& entry : document.at("layers")) {
     LayerInfo layer{};
     layer.node = entry.at("node").get<int>();

@@ -36,6 +36,10 @@ OpWorkload evaluate(const OpTemplate& op, const Counts& counts, const std::vecto
   work.in_width = op.in_width(counts);
   work.out_height = op.out_height(counts);
   work.out_width = op.out_width(counts);
+  if (op.drop && !op.drop->drops(counts)) {
+    work.is_fused = true;
+    work.input_elements = work.output_elements = 0;
+  }
   if (!op.has_macs) return work;
   switch (work.kind) {
     case OpKind::kGemm:
@@ -61,6 +65,11 @@ OpWorkload evaluate(const OpTemplate& op, const Counts& counts, const std::vecto
 void add_nodes(const Reading& reading, std::set<int>& nodes) {
   nodes.insert(reading.nodes.begin(), reading.nodes.end());
   nodes.insert(reading.behind.begin(), reading.behind.end());
+}
+
+void add_groups(const TokenDrop& drop, std::set<int>& groups) {
+  drop.before.add_groups(groups);
+  drop.after.add_groups(groups);
 }
 
 }  // namespace
@@ -102,6 +111,7 @@ WorkloadBuilder::WorkloadBuilder(const models::Network& network, const CouplingA
   tables->ops = make_op_templates(network, analysis, batch);
   tables->values = make_live_templates(network, analysis, batch, tables->ops);
   for (const CouplingGroup& group : analysis.groups) tables->full_counts.push_back(group.channels);
+  tables->token_groups = policies::token_groups(analysis);
   tables->node_count = static_cast<int>(network.nodes.size());
   tables_ = std::move(tables);
 }
@@ -119,15 +129,27 @@ Counts WorkloadBuilder::full_counts() const {
   return tables_->full_counts;
 }
 
+const std::vector<int>& WorkloadBuilder::token_groups() const {
+  return tables_->token_groups;
+}
+bool WorkloadBuilder::is_always_fused(int op) const {
+  return tables_->ops[static_cast<std::size_t>(op)].fixed.is_fused;
+}
+
 OpWorkload WorkloadBuilder::build_op(int op, const Counts& kept_counts, const std::vector<Bits>& bits) const {
-  return evaluate(tables_->ops[static_cast<std::size_t>(op)], kept_counts, bits);
+  Counts counts = kept_counts;
+  limit_tokens(tables_->token_groups, counts);
+  return evaluate(tables_->ops[static_cast<std::size_t>(op)], counts, bits);
 }
 
 LiveValue WorkloadBuilder::build_value(int value, const Counts& kept_counts, const std::vector<Bits>& bits) const {
   const LiveTemplate& live = tables_->values[static_cast<std::size_t>(value)];
+  Counts counts = kept_counts;
+  limit_tokens(tables_->token_groups, counts);
+  const bool is_there = !live.only_for || live.only_for->drops(counts);
   return {.first = live.first,
           .last = live.last,
-          .elements = live.elements(kept_counts),
+          .elements = is_there ? live.elements(counts) : 0,
           .bits = live.reading.bits(bits),
           .reuses = live.reuses};
 }
@@ -156,6 +178,7 @@ WorkloadBuilder::Dependencies WorkloadBuilder::dependencies(int index) const {
     add_nodes(op.input_reading, nodes);
   }
   add_nodes(op.output_reading, nodes);
+  if (op.drop) add_groups(*op.drop, groups);
   return {{groups.begin(), groups.end()}, {nodes.begin(), nodes.end()}};
 }
 
@@ -163,6 +186,7 @@ WorkloadBuilder::Dependencies WorkloadBuilder::value_dependencies(int value) con
   const LiveTemplate& live = tables_->values[static_cast<std::size_t>(value)];
   std::set<int> groups, nodes;
   live.elements.add_groups(groups);
+  if (live.only_for) add_groups(*live.only_for, groups);
   add_nodes(live.reading, nodes);
   return {{groups.begin(), groups.end()}, {nodes.begin(), nodes.end()}};
 }

@@ -71,14 +71,16 @@ struct Workload {
 // Thread-safe; copies share the tables.
 //
 // What is fused: views; BatchNormalization, activations and arithmetic with constants after a layer, elementwise operator or reduction
-// whose result nothing else reads; SiLU and GELU spelled out; a normalization spelled out (LayerNorm) rides on its first reduction.
+// whose result nothing else reads; SiLU and GELU spelled out; a normalization spelled out (LayerNorm) rides on its first reduction. A
+// selection of tokens that drops none (token_selection.h) is no operator: it counts as fused, moves nothing and keeps nothing in memory.
 // Widths in memory: a value is as wide as its widest reader: a layer's activation width; 8 bits where an Add, Concat or average pooling
 // reads it whose own readers are at most 8 bits wide (see plan_activations in quantize_network.h); 32 otherwise.
 class WorkloadBuilder {
  public:
   WorkloadBuilder(const models::Network& network, const CouplingAnalysis& analysis, std::int64_t batch);
 
-  // kept_counts: by group of the analysis (unpruned size where not pruned). bits: by node index; 32 for nodes that are not layers.
+  // kept_counts: by group of the analysis (unpruned size where not pruned), of tokens at most how many. bits: by node index; 32 for nodes
+  // that are not layers.
   struct Bits {
     int weight = 32, activation = 32;
     WeightSparsity sparsity{};  // of the weight, beside its width
@@ -91,7 +93,10 @@ class WorkloadBuilder {
   int op_count() const;
   int value_count() const;
   int node_count() const;
-  // Groups and nodes (for their bits) that operator `op` depends on; all else leaves it as it is. Ascending.
+  // Whether the operator is fused whatever is kept.
+  bool is_always_fused(int op) const;
+  // Groups and nodes (for their bits) that operator `op` depends on; all else leaves it as it is. Ascending. A group of tokens stands for
+  // those before it too, which limit its count.
   struct Dependencies {
     std::vector<int> groups, nodes;
   };
@@ -99,6 +104,7 @@ class WorkloadBuilder {
   Dependencies value_dependencies(int value) const;
 
   std::vector<std::int64_t> full_counts() const;  // unpruned
+  const std::vector<int>& token_groups() const;   // see coupling_groups.h
 
  private:
   struct Tables;  // operators and values with their axis expressions

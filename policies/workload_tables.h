@@ -2,6 +2,8 @@
 // whose widths decide how wide it is in memory.
 #pragma once
 
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +21,12 @@ struct Reading {
   int bits(const std::vector<WorkloadBuilder::Bits>& bits) const;
 };
 
+// A place where tokens can be dropped.
+struct TokenDrop {
+  Extent before, after;
+  bool drops(const std::vector<std::int64_t>& kept_counts) const { return after(kept_counts) < before(kept_counts); }
+};
+
 struct OpTemplate {
   OpWorkload fixed;  // everything that no policy changes
   bool has_macs = false;
@@ -31,6 +39,7 @@ struct OpTemplate {
   Size weight_elements;
   std::vector<Size> tables, inputs, outputs;
   Reading input_reading, output_reading;
+  std::optional<TokenDrop> drop;  // of a selection of tokens
 };
 
 struct LiveTemplate {
@@ -38,12 +47,14 @@ struct LiveTemplate {
   Size elements;
   Reading reading;
   int reuses = -1;  // see LiveValue
+  std::optional<TokenDrop> only_for;  // in memory only where that drops tokens
 };
 
 struct WorkloadBuilder::Tables {
   std::vector<OpTemplate> ops;
   std::vector<LiveTemplate> values;
   std::vector<std::int64_t> full_counts;
+  std::vector<int> token_groups;
   int node_count = 0;
 };
 
@@ -57,6 +68,8 @@ class SizeTable {
   SizeTable(const models::Network& network, const CouplingAnalysis& analysis, std::int64_t batch);
   Extent extent(models::ValueId id, std::size_t axis) const;  // 1 for an axis that the value lacks
   Size elements(models::ValueId id) const;
+  // What TokenScores nodes and SelectTokens nodes serve, by node index.
+  std::map<int, TokenDrop> token_drops() const;
   const models::Shape& shape(models::ValueId id) const { return shapes_[static_cast<std::size_t>(id)]; }
 
  private:

@@ -4,6 +4,7 @@
 #include "models/operators.h"
 #include "policies/fusion.h"
 #include "policies/operator_classes.h"
+#include "policies/token_selection.h"
 #include "policies/workload_tables.h"
 
 namespace lathe::policies {
@@ -27,6 +28,7 @@ class LifetimeMaker {
         readings_(network),
         fusion_(fuse(network)),
         consumers_(models::consumers(network)),
+        drops_(sizes_.token_drops()),
         op_of_node_(network.nodes.size(), -1),
         last_op_(static_cast<int>(ops.size()) - 1) {
     for (std::size_t i = 0; i < ops.size(); ++i) op_of_node_[static_cast<std::size_t>(ops[i].fixed.node)] = static_cast<int>(i);
@@ -48,7 +50,7 @@ class LifetimeMaker {
         if (id == models::kNoValue || !outlives(id, root)) continue;
         const int reuses = reused_value(root, id, values, ids, is_reused);
         if (reuses >= 0) is_reused[static_cast<std::size_t>(ids[static_cast<std::size_t>(reuses)])] = true;
-        values.push_back({first, std::max(first, last_use(id)), sizes_.elements(id), readings_.of({id}), reuses});
+        values.push_back({first, std::max(first, last_use(id)), sizes_.elements(id), readings_.of({id}), reuses, drop_of_scores(n)});
         ids.push_back(id);
       }
     }
@@ -58,12 +60,19 @@ class LifetimeMaker {
  private:
   bool is_output(ValueId id) const { return std::find(network_.outputs.begin(), network_.outputs.end(), id) != network_.outputs.end(); }
 
+  std::optional<TokenDrop> drop_of_scores(std::size_t n) const {
+    if (!is_token_scores(network_.nodes[n])) return std::nullopt;
+    const auto found = drops_.find(static_cast<int>(n));
+    return found == drops_.end() ? std::nullopt : std::optional<TokenDrop>(found->second);
+  }
+
   // The first input of the pointwise operator `root` that nothing reads later and that has the shape of the result `id`. As in ONNX
-  // Runtime, ncnn and TensorFlow Lite: what the caller passed in is never written over; Concat, pooling and Softmax are not in place.
+  // Runtime, ncnn and TensorFlow Lite: what the caller passed in is never written over; Concat, pooling and Softmax are not in place. A
+  // selection of tokens is taken to move its rows together where they are, so that one that drops none needs nothing.
   int reused_value(int root, ValueId id, const std::vector<LiveTemplate>& values, const std::vector<ValueId>& ids,
                    const std::vector<bool>& is_reused) const {
     const Node& node = network_.nodes[static_cast<std::size_t>(root)];
-    if (!is_pointwise(node)) return -1;
+    if (!is_pointwise(node) && !is_select_tokens(node)) return -1;
     for (const ValueId input : node.inputs) {
       const auto found = std::find(ids.begin(), ids.end(), input);
       if (found == ids.end() || is_reused[static_cast<std::size_t>(input)]) continue;
@@ -100,6 +109,7 @@ class LifetimeMaker {
   ReadingTable readings_;
   Fusion fusion_;
   std::vector<std::vector<int>> consumers_;
+  std::map<int, TokenDrop> drops_;
   std::vector<int> op_of_node_;
   int last_op_;
 };
