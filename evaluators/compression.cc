@@ -205,7 +205,7 @@ models::Network recalibrated_alone(const models::Network& pruned, const policies
 models::Network cut_channels(const models::Network& network, const policies::CouplingAnalysis& analysis, const policies::Policy& policy,
                              const Rows& calibration, const CompressionOptions& options) {
   const auto kept = policies::kept_channels(network, analysis, policy);
-  if (!prunes(analysis, kept)) return network;
+  if (!prunes(analysis, kept)) return policies::lower_token_selections(network);
   const models::Network pruned = cut_and_reconstruct(network, analysis, kept, calibration, options);
   // Layers solved one after the other already give the means and, as far as their inputs allow, the variances of the whole network.
   if (!options.recalibrate_batch_norm || options.reconstructs_in_sequence) return pruned;

@@ -109,7 +109,7 @@ class PlaceFinder {
   }
 
   // What else passes from before the place to what the hidden value leads to, or to what that needs besides. False where it is more than
-  // numbers of tokens that are used before the place too.
+  // numbers of tokens that are used before the place too, or came through the one before.
   bool add_companions(Place& place) const {
     std::vector<bool> after = reached_from(place.hidden);
     for (std::size_t n = network_.nodes.size(); n-- > 0;) {
@@ -127,7 +127,10 @@ class PlaceFinder {
       }
     }
     for (const ValueId id : passing) {
-      if (!token_axis(network_.value(id).shape, tokens_) || !read_before.contains(id)) return false;
+      const int producer = producers_[static_cast<std::size_t>(id)];
+      const bool is_selected = producer >= 0 && is_select_tokens(network_.nodes[static_cast<std::size_t>(producer)]);
+      const bool is_of_these_tokens = is_selected || read_before.contains(id);
+      if (!is_of_these_tokens || !token_axis(network_.value(id).shape, tokens_)) return false;
     }
     place.companions.assign(passing.begin(), passing.end());
     return true;

@@ -16,6 +16,7 @@ struct Expressible {
   bool other_formats = false;  // float16, bfloat16, tf32, pow2
   bool dynamic_ranges = false;
   bool sparsity = false;
+  bool compressed_network = false;  // the network goes with it, which drops tokens by itself
 };
 
 // One sentence for each kind of thing that `policy` asks for and the format has no word for.

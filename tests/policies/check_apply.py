@@ -80,7 +80,7 @@ def prunable_groups(lathe, model):
     table = run(lathe, "inspect", model)
     for reason in reasons(inspection):
         assert reason and "no: " + reason in table, f"{model}: inspect gives no reason, or its table leaves out '{reason}'"
-    groups = [group for group in inspection["groups"] if group["prunable"]]
+    groups = [group for group in inspection["groups"] if group["prunable"] and not group["tokens"]]
     assert groups, f"{model}: no prunable group"
     return groups
 

@@ -31,6 +31,8 @@ class NetworkSketch {
     return network_.add_constant(name, models::Tensor::from<float>(std::move(shape), values));
   }
 
+  models::ValueId add_constant(const std::string& name, models::Tensor tensor) { return network_.add_constant(name, std::move(tensor)); }
+
   models::ValueId node(const std::string& name, const std::string& op, std::vector<models::ValueId> inputs, models::Shape shape,
                        std::map<std::string, models::Attribute> attributes = {}) {
     const models::ValueId output = network_.add_value({.name = name + ":0", .shape = std::move(shape)});
