@@ -47,8 +47,11 @@ json space_json(const SearchSpace& space) {
   for (const auto& decision : space.decisions)
     document["decisions"].push_back(
         {{"name", decision.name}, {"kind", to_string(decision.kind)}, {"subject", decision.subject}, {"values", decision.values}});
-  for (const auto& group : space.groups)
-    document["groups"].push_back({{"name", group.name}, {"group", group.group}, {"channels", group.channels}, {"tokens", group.is_tokens}});
+  for (const auto& group : space.groups) {
+    json entry{{"name", group.name}, {"group", group.group}, {"channels", group.channels}};
+    if (group.is_tokens) entry["tokens"] = true;
+    document["groups"].push_back(entry);
+  }
   for (const auto& layer : space.layers) {
     json entry{{"name", layer.name}, {"op", layer.op}, {"node", layer.node}, {"quantizable", layer.quantizable}, {"reason", layer.reason}};
     for (const auto& [name, number] : kLayerNumbers) entry[name] = layer.*number;

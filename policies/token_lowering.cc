@@ -157,6 +157,7 @@ class Lowering {
 }  // namespace
 
 Network lower_token_selections(Network network) {
+  if (std::none_of(network.nodes.begin(), network.nodes.end(), is_select_tokens)) return network;
   return Lowering(std::move(network)).run();
 }
 
