@@ -4,8 +4,8 @@
 
 LATHE is the program, DEVICE a description of this machine (x86-avx512, or a file of `lathe calibrate`), a CASE is BEFORE.onnx,AFTER.onnx,
 POLICY.json: the network, the file that `lathe compress` wrote for the policy, and the policy that it wrote beside it. One thread.
-Both files of a case take turns, and the least of all runs counts, which other programs on the machine disturb least; with --cpu-time the time that
-the processor gave to the run, for a machine so busy that no run is left alone. Prints a Markdown
+Both files of a case take turns, and the least of all runs counts, which other programs on the machine disturb least; with --cpu-time the
+time that the processor gave to the run, for a machine so busy that no run is left alone. Prints a Markdown
 table; predictions are of the policy on the network, so that a policy's pruned channels and widths are what the model sees.
 """
 

@@ -174,7 +174,8 @@ models::Network cut_and_reconstruct(const models::Network& network, const polici
   if (channels == kept) return reconstruct_in_sequence(network, analysis, kept, pruned, calibration, options.sequential);
   // Layers are compared with their former selves position by position, so that all positions must be there.
   const models::Network all_tokens = policies::prune(network, analysis, channels);
-  return with_constants_of(reconstruct_in_sequence(network, analysis, channels, all_tokens, calibration, options.sequential), std::move(pruned));
+  const models::Network solved = reconstruct_in_sequence(network, analysis, channels, all_tokens, calibration, options.sequential);
+  return with_constants_of(solved, std::move(pruned));
 }
 
 Uncompressed cut_uncompressed(const models::Network& network, const policies::CouplingAnalysis& analysis,

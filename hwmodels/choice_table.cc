@@ -152,7 +152,8 @@ std::optional<int> ChoiceTableMaker::token_slot(const std::vector<int>& groups) 
     const bool is_wanted = contains(groups, group);
     if (is_wanted) --wanted;
     const int decision = decision_of_tokens(space_, group);
-    const std::vector<int> values = decision < 0 ? std::vector<int>{std::numeric_limits<int>::max()} : space_.decisions[static_cast<std::size_t>(decision)].values;
+    std::vector<int> values{std::numeric_limits<int>::max()};  // no limit
+    if (decision >= 0) values = space_.decisions[static_cast<std::size_t>(decision)].values;
     Numbering<Counts> classes;
     std::vector<std::uint32_t> class_of;
     for (const int value : values) {

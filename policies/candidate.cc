@@ -21,7 +21,8 @@ const char* format_of(int bits) {
 
 GroupPolicy group_policy(const GroupInfo& info, std::int64_t channels, const Importance& importance, const std::string& criterion) {
   const double keep_ratio = static_cast<double>(channels) / static_cast<double>(info.channels);
-  if (info.is_tokens) return {.name = info.name, .keep_ratio = keep_ratio, .channels = channels, .criterion = kAttentionCriterion, .kept = {}};
+  if (info.is_tokens)
+    return {.name = info.name, .keep_ratio = keep_ratio, .channels = channels, .criterion = kAttentionCriterion, .kept = {}};
   return {.name = info.name,
           .keep_ratio = keep_ratio,
           .channels = channels,
@@ -65,7 +66,8 @@ std::int64_t wanted_count(const GroupPolicy& entry, const CouplingGroup& group, 
   }
   if (group.is_tokens && !entry.kept.empty()) {
     faults.push_back({.key = key + ".kept",
-                      .expected = "expected `keep_ratio` or `channels`: which tokens of '" + group.name + "' stay is found for each input"});
+                      .expected = "expected `keep_ratio` or `channels`: which tokens of '" + group.name +
+                                  "' stay is found for each input"});
     return 0;
   }
   if (count < group.channels && !group.prunable) {
@@ -162,7 +164,9 @@ KeptChannels kept_channels(const models::Network& network, const CouplingAnalysi
     kept[found->second] = group.is_tokens ? first_indices(count) : entry.kept;
     if (!kept[found->second].empty()) continue;
     if (entry.criterion == kAttentionCriterion) {
-      faults.push_back({.key = key + ".criterion", .expected = "expected a criterion of channels: '" + entry.name + "' are no tokens", .got = entry.criterion});
+      faults.push_back({.key = key + ".criterion",
+                        .expected = "expected a criterion of channels: '" + entry.name + "' are no tokens",
+                        .got = entry.criterion});
       continue;
     }
     if (needs_rows(entry.criterion)) {

@@ -70,7 +70,12 @@ class Lowering {
   ValueId append(const std::string& op, std::vector<ValueId> inputs, Shape shape, DataType type,
                  std::map<std::string, models::Attribute> attributes = {}) {
     const ValueId output = network_.add_value({.name = names_.next(), .type = type, .shape = std::move(shape)});
-    network_.nodes.push_back({.name = names_.next(), .op = op, .domain = "", .inputs = std::move(inputs), .outputs = {output}, .attributes = std::move(attributes)});
+    network_.nodes.push_back({.name = names_.next(),
+                              .op = op,
+                              .domain = "",
+                              .inputs = std::move(inputs),
+                              .outputs = {output},
+                              .attributes = std::move(attributes)});
     return output;
   }
 
@@ -110,7 +115,9 @@ class Lowering {
                               .domain = "",
                               .inputs = {values, integers({count})},
                               .outputs = {found, positions},
-                              .attributes = {{"axis", std::int64_t{-1}}, {"largest", std::int64_t{is_largest}}, {"sorted", std::int64_t{1}}}});
+                              .attributes = {{"axis", std::int64_t{-1}},
+                                             {"largest", std::int64_t{is_largest}},
+                                             {"sorted", std::int64_t{1}}}});
     return wanted_output == 0 ? found : positions;
   }
 

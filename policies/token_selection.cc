@@ -199,7 +199,8 @@ void redirect(std::vector<Node>& nodes, std::size_t first, const Node& selection
 // Puts the two operators in and what does not lead to the place behind it. Returns the selection's name.
 std::string insert(Network& network, const Place& place) {
   const models::Value hidden = network.value(place.hidden);
-  const ValueId scores = add_value(network, network.nodes[place.softmax].name + "_token_scores", hidden.type, {kDynamic, 1, 1, hidden.shape[1]});
+  const ValueId scores =
+      add_value(network, network.nodes[place.softmax].name + "_token_scores", hidden.type, {kDynamic, 1, 1, hidden.shape[1]});
   Node selection{.name = fresh(network, network.nodes[place.softmax].name + "/tokens"),
                  .op = kSelectTokens,
                  .domain = models::kLatheDomain,

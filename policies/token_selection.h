@@ -23,9 +23,9 @@ inline constexpr const char* kSelectTokens = "SelectTokens";
 bool is_token_scores(const models::Node& node);
 bool is_select_tokens(const models::Node& node);
 
-// Marks one place for each self-attention: a Softmax over the last axis of [N, heads, L, L], and behind it the first value [N, L, width] that
-// all it leads to goes through (the residual sum), apart from values of one number a token that were there before (masks), which lose the
-// same tokens. Attention without such a place, or of two sequences, is left as it is. The network computes what it did.
+// Marks one place for each self-attention: a Softmax over the last axis of [N, heads, L, L], and behind it the first value [N, L, width]
+// that all it leads to goes through (the residual sum), apart from values of one number a token that were there before (masks), which lose
+// the same tokens. Attention without such a place, or of two sequences, is left as it is. The network computes what it did.
 models::Network insert_token_selections(models::Network network);
 
 // A place behind which the shape of the selected value has fewer tokens than before it (see prune.h) becomes Exp, MatMul, ReduceSum, TopK

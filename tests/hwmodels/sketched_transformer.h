@@ -19,7 +19,8 @@ class TransformerSketch {
       const models::ValueId inner = sketch_.unary(name + "/relu", "Relu", linear(name + "/up", x, kInner));
       x = normalized(name + "/norm2", sketch_.add(name + "/add2", x, linear(name + "/down", inner, kWidth)));
     }
-    const models::ValueId first = sketch_.node("first", "Gather", {x, integers("index", {}, {0})}, {models::kDynamic, kWidth}, {{"axis", std::int64_t{1}}});
+    const models::ValueId index = integers("index", {}, {0});
+    const models::ValueId first = sketch_.node("first", "Gather", {x, index}, {models::kDynamic, kWidth}, {{"axis", std::int64_t{1}}});
     const models::ValueId weight = sketch_.constant("head.weight", {kWidth, 3});
     return sketch_.finish({sketch_.node("head", "MatMul", {first, weight}, {models::kDynamic, 3})});
   }

@@ -3,8 +3,10 @@
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/equal.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <tbb/parallel_for.h>
@@ -202,8 +204,8 @@ TEST(Executor, ObservesEveryFloatValueByDefault) {
 TEST(TopK, OfEqualElementsTheFirstComesFirst) {
   for (const bool largest : {true, false}) {
     const Network network = network_from_text(
-        "net (float[N, 40] x) => (float[N, 3] y, int64[N, 3] i) <int64[1] k = {3}> { y, i = TopK <axis = 1, largest = " + std::to_string(largest) +
-        "> (x, k) }");
+        "net (float[N, 40] x) => (float[N, 3] y, int64[N, 3] i) <int64[1] k = {3}> { y, i = TopK <axis = 1, largest = " +
+        std::to_string(largest) + "> (x, k) }");
     at::Tensor x = at::zeros({2, 40});
     x[0][30] = largest ? 1 : -1;
     const at::Tensor positions = Executor(network).run({{x}})[1];

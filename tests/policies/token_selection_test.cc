@@ -139,7 +139,8 @@ TEST_F(Bert, SelectedEqualsMaskedAttention) {
   const Node& second = nth(plain_, "Softmax", 1);
   const auto producers = models::producers(plain_);
   Node& add = masked.nodes[static_cast<std::size_t>(producers[static_cast<std::size_t>(second.inputs[0])])];
-  const ValueId own = masked.add_value({.name = "second_mask", .type = models::DataType::kFloat32, .shape = {models::kDynamic, 1, 1, kTokens}});
+  const ValueId own = masked.add_value(
+      {.name = "second_mask", .type = models::DataType::kFloat32, .shape = {models::kDynamic, 1, 1, kTokens}});
   masked.inputs.push_back(own);
   add.inputs[1] = own;
   at::Tensor second_mask = at::full({kBatch, 1, 1, kTokens}, -1e4F);
@@ -150,7 +151,8 @@ TEST_F(Bert, SelectedEqualsMaskedAttention) {
       if (inputs_[1][row][token].item<std::int64_t>() == 1) second_mask[row][0][0][token] = 0.0F;
     }
   }
-  const ValueId last = nth(plain_, "ReduceMean", static_cast<int>(std::count_if(plain_.nodes.begin(), plain_.nodes.end(), [](const Node& n) { return n.op == "ReduceMean"; })) - 1).inputs[0];
+  const auto means = std::count_if(plain_.nodes.begin(), plain_.nodes.end(), [](const Node& node) { return node.op == "ReduceMean"; });
+  const ValueId last = nth(plain_, "ReduceMean", static_cast<int>(means) - 1).inputs[0];
   const at::Tensor whole = observed(masked, {inputs_[0], inputs_[1], second_mask}, last), fewer = observed(selected, inputs_, last);
   for (std::int64_t row = 0; row < kBatch; ++row) {
     const at::Tensor wanted = whole[row].index_select(0, at::tensor(kept[static_cast<std::size_t>(row)]));
@@ -162,7 +164,8 @@ TEST_F(Bert, ABlockPassesNoMoreThanItGets) {
   const auto tokens_kept = [&](const Policy& policy) {
     std::vector<std::int64_t> counts;
     const KeptChannels kept = kept_channels(network_, analysis_, policy);
-    for (const int group : token_groups(analysis_)) counts.push_back(static_cast<std::int64_t>(kept[static_cast<std::size_t>(group)].size()));
+    for (const int group : token_groups(analysis_))
+      counts.push_back(static_cast<std::int64_t>(kept[static_cast<std::size_t>(group)].size()));
     return counts;
   };
   Policy policy;
