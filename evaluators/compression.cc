@@ -13,6 +13,7 @@
 #include "evaluators/weight_rounding.h"
 #include "models/base/error.h"
 #include "models/fold_batch_norm.h"
+#include "models/operators.h"
 #include "policies/bias_alignment.h"
 #include "policies/cross_layer_equalization.h"
 #include "policies/prune.h"
@@ -154,10 +155,10 @@ policies::KeptChannels with_all_tokens(const policies::CouplingAnalysis& analysi
   return kept;
 }
 
-// The constants of `network`, by name, in `other`.
-models::Network with_constants_of(const models::Network& network, models::Network other) {
+// The weights and biases of `network`, by name, in `other`, which selects tokens besides.
+models::Network with_weights_of(const models::Network& network, models::Network other) {
   std::map<std::string, models::ValueId> ids;
-  for (const auto& [id, tensor] : network.constants) ids[network.value(id).name] = id;
+  for (const models::ValueId id : models::trainable_constants(network)) ids[network.value(id).name] = id;
   for (auto& [id, tensor] : other.constants) {
     const auto found = ids.find(other.value(id).name);
     if (found != ids.end()) tensor = network.constants.at(found->second);
@@ -175,7 +176,7 @@ models::Network cut_and_reconstruct(const models::Network& network, const polici
   // Layers are compared with their former selves position by position, so that all positions must be there.
   const models::Network all_tokens = policies::prune(network, analysis, channels);
   const models::Network solved = reconstruct_in_sequence(network, analysis, channels, all_tokens, calibration, options.sequential);
-  return with_constants_of(solved, std::move(pruned));
+  return with_weights_of(solved, std::move(pruned));
 }
 
 Uncompressed cut_uncompressed(const models::Network& network, const policies::CouplingAnalysis& analysis,
