@@ -246,7 +246,8 @@ void without_later_keys(const ExperimentConfig& config, std::vector<std::string>
                            "search.measured_feedback.policies: 8", "space.sparsity: []",
                            "space.sparsity_pattern: unstructured", "evaluator.weight_ranges: mse", "evaluator.equalization: none",
                            "evaluator.sparsification: magnitude", "evaluator.bias_correction: false", "evaluator.device: cpu",
-                           "space.dynamic_activations: false", "search.racing: false", "space.depth: false", "space.rank_ratios: []"})
+                            "space.dynamic_activations: false", "space.token_keep_ratios: []", "search.racing: false", "space.depth: false",
+                            "space.rank_ratios: []"})
     std::erase(lines, line);
   for (const auto& [key, is_set] : {std::pair{"constraints.macs: ", config.constraints.macs.has_value()},
                                     std::pair{"search.warm_start: ", !config.search.warm_start.empty()},
