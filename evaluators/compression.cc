@@ -14,12 +14,14 @@
 #include "evaluators/weight_rounding.h"
 #include "models/base/error.h"
 #include "models/fold_batch_norm.h"
+#include "models/operators.h"
 #include "policies/architecture.h"
 #include "policies/bias_alignment.h"
 #include "policies/cross_layer_equalization.h"
 #include "policies/prune.h"
 #include "policies/quantize_network.h"
 #include "policies/search_space.h"
+#include "policies/token_selection.h"
 #include "policies/weight_sparsity.h"
 
 namespace lathe::evaluators {
@@ -152,14 +154,35 @@ models::Network round_and_fold(const models::Network& pruned, const policies::Po
 }
 
 models::Network cut(const models::Network& network, const policies::CouplingAnalysis& analysis, const policies::KeptChannels& kept) {
-  return prunes(analysis, kept) ? policies::prune(network, analysis, kept) : network;
+  return prunes(analysis, kept) ? policies::prune(network, analysis, kept) : policies::lower_token_selections(network);
+}
+
+policies::KeptChannels with_all_tokens(const policies::CouplingAnalysis& analysis, policies::KeptChannels kept) {
+  for (const int group : policies::token_groups(analysis)) kept[static_cast<std::size_t>(group)].clear();
+  return kept;
+}
+
+// The weights and biases of `network`, by name, in `other`, which selects tokens besides.
+models::Network with_weights_of(const models::Network& network, models::Network other) {
+  std::map<std::string, models::ValueId> ids;
+  for (const models::ValueId id : models::trainable_constants(network)) ids[network.value(id).name] = id;
+  for (auto& [id, tensor] : other.constants) {
+    const auto found = ids.find(other.value(id).name);
+    if (found != ids.end()) tensor = network.constants.at(found->second);
+  }
+  return other;
 }
 
 models::Network cut_and_reconstruct(const models::Network& network, const policies::CouplingAnalysis& analysis,
                                     const policies::KeptChannels& kept, const CompressionOptions& options) {
   const bool is_reconstructed = options.reconstruction != nullptr && prunes(analysis, kept);
-  models::Network pruned = cut(is_reconstructed ? options.reconstruction->reconstruct(kept) : network, analysis, kept);
-  return options.sequential != nullptr && prunes(analysis, kept) ? options.sequential->reconstruct(kept, pruned) : pruned;
+  const models::Network source = is_reconstructed ? options.reconstruction->reconstruct(kept) : network;
+  models::Network pruned = cut(source, analysis, kept);
+  const policies::KeptChannels channels = with_all_tokens(analysis, kept);
+  if (options.sequential == nullptr || !prunes(analysis, channels)) return pruned;
+  if (channels == kept) return options.sequential->reconstruct(kept, pruned);
+  // Layers are compared with their former selves position by position, so that all positions must be there.
+  return with_weights_of(options.sequential->reconstruct(channels, policies::prune(source, analysis, channels)), std::move(pruned));
 }
 
 // The pruned network without the policy's blocks and with its layers in two factors.
@@ -201,7 +224,7 @@ models::Network recalibrated_alone(const models::Network& pruned, const policies
 models::Network cut_channels(const models::Network& network, const policies::CouplingAnalysis& analysis, const policies::Policy& policy,
                              const Rows& calibration, const CompressionOptions& options) {
   const auto kept = policies::kept_channels(network, analysis, policy);
-  if (!cuts(analysis, kept, policy)) return network;
+  if (!cuts(analysis, kept, policy)) return policies::lower_token_selections(network);
   const models::Network pruned =
       rebuilt(network, analysis, kept, cut_and_reconstruct(network, analysis, kept, options), policy, calibration, options);
   // Layers solved one after the other already give the means and, as far as their inputs allow, the variances of the whole network; what

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "experiments/text_table.h"
+#include "models/base/error.h"
 #include "models/onnx_reader.h"
 #include "models/onnx_writer.h"
 #include "models/op_counts.h"
@@ -25,6 +26,12 @@ Application apply_policy(const std::string& model, const std::string& policy_fil
   const models::Network network = policies::prepare_for_pruning(models::read_onnx(model));
   const policies::CouplingAnalysis analysis = policies::analyze_coupling(network);
   const policies::KeptChannels kept = policies::kept_channels(network, analysis, policy);
+  for (const int group : policies::token_groups(analysis)) {
+    if (pruning == Pruning::kMask && !kept[static_cast<std::size_t>(group)].empty())
+      throw UserError(Fault{.file = policy_file,
+                            .key = analysis.groups[static_cast<std::size_t>(group)].name,
+                            .expected = "tokens are chosen for each input and cannot be zeroed; leave --masked out"});
+  }
   const models::Network result = pruning == Pruning::kMask
                                      ? policies::mask(network, analysis, kept)
                                      : policies::sparsify_by_magnitude(

@@ -79,7 +79,7 @@ void choose_channels_on_rows(const Experiment& experiment, policies::Policy& pol
     for (std::size_t g = 0; g < experiment.analysis.groups.size(); ++g) {
       const policies::CouplingGroup& group = experiment.analysis.groups[g];
       const std::int64_t count = policies::kept_count(entry, group);
-      if (group.name == entry.name && count <= group.channels)
+      if (group.name == entry.name && count <= group.channels && !group.is_tokens)
         entry.kept = policies::most_important(experiment.importance(entry.criterion)[g], count);
     }
   }
@@ -114,7 +114,7 @@ policies::Policy with_kept_channels(const Experiment& experiment, policies::Poli
     for (std::size_t g = 0; g < kept.size(); ++g) {
       const policies::CouplingGroup& known = experiment.analysis.groups[g];
       if (known.name != group.name) continue;
-      group.kept = kept[g];
+      group.kept = known.is_tokens ? std::vector<std::int64_t>{} : kept[g];
       group.channels = kept[g].empty() ? known.channels : static_cast<std::int64_t>(kept[g].size());
       group.keep_ratio = static_cast<double>(group.channels) / static_cast<double>(known.channels);
     }

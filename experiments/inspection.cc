@@ -49,7 +49,7 @@ json group_json(const policies::CouplingGroup& group) {
     if (std::find(layers.begin(), layers.end(), name) == layers.end()) layers.push_back(name);
   return {{"name", group.name},     {"channels", group.channels},   {"prunable", group.prunable},
           {"reason", group.reason}, {"producers", group.producers}, {"consumers", group.consumers},
-          {"layers", layers}};
+          {"layers", layers},       {"tokens", group.is_tokens}};
 }
 
 json blocks_json(const models::Network& network) {
@@ -142,6 +142,7 @@ json inspection_json(const models::Network& network, const policies::CouplingAna
   json groups = json::array();
   for (const policies::CouplingGroup& group : analysis.groups) {
     groups.push_back(group_json(group));
+    if (group.is_tokens) continue;  // no channels of the layer
     for (const std::string& name : group.producers) groups_of[name].push_back(&group);
   }
   const std::vector<int> makers = models::producers(network);
@@ -197,7 +198,7 @@ std::string inspection_text(const json& inspection) {
               value["type"].get<std::string>() + " " + shape_text(value["shape"]) + "\n";
   if (const std::string note = inspection["note"].get<std::string>(); !note.empty()) text += "note: " + note + "\n";
   text += "\nLayers\n" + layers_text(inspection["layers"]);
-  text += "\nCoupling groups: channels that are kept or removed together\n" + groups_text(inspection["groups"]);
+  text += "\nCoupling groups: channels that are kept or removed together, and the tokens that pass\n" + groups_text(inspection["groups"]);
   if (!inspection["blocks"].empty())
     text += "\nResidual blocks that can be removed (space.depth)\n" + blocks_text(inspection["blocks"]);
   return text;

@@ -1,6 +1,7 @@
 #include "hwmodels/choice_table.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "hwmodels/op_demand.h"
 #include "policies/weight_sparsity.h"
@@ -30,10 +31,32 @@ class Numbering {
     return number;
   }
   std::size_t size() const { return seen_.size(); }
+  const std::vector<Key>& seen() const { return seen_; }
 
  private:
   std::vector<Key> seen_;
 };
+
+// -1: nothing is decided of that group.
+int decision_of_tokens(const policies::SearchSpace& space, int group) {
+  for (std::size_t d = 0; d < space.decisions.size(); ++d) {
+    const Decision& decision = space.decisions[d];
+    if (decision.kind == DecisionKind::kKeptChannels && space.groups[static_cast<std::size_t>(decision.subject)].group == group)
+      return static_cast<int>(d);
+  }
+  return -1;
+}
+
+// The decision on the block that holds the node; -1 where there is none, or where it holds one of `parts` too.
+int decision_of_block(const policies::SearchSpace& space, int node, const std::vector<int>& parts) {
+  for (std::size_t d = 0; d < space.decisions.size(); ++d) {
+    const Decision& decision = space.decisions[d];
+    if (decision.kind != DecisionKind::kKeptBlock) continue;
+    const std::vector<int>& nodes = space.blocks[static_cast<std::size_t>(decision.subject)].nodes;
+    if (contains(nodes, node)) return contains_any(parts, nodes) ? -1 : static_cast<int>(d);
+  }
+  return -1;
+}
 
 }  // namespace
 
@@ -98,6 +121,7 @@ std::optional<ChoiceTable> ChoiceTableMaker::make(const policies::WorkloadBuilde
                   is_group ? space_.groups[subject].group : space_.layers[subject].node)) {
       continue;
     }
+    if (is_group && space_.groups[subject].is_tokens) continue;  // see token_slot
     const bool is_own = !is_group && space_.layers[subject].node == own_node;
     const std::optional<int> slot = decision_slot(d, is_own);
     if (!slot) continue;
@@ -108,6 +132,7 @@ std::optional<ChoiceTable> ChoiceTableMaker::make(const policies::WorkloadBuilde
     readers.push_back(*slot);
     add_reader(space_.layers[subject].node, *slot, blocks);
   }
+  if (const std::optional<int> slot = token_slot(dependencies)) slots.push_back(*slot);
   const bool may_readers_go = std::any_of(blocks.begin(), blocks.end(), [](const ReadingBlock& block) { return block.may_go; });
   if (!may_readers_go) drop_idle_readers(widths, readers);
   if (may_readers_go || !readers.empty()) {
@@ -181,6 +206,45 @@ std::optional<int> ChoiceTableMaker::class_of_blocks(const WidthsOf& widths, con
     following = is_idle ? kNoDigit : digits_.derive(slots, *class_of);
   }
   return following;
+}
+
+// The digit that tells how many tokens there are in those of the groups that are tokens: each count is the least of what the decisions up to
+// there say, but for those whose attention goes. Made along the chain, so that the digit of a place follows from the one before, one decision
+// and that on its block. nullopt where no decision matters. What goes with that block itself costs nothing then, whatever the tokens.
+std::optional<int> ChoiceTableMaker::token_slot(const policies::WorkloadBuilder::Dependencies& dependencies) {
+  const std::vector<int>& groups = dependencies.groups;
+  using Counts = std::vector<std::int64_t>;  // of the groups so far that are asked for; then of the last one
+  std::optional<int> slot;
+  std::vector<Counts> states{{std::numeric_limits<std::int64_t>::max()}};
+  std::size_t wanted = 0;
+  for (const int group : builder_.token_groups()) wanted += contains(groups, group) ? 1 : 0;
+  for (const int group : builder_.token_groups()) {
+    if (wanted == 0) break;
+    const bool is_wanted = contains(groups, group);
+    if (is_wanted) --wanted;
+    std::vector<int> values{std::numeric_limits<int>::max()}, slots;  // no limit
+    if (slot) slots.push_back(*slot);
+    if (const int decision = decision_of_tokens(space_, group); decision >= 0) {
+      values = space_.decisions[static_cast<std::size_t>(decision)].values;
+      slots.push_back(decision);
+      if (const int block = decision_of_block(space_, builder_.token_scores_of(group), dependencies.parts); block >= 0) {
+        values.insert(values.begin(), values.size(), values.back());  // the block's first choice: it goes, and all tokens stay
+        slots.push_back(block);
+      }
+    }
+    Numbering<Counts> classes;
+    std::vector<std::uint32_t> class_of;
+    for (const int value : values) {
+      for (Counts counts : states) {
+        counts.back() = std::min<std::int64_t>(counts.back(), value);
+        if (is_wanted) counts.push_back(counts.back());
+        class_of.push_back(classes.of(counts));
+      }
+    }
+    states = classes.seen();
+    if (values.size() > 1) slot = digits_.derive(slots, class_of);  // else one state each, in the same order
+  }
+  return states.size() < 2 ? std::nullopt : slot;
 }
 
 // A width in memory is the largest of what its readers need and a floor. So a reader that changes nothing while all others are at their

@@ -47,6 +47,7 @@ class ChoiceTableMaker {
   std::optional<ChoiceTable> make(const policies::WorkloadBuilder::Dependencies& dependencies, int own_node, const WidthsOf& widths,
                                   std::size_t most_entries);
   std::optional<int> decision_slot(int decision, bool is_own);
+  std::optional<int> token_slot(const policies::WorkloadBuilder::Dependencies& dependencies);
   void drop_idle_readers(const WidthsOf& widths, std::vector<int>& readers) const;
   static void add_reader(int node, int slot, std::vector<ReadingBlock>& blocks);
   // A digit of the widths that the readers lead to; nullopt where there are too many combinations. Of blocks kNoDigit where all lead to the

@@ -42,11 +42,13 @@ struct Node {
   bool operator==(const Node&) const = default;
 };
 
-// Our own operators, simulated quantization (the rest of the graph is plain ONNX):
+// Our own operators (the rest of the graph is plain ONNX): simulated quantization, and marks.
 //   FakeQuantize(x, scale, zero_point) -> y = (clamp(round_half_even(x / scale) + zero_point, quant_min, quant_max) - zero_point) * scale
 // attributes: axis (int; -1 = per tensor, else scale and zero_point are 1-D along that axis), quant_min, quant_max (int), bits (int).
 // scale: float32; zero_point: int32 (within [quant_min, quant_max]). Source: B. Jacob et al., 2018, eq. 12.
 //   DynamicFakeQuantize(x) -> y = DequantizeLinear(DynamicQuantizeLinear(x)): 8 bits in the range of this very x, widened to hold 0.
+//   TokenScores(probabilities [N, heads, L, L], mask?) -> [N, 1, 1, L], SelectTokens(x [N, L, width], scores, y...) -> x, y...: a place where
+// tokens can be dropped, and are not (policies/token_selection.h).
 inline constexpr const char* kLatheDomain = "lathe";
 
 struct Network {

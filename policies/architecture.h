@@ -1,6 +1,7 @@
 // What a policy changes of the network's architecture, beside widths of layers: residual blocks that go and layers that become two.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,10 @@
 namespace lathe::policies {
 
 bool changes_architecture(const Policy& policy);
+
+// By index into Network::nodes: the name of the block that the policy removes the node with (its Add too). Blocks that the network lacks
+// remove nothing.
+std::map<int, std::string> removed_nodes(const models::Network& network, const Policy& policy);
 
 // Adds a fault for each block that the network lacks, each entry of a layer that goes with its block, and each rank of a layer that cannot
 // be factored. Layers that the network lacks are for others to find.

@@ -47,6 +47,7 @@ std::vector<BlockInfo> removable_blocks(const std::vector<ResidualBlock>& blocks
 
 void find_groups_of_blocks(const models::Network& network, const CouplingAnalysis& analysis, SearchSpace& space) {
   const std::vector<int> producers = models::producers(network);
+  const std::map<int, int> scores = scores_of_tokens(network, analysis);
   for (BlockInfo& block : space.blocks) {
     const int add = block.nodes.back();
     std::set<int> inside, outside;
@@ -57,7 +58,9 @@ void find_groups_of_blocks(const models::Network& network, const CouplingAnalysi
     }
     for (std::size_t g = 0; g < space.groups.size(); ++g) {
       const int group = space.groups[g].group;
-      if (inside.contains(group) && !outside.contains(group)) block.groups.push_back(static_cast<int>(g));
+      const auto scored = scores.find(group);
+      const bool chooses = scored != scores.end() && std::binary_search(block.nodes.begin(), block.nodes.end(), scored->second);
+      if (chooses || (inside.contains(group) && !outside.contains(group))) block.groups.push_back(static_cast<int>(g));
     }
   }
 }

@@ -19,7 +19,8 @@ std::vector<ResidualBlock> blocks_to_decide(const models::Network& network);
 // The blocks that hold nothing frozen, with their layers among `layers`. Their groups are not known yet.
 std::vector<BlockInfo> removable_blocks(const std::vector<ResidualBlock>& blocks, const std::vector<LayerInfo>& layers,
                                         const std::function<bool(const std::string&)>& is_frozen);
-// Fills in the groups of the space's blocks: those of which a value within the branch has channels, and none outside.
+// Fills in the groups of the space's blocks: those of which a value within the branch has channels, and none outside,
+// and those of tokens that attention within the branch chooses.
 void find_groups_of_blocks(const models::Network& network, const CouplingAnalysis& analysis, SearchSpace& space);
 
 Decision block_decision(const SearchSpace& space, int block);

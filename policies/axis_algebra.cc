@@ -81,6 +81,14 @@ Axis AxisAlgebra::fixed(std::int64_t size, const std::string& reason) {
   return {{{.dimension = -1, .size = size, .reason = intern(reason)}}};
 }
 
+Axis AxisAlgebra::selection(std::int64_t size) {
+  const Axis axis = fresh(size);
+  for (const Product& product : axis) {
+    for (const Term& term : product) dimensions_[static_cast<std::size_t>(term.dimension)].is_selection = true;
+  }
+  return axis;
+}
+
 bool AxisAlgebra::is_frozen(int dimension) const {
   return dimensions_[static_cast<std::size_t>(dimension)].frozen;
 }
@@ -123,6 +131,18 @@ bool AxisAlgebra::has_prunable(const Axis& axis) {
     if (std::any_of(product.begin(), product.end(), [&](const Term& term) { return !is_fixed(term); })) return true;
   }
   return false;
+}
+
+bool AxisAlgebra::is_selection(const Axis& axis) {
+  bool is_some = false;
+  for (const Product& product : resolve(axis)) {
+    for (const Term& term : product) {
+      if (is_fixed(term)) continue;
+      if (!dimensions_[static_cast<std::size_t>(term.dimension)].is_selection) return false;
+      is_some = true;
+    }
+  }
+  return is_some;
 }
 
 void AxisAlgebra::hint(const Axis& axis, const std::string& word) {
@@ -323,6 +343,11 @@ bool AxisAlgebra::unify_equal(const Term& a, const Term& b) {
     root.frozen = true;
     root.reason = other.reason;
   }
+  if (root.is_selection && other.is_selection && !root.frozen) {  // chosen in two ways at once
+    root.frozen = true;
+    root.reason = intern("two selections of tokens meet");
+  }
+  root.is_selection = root.is_selection || other.is_selection;
   if (root.hint.empty()) root.hint = other.hint;
   other.value = Axis{{{.dimension = kept, .size = root.size}}};
   return true;

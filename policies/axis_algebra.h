@@ -33,6 +33,10 @@ class AxisAlgebra {
   // An integer; `reason` says in the user's words why nothing can be removed from it. kDynamic for an extent that depends on the batch.
   Axis fixed(std::int64_t size, const std::string& reason);
 
+  // A new prunable dimension of positions that are chosen anew for each input (tokens). Whatever sums or normalizes over them does so over
+  // those that stay, so that nothing has to be zero. Where it is split, its parts are common dimensions.
+  Axis selection(std::int64_t size);
+
   // The axis in terms of the dimensions that now exist. May freeze a dimension: where a concatenation lies below a prunable factor,
   // (A)(B + C), removing one index of A removes a piece of several segments, which a flat concatenation cannot say.
   Axis resolve(const Axis& axis);
@@ -45,6 +49,8 @@ class AxisAlgebra {
 
   void freeze(const Axis& axis, const std::string& reason);
   bool has_prunable(const Axis& axis);
+  // Whether all that is prunable of the axis are selections, and something is.
+  bool is_selection(const Axis& axis);
   bool is_frozen(int dimension) const;
   std::int64_t size_of(int dimension) const;
   // Why a frozen dimension or an integer is not prunable.
@@ -60,6 +66,7 @@ class AxisAlgebra {
     std::optional<Axis> value;  // what it was replaced by: another dimension, a product or a sum
     bool frozen = false;
     int reason = 0;
+    bool is_selection = false;
     std::string hint;
   };
   using Pieces = std::deque<Product>;

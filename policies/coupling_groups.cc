@@ -6,6 +6,7 @@
 #include "models/base/check.h"
 #include "policies/coupling_propagation.h"
 #include "policies/coupling_rules.h"
+#include "policies/token_selection.h"
 
 namespace lathe::policies {
 namespace {
@@ -33,6 +34,7 @@ class GroupBuilder {
   std::vector<CouplingGroup> build(std::map<int, int>& group_of) {
     std::vector<LayerAxes> layers = p_.layers();
     settle(layers);
+    const std::vector<TokenDimension> token_dimensions = settle_tokens(p_);
     for (const LayerAxes& layer : layers) add_producer(layer);
     for (const LayerAxes& layer : layers) add_consumer(layer);
     std::stable_sort(found_.begin(), found_.end(),
@@ -47,6 +49,7 @@ class GroupBuilder {
                         .producers = std::move(item.producers),
                         .consumers = std::move(item.consumers)});
     }
+    for (const TokenDimension& tokens : token_dimensions) groups.push_back(token_group(tokens, static_cast<int>(groups.size()), group_of));
     return groups;
   }
 
@@ -111,6 +114,19 @@ class GroupBuilder {
         {.dimension = term.dimension, .size = term.size, .name = unique(name), .reason = reason, .producers = {name_of(layer)}});
   }
 
+  CouplingGroup token_group(const TokenDimension& tokens, int index, std::map<int, int>& group_of) {
+    const Axis axis = p_.algebra().resolve(tokens.axis);
+    const bool is_open = axis.size() == 1 && axis[0].size() == 1 && is_prunable(axis[0][0]);
+    if (is_open) group_of[axis[0][0].dimension] = index;
+    return {.name = unique(tokens.layer + "/tokens"),
+            .channels = extent(axis),
+            .prunable = is_open,
+            .reason = is_open ? "" : p_.algebra().reason_of(axis.front().front()),
+            .producers = {tokens.layer},
+            .consumers = {},
+            .is_tokens = true};
+  }
+
   void add_consumer(const LayerAxes& layer) {
     for (const Product& product : layer.input) {
       for (const Term& term : product) {
@@ -161,6 +177,33 @@ CouplingAnalysis analyze_coupling(const Network& network) {
     analysis.axes.push_back(std::move(axes));
   }
   return analysis;
+}
+
+std::vector<int> token_groups(const CouplingAnalysis& analysis) {
+  std::vector<int> groups;
+  for (std::size_t g = 0; g < analysis.groups.size(); ++g) {
+    if (analysis.groups[g].is_tokens) groups.push_back(static_cast<int>(g));
+  }
+  return groups;
+}
+
+std::map<int, int> scores_of_tokens(const Network& network, const CouplingAnalysis& analysis) {
+  const std::vector<int> producers = models::producers(network);
+  std::map<int, int> scores;
+  for (const models::Node& node : network.nodes) {
+    if (!is_select_tokens(node)) continue;
+    const AxisExpression& tokens = analysis.axes[static_cast<std::size_t>(node.outputs[0])].at(1);
+    const int group = tokens.size() == 1 && tokens[0].size() == 1 ? tokens[0][0].group : -1;
+    if (group >= 0) scores[group] = producers[static_cast<std::size_t>(node.inputs[1])];
+  }
+  return scores;
+}
+
+void limit_tokens(const std::vector<int>& token_groups, std::vector<std::int64_t>& kept_counts) {
+  for (std::size_t i = 1; i < token_groups.size(); ++i) {
+    std::int64_t& count = kept_counts[static_cast<std::size_t>(token_groups[i])];
+    count = std::min(count, kept_counts[static_cast<std::size_t>(token_groups[i - 1])]);
+  }
 }
 
 std::int64_t evaluate(const AxisExpression& axis, const std::vector<std::int64_t>& kept_counts) {

@@ -36,11 +36,14 @@ struct CouplingGroup {
   std::string reason;                  // why not, in words for the user; "" if prunable
   std::vector<std::string> producers;  // layers whose output channels these are, in network order
   std::vector<std::string> consumers;  // layers that read them
+  // The dimension is a number of tokens (token_selection.h), which may be at most that of the tokens before it. `kept` counts then; which
+  // positions stay is found for each input. `producers` is the last layer before the selection.
+  bool is_tokens = false;
   bool operator==(const CouplingGroup&) const = default;
 };
 
 struct CouplingAnalysis {
-  // Prunable groups first come in network order; not-prunable ones that a layer produces are listed with their reason.
+  // Prunable groups first come in network order; not-prunable ones that a layer produces are listed with their reason; then come tokens.
   std::vector<CouplingGroup> groups;
   // For each value of the network (constants too), for each axis. Extents that depend on the batch have one segment {-1, kDynamic}.
   std::vector<std::vector<AxisExpression>> axes;
@@ -49,13 +52,21 @@ struct CouplingAnalysis {
 };
 
 // Gives each use of a shared small constant its own copy (shape constants, one-dimensional parameters that an exporter merged), so that
-// unrelated layers do not become coupled. Weights of layers (rank >= 2) stay shared: that sharing is meant.
+// unrelated layers do not become coupled. Weights of layers (rank >= 2) stay shared: that sharing is meant. Marks where tokens can be
+// dropped (token_selection.h).
 models::Network prepare_for_pruning(models::Network network);
 
 CouplingAnalysis analyze_coupling(const models::Network& network);
 
 // Kept indices of each group, ascending; an empty entry keeps the group whole. Indexed as CouplingAnalysis::groups.
 using KeptChannels = std::vector<std::vector<std::int64_t>>;
+
+// What can be kept: of tokens at most as many as before them. Changes counts of groups, indexed as CouplingAnalysis::groups.
+void limit_tokens(const std::vector<int>& token_groups, std::vector<std::int64_t>& kept_counts);
+// The groups of tokens in network order.
+std::vector<int> token_groups(const CouplingAnalysis& analysis);
+// The TokenScores node (index into Network::nodes) by which the tokens of each prunable group of tokens are chosen.
+std::map<int, int> scores_of_tokens(const models::Network& network, const CouplingAnalysis& analysis);
 
 // Extent of an axis when `kept_counts[g]` indices of group g stay (kDynamic stays kDynamic).
 std::int64_t evaluate(const AxisExpression& axis, const std::vector<std::int64_t>& kept_counts);

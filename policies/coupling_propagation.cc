@@ -37,7 +37,7 @@ std::int64_t CouplingPropagation::extent_at(ValueId id, std::int64_t axis) const
 }
 
 bool CouplingPropagation::zero_or_whole(const AxisState& axis) {
-  return axis.is_zero || !algebra_.has_prunable(axis.expression);
+  return axis.is_zero || !algebra_.has_prunable(axis.expression) || algebra_.is_selection(axis.expression);
 }
 
 void CouplingPropagation::set(ValueId id, ValueState state) {
@@ -69,6 +69,16 @@ void CouplingPropagation::freeze(ValueId id, std::int64_t axis, const std::strin
 
 void CouplingPropagation::freeze_all(ValueId id, const std::string& reason) {
   for (const AxisState& axis : state(id)) algebra_.freeze(axis.expression, reason);
+}
+
+void CouplingPropagation::freeze_channels(ValueId id, std::int64_t axis, const std::string& reason) {
+  if (!algebra_.is_selection(at(id, axis).expression)) freeze(id, axis, reason);
+}
+
+void CouplingPropagation::freeze_all_channels(ValueId id, const std::string& reason) {
+  for (const AxisState& axis : state(id)) {
+    if (!algebra_.is_selection(axis.expression)) algebra_.freeze(axis.expression, reason);
+  }
 }
 
 void CouplingPropagation::add_layer(const Node& node, const Axis& output, const Axis& input) {

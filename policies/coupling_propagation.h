@@ -41,7 +41,7 @@ class CouplingPropagation {
   const AxisState& at(models::ValueId id, std::int64_t axis) const;
   std::int64_t rank(models::ValueId id) const { return static_cast<std::int64_t>(state(id).size()); }
   std::int64_t extent_at(models::ValueId id, std::int64_t axis) const;
-  // Whether masked channels along the axis are zero, or there is nothing prunable on it.
+  // Whether masked channels along the axis are zero, or there is nothing prunable on it but a selection, which is never masked.
   bool zero_or_whole(const AxisState& axis);
 
   // Sets the axes of an output; checks rank and extents against the value's shape.
@@ -50,6 +50,9 @@ class CouplingPropagation {
   AxisState fixed_axis(models::ValueId id, std::int64_t axis, const std::string& reason);
   void freeze(models::ValueId id, std::int64_t axis, const std::string& reason);
   void freeze_all(models::ValueId id, const std::string& reason);
+  // The same for axes that are not selections of positions: the operator takes what is there, and removed channels would be there as zeros.
+  void freeze_channels(models::ValueId id, std::int64_t axis, const std::string& reason);
+  void freeze_all_channels(models::ValueId id, const std::string& reason);
   // Records that `node` is a layer, where Lathe compresses it.
   void add_layer(const models::Node& node, const Axis& output, const Axis& input);
   // Two operands are multiplied and summed over these axes: one must be zero at masked channels, else both are frozen.

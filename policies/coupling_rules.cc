@@ -24,6 +24,7 @@ CouplingRule rule_of(const models::Node& node) {
     add_normalization_rules(all);
     add_shape_rules(all);
     add_indexing_rules(all);
+    add_token_rules(all);
     return all;
   }();
   const auto found = rules.find(node.op);

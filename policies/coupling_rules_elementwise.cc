@@ -129,7 +129,7 @@ void division(CouplingPropagation& p, const Node& node) {
   const ValueId y = node.inputs[1];
   // An axis along which y is broadcast or whole is harmless: what is there, is there in the pruned network too.
   const bool is_safe = p.network().is_constant(y) || positive_where_masked(p, y);
-  if (!is_safe) p.freeze_all(y, "divided by in " + quoted(node));
+  if (!is_safe) p.freeze_all_channels(y, "divided by in " + quoted(node));
   p.set(node.outputs[0], broadcast(p, node, ZeroLaw::kIfFirst));
 }
 
@@ -140,21 +140,21 @@ void power(CouplingPropagation& p, const Node& node) {
   const bool whole = exponent && all_values(*exponent, [](float v) { return v == std::floor(v); });
   const bool is_safe = positive && (whole || zero_everywhere(p, node.inputs[0]));
   if (!is_safe) {
-    p.freeze_all(node.inputs[0], "raised to a power by " + quoted(node));
-    p.freeze_all(node.inputs[1], "raised to a power by " + quoted(node));
+    p.freeze_all_channels(node.inputs[0], "raised to a power by " + quoted(node));
+    p.freeze_all_channels(node.inputs[1], "raised to a power by " + quoted(node));
   }
   p.set(node.outputs[0], broadcast(p, node, is_safe ? ZeroLaw::kIfFirst : ZeroLaw::kNever));
 }
 
 void square_root(CouplingPropagation& p, const Node& node) {
   const ValueId x = node.inputs[0];
-  if (!zero_everywhere(p, x) && !positive_where_masked(p, x)) p.freeze_all(x, "square root taken by " + quoted(node));
+  if (!zero_everywhere(p, x) && !positive_where_masked(p, x)) p.freeze_all_channels(x, "square root taken by " + quoted(node));
   keeps_zero(p, node);
 }
 
 // log 0 and 1 / 0 are not numbers that a zero weight could hide.
 void undefined_at_zero(CouplingPropagation& p, const Node& node) {
-  if (!positive_where_masked(p, node.inputs[0])) p.freeze_all(node.inputs[0], "read by " + quoted(node) + ", which is undefined at zero");
+  if (!positive_where_masked(p, node.inputs[0])) p.freeze_all_channels(node.inputs[0], "read by " + quoted(node) + ", which is undefined at zero");
   loses_zero(p, node);
 }
 

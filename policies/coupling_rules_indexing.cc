@@ -66,6 +66,8 @@ AxisState slice_axis(CouplingPropagation& p, const Node& node, const AxisState& 
   const std::string reason = "sliced by " + quoted(node);
   if (!algebra.has_prunable(axis.expression)) return p.fixed_axis(y, static_cast<std::int64_t>(index), reason);
   const std::int64_t size = extent(axis.expression);
+  const bool is_first = range.begin == 0 && range.end == 1 && range.step == 1;
+  if (is_first && algebra.is_selection(axis.expression)) return {.expression = {{}}, .is_zero = false};  // which always stays
   if (range.step == 1 && range.begin < range.end) {
     const Axis head = algebra.split(axis.expression, range.end, reason).first;
     return {.expression = algebra.split(head, range.begin, reason).second, .is_zero = axis.is_zero};
@@ -143,6 +145,13 @@ bool is_range(const std::vector<std::int64_t>& indices) {
   return !indices.empty() && indices[0] >= 0;
 }
 
+// The first of a selection always stays (token_selection.h).
+bool picks_first_token(CouplingPropagation& p, const Node& node, const AxisState& axis) {
+  if (!p.network().is_constant(node.inputs[1]) || !p.algebra().is_selection(axis.expression)) return false;
+  const std::vector<std::int64_t> indices = integers(p.network(), node.inputs[1]);
+  return std::all_of(indices.begin(), indices.end(), [](std::int64_t index) { return index == 0; });
+}
+
 // Axes of the data around the picked one pass. A constant range of indices is a slice; any other picking freezes its axis. An
 // embedding table [words, hidden] is picked along words, which therefore stay.
 void gather(CouplingPropagation& p, const Node& node) {
@@ -156,7 +165,7 @@ void gather(CouplingPropagation& p, const Node& node) {
     const std::vector<std::int64_t> indices = integers(p.network(), chosen);
     output.push_back(slice_axis(p, node, data[axis], {indices.front(), indices.back() + 1, 1}, axis));
   } else {
-    p.freeze(x, static_cast<std::int64_t>(axis), "indexed by " + quoted(node));
+    if (!picks_first_token(p, node, data[axis])) p.freeze(x, static_cast<std::int64_t>(axis), "indexed by " + quoted(node));
     for (std::int64_t i = 0; i < p.rank(chosen); ++i) {
       const bool is_constant = p.network().is_constant(chosen);
       output.push_back(is_constant ? p.fixed_axis(y, static_cast<std::int64_t>(axis) + i, "indexed by " + quoted(node))

@@ -39,7 +39,7 @@ void instance_normalization(CouplingPropagation& p, const Node& node) {
 // Freezes axes [first, rank) of x; the others pass.
 void normalize_from(CouplingPropagation& p, const Node& node, std::int64_t first, std::int64_t last) {
   const ValueId x = node.inputs[0];
-  for (std::int64_t axis = first; axis <= last; ++axis) p.freeze(x, axis, normalizes(node));
+  for (std::int64_t axis = first; axis <= last; ++axis) p.freeze_channels(x, axis, normalizes(node));
   ValueState output = p.state(x);
   for (AxisState& axis : output) axis.is_zero = false;
   p.set(node.outputs[0], std::move(output));
@@ -124,7 +124,7 @@ void reduction(CouplingPropagation& p, const Node& node) {
   for (std::size_t i = 0; i < p.state(x).size(); ++i) {
     AxisState axis = p.state(x)[i];
     if (axes.contains(i)) {
-      if (!kSums.contains(node.op)) p.algebra().freeze(axis.expression, reduction_reason(p, node));
+      if (!kSums.contains(node.op)) p.freeze_channels(x, static_cast<std::int64_t>(i), reduction_reason(p, node));
       if (!p.zero_or_whole(axis))
         p.algebra().freeze(axis.expression, "summed over by " + quoted(node) + ", where a removed channel might not be zero");
       if (keeps_rank) output.push_back({.expression = {{}}, .is_zero = false});

@@ -4,6 +4,7 @@
 #include "models/base/check.h"
 #include "policies/mask_fill.h"
 #include "policies/prune.h"
+#include "policies/token_selection.h"
 
 namespace lathe::policies {
 namespace {
@@ -71,7 +72,7 @@ Network mask(const Network& network, const CouplingAnalysis& analysis, const Kep
     }
     if (!bytes.empty()) tensor = Tensor(tensor.type(), tensor.shape(), std::move(bytes));
   }
-  return result;
+  return lower_token_selections(std::move(result));
 }
 
 }  // namespace lathe::policies

@@ -165,7 +165,9 @@ GroupPolicy parse_group(ObjectReader reader) {
     reader.fault("keep_ratio", "expected a number above 0 and at most 1", excerpt(json(group.keep_ratio)));
   }
   const bool has_channels = reader.integer("channels", 1, group.channels);
-  reader.word("criterion", pruning_criteria(), group.criterion);
+  std::vector<std::string> criteria = pruning_criteria();
+  criteria.push_back(kAttentionCriterion);
+  reader.word("criterion", criteria, group.criterion);
   group.kept = parse_kept(reader);
   const std::int64_t kept_count = static_cast<std::int64_t>(group.kept.size());
   if (has_channels && kept_count > 0 && kept_count != group.channels) {

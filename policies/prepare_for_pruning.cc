@@ -3,6 +3,7 @@
 
 #include "models/operators.h"
 #include "policies/coupling_groups.h"
+#include "policies/token_selection.h"
 
 namespace lathe::policies {
 namespace {
@@ -26,7 +27,7 @@ models::Network prepare_for_pruning(models::Network network) {
       node.inputs[k] = network.add_constant(network.value(id).name, copy);
     }
   }
-  return network;
+  return insert_token_selections(std::move(network));
 }
 
 }  // namespace lathe::policies

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "models/base/check.h"
+#include "policies/token_selection.h"
 
 namespace lathe::policies {
 namespace {
@@ -38,7 +39,7 @@ class Pruner {
         shape[i] = evaluate(analysis_.axes[id][i], counts_);
       }
     }
-    return std::move(result_);
+    return lower_token_selections(std::move(result_));
   }
 
  private:

@@ -27,7 +27,7 @@ const std::map<std::string, WeightCriterion>& weight_criteria() {
 }  // namespace
 
 bool needs_rows(const std::string& criterion) {
-  return !weight_criteria().contains(criterion);
+  return !weight_criteria().contains(criterion) && criterion != kAttentionCriterion;
 }
 
 Importance weight_importance(const models::Network& network, const CouplingAnalysis& analysis, const std::string& criterion,

@@ -13,8 +13,8 @@
 
 namespace lathe::policies {
 
-// Whether a criterion (of pruning_criteria(), policy.h) runs the network on calibration rows. Then a policy file must say what it keeps, or
-// be read where there are data.
+// Whether a criterion of channels (of pruning_criteria(), policy.h) runs the network on calibration rows. Then a policy file must say what
+// it keeps, or be read where there are data.
 bool needs_rows(const std::string& criterion);
 
 // Of a criterion that needs no rows; `seed` steers `random` alone.

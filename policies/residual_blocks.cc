@@ -8,6 +8,7 @@
 #include "models/base/check.h"
 #include "models/operators.h"
 #include "policies/operator_classes.h"
+#include "policies/token_selection.h"
 
 namespace lathe::policies {
 namespace {
@@ -22,7 +23,10 @@ class BlockFinder {
       : network_(network),
         producers_(models::producers(network)),
         consumers_(models::consumers(network)),
-        is_static_(static_values(network)) {}
+        is_static_(static_values(network)) {
+    const auto is_scoring = [&](int reader) { return is_token_scores(network.nodes[static_cast<std::size_t>(reader)]); };
+    for (std::vector<int>& of_value : consumers_) std::erase_if(of_value, is_scoring);
+  }
 
   std::vector<ResidualBlock> run() const {
     std::vector<ResidualBlock> blocks;
@@ -75,12 +79,20 @@ class BlockFinder {
       });
       if (is_inner) branch.insert(n);
     }
+    add_token_scores(branch);
     return branch;
+  }
+
+  void add_token_scores(std::set<int>& branch) const {
+    for (int n = 0; n < static_cast<int>(network_.nodes.size()); ++n) {
+      const Node& node = network_.nodes[static_cast<std::size_t>(n)];
+      if (is_token_scores(node) && branch.contains(producers_[static_cast<std::size_t>(node.inputs[0])])) branch.insert(n);
+    }
   }
 
   const Network& network_;
   std::vector<int> producers_;
-  std::vector<std::vector<int>> consumers_;
+  std::vector<std::vector<int>> consumers_;  // but for those that score tokens
   std::vector<bool> is_static_;
 };
 
@@ -161,15 +173,16 @@ std::vector<ResidualBlock> find_residual_blocks(const Network& network) {
 
 Network without_blocks(const Network& network, const std::vector<std::string>& names) {
   if (names.empty()) return network;
+  const Network unmarked = lower_token_selections(network);
   std::set<int> adds;
   std::map<int, ValueId> shortcuts;
-  for (const ResidualBlock& block : find_residual_blocks(network)) {
+  for (const ResidualBlock& block : find_residual_blocks(unmarked)) {
     if (std::find(names.begin(), names.end(), block.name) == names.end()) continue;
     adds.insert(block.add);
     shortcuts[block.add] = block.shortcut;
   }
   LATHE_CHECK_EQ(adds.size(), std::set<std::string>(names.begin(), names.end()).size()) << "a name that is no residual block's";
-  return BlockRemover(network, std::move(adds), std::move(shortcuts)).run();
+  return BlockRemover(unmarked, std::move(adds), std::move(shortcuts)).run();
 }
 
 }  // namespace lathe::policies

@@ -12,6 +12,7 @@
 #include "models/operators.h"
 #include "policies/architecture_decisions.h"
 #include "policies/layer_policies.h"
+#include "policies/space_options.h"
 #include "policies/weight_sparsity.h"
 
 namespace lathe::policies {
@@ -19,107 +20,6 @@ namespace {
 
 using models::Network;
 using models::Node;
-
-constexpr int kSupportedBits[] = {2, 3, 4, 5, 6, 7, 8, 16, 32};
-
-bool is_supported(int bits) {
-  return std::find(std::begin(kSupportedBits), std::end(kSupportedBits), bits) != std::end(kSupportedBits);
-}
-
-// Whether `name` matches `pattern`, in which * stands for any text. Greedy with one place to fall back to.
-bool matches(const std::string& pattern, const std::string& name) {
-  std::size_t p = 0, n = 0, star = std::string::npos, resume = 0;
-  while (n < name.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      resume = n;
-    } else if (p < pattern.size() && pattern[p] == name[n]) {
-      ++p, ++n;
-    } else if (star != std::string::npos) {
-      p = star + 1;
-      n = ++resume;
-    } else {
-      return false;
-    }
-  }
-  while (p < pattern.size() && pattern[p] == '*') ++p;
-  return p == pattern.size();
-}
-
-void check_bits(const std::vector<int>& bits, const std::string& key, std::vector<Fault>& faults) {
-  for (std::size_t i = 0; i < bits.size(); ++i) {
-    if (is_supported(bits[i])) continue;
-    faults.push_back({.key = key + "[" + std::to_string(i) + "]",
-                      .expected = "expected one of 2, 3, 4, 5, 6, 7, 8, 16, 32",
-                      .got = std::to_string(bits[i])});
-  }
-}
-
-void check_ratios(const std::vector<double>& ratios, const std::string& key, std::vector<Fault>& faults) {
-  for (std::size_t i = 0; i < ratios.size(); ++i) {
-    if (ratios[i] > 0 && ratios[i] <= 1) continue;
-    faults.push_back({.key = key + "[" + std::to_string(i) + "]",
-                      .expected = "expected a number above 0 and at most 1",
-                      .got = std::to_string(ratios[i])});
-  }
-}
-
-void check_sparsity(const SpaceOptions& options, const DeviceCapabilities& capabilities, std::vector<Fault>& faults) {
-  const bool is_two_of_four = options.sparsity_pattern == kTwoOfFour;
-  for (std::size_t i = 0; i < options.sparsity.size(); ++i) {
-    const double sparsity = options.sparsity[i];
-    const bool is_legal = is_two_of_four ? sparsity == 0 || sparsity == kTwoOfFourSparsity : sparsity >= 0 && sparsity < 1;
-    if (is_legal) continue;
-    faults.push_back({.key = "space.sparsity[" + std::to_string(i) + "]",
-                      .expected = is_two_of_four ? "expected 0 or 0.5 with pattern 2:4" : "expected a number of at least 0 and below 1",
-                      .got = std::to_string(sparsity)});
-  }
-  if (is_two_of_four && !options.sparsity.empty() && !capabilities.runs_two_of_four) {
-    faults.push_back({.key = "space.sparsity_pattern",
-                      .expected = "none of the devices runs 2:4 faster than dense weights; expected unstructured or 4x1",
-                      .got = options.sparsity_pattern});
-  }
-}
-
-void check_options(const SpaceOptions& options, const CouplingAnalysis& analysis, const DeviceCapabilities& capabilities,
-                   const std::vector<LayerInfo>& layers, const std::vector<ResidualBlock>& blocks) {
-  std::vector<Fault> faults;
-  check_sparsity(options, capabilities, faults);
-  if (options.dynamic_activations && capabilities.has_fixed_ranges) {
-    faults.push_back({.key = "space.dynamic_activations",
-                      .expected = "expected false: one of the devices (FPGAs, micro-controllers) has the ranges of activations built in",
-                      .got = "true"});
-  }
-  check_ratios(options.keep_ratios, "space.keep_ratios", faults);
-  check_ratios(options.rank_ratios, "space.rank_ratios", faults);
-  if (options.channel_granularity < 0) {
-    faults.push_back(
-        {.key = "space.channel_granularity", .expected = "expected at least 0", .got = std::to_string(options.channel_granularity)});
-  }
-  check_bits(options.weight_bits, "space.weight_bits", faults);
-  check_bits(options.activation_bits, "space.activation_bits", faults);
-  if (options.first_last_bits != 0) check_bits({options.first_last_bits}, "space.first_last_bits", faults);
-  const auto& criteria = pruning_criteria();
-  if (std::find(criteria.begin(), criteria.end(), options.criterion) == criteria.end()) {
-    std::string known;
-    for (const std::string& name : criteria) known += (known.empty() ? "" : ", ") + name;
-    faults.push_back({.key = "space.criterion", .expected = "expected one of " + known, .got = options.criterion});
-  }
-  std::vector<std::string> names;
-  for (const CouplingGroup& group : analysis.groups) names.push_back(group.name);
-  for (const LayerInfo& layer : layers) names.push_back(layer.name);
-  for (const ResidualBlock& block : blocks) names.push_back(block.name);
-  for (std::size_t i = 0; i < options.frozen.size(); ++i) {
-    const std::string& pattern = options.frozen[i];
-    if (std::any_of(names.begin(), names.end(), [&](const std::string& name) { return matches(pattern, name); })) continue;
-    const std::string near = nearest_spelling(pattern, names);
-    faults.push_back({.key = "space.frozen[" + std::to_string(i) + "]",
-                      .expected = std::string("expected the name of a layer") + (blocks.empty() ? " or group" : ", group or block") +
-                                  (near.empty() ? "" : " (did you mean '" + near + "'?)"),
-                      .got = pattern});
-  }
-  if (!faults.empty()) throw UserError(faults);
-}
 
 // Ascending, distinct, and only what Lathe can quantize to.
 std::vector<int> widths(const std::vector<int>& chosen, const std::vector<int>& devices) {
@@ -237,6 +137,7 @@ class SpaceBuilder {
 
   void add_group(int g) {
     const CouplingGroup& group = analysis_.groups[static_cast<std::size_t>(g)];
+    if (group.is_tokens) return add_tokens(g);
     if (!options_.prune || is_frozen(group.name)) return;
     const std::int64_t factor = channels_an_index(network_, analysis_, g, nodes_);
     const std::int64_t granule = granularity_ / std::gcd(static_cast<std::int64_t>(granularity_), factor);
@@ -247,6 +148,18 @@ class SpaceBuilder {
                                 .name = group.name + "/keep",
                                 .values = std::move(values)});
     space_.groups.push_back({.group = g, .name = group.name, .channels = group.channels});
+  }
+
+  void add_tokens(int g) {
+    const CouplingGroup& group = analysis_.groups[static_cast<std::size_t>(g)];
+    if (options_.token_keep_ratios.empty() || is_frozen(group.name)) return;
+    std::vector<int> values = kept_values(group.channels, options_.token_keep_ratios, /*granule=*/1);
+    if (values.size() < 2) return;
+    space_.decisions.push_back({.kind = DecisionKind::kKeptChannels,
+                                .subject = static_cast<int>(space_.groups.size()),
+                                .name = group.name + "/keep",
+                                .values = std::move(values)});
+    space_.groups.push_back({.group = g, .name = group.name, .channels = group.channels, .is_tokens = true});
   }
 
   void add_bits(int l, bool is_first_or_last) {

@@ -44,6 +44,7 @@ struct GroupInfo {
   int group;  // index into CouplingAnalysis::groups
   std::string name;
   std::int64_t channels;
+  bool is_tokens = false;  // a decision is then at most how many tokens stay; fewer where fewer came
   bool operator==(const GroupInfo&) const = default;
 };
 
@@ -83,6 +84,7 @@ struct SearchSpace {
 struct SpaceOptions {
   bool prune = true;
   std::vector<double> keep_ratios{0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0};
+  std::vector<double> token_keep_ratios{};        // shares of all tokens that a Transformer's block may pass on; empty = all stay
   int channel_granularity = 0;                    // 0 = the devices'
   std::vector<int> weight_bits{};                 // empty = the devices'
   std::vector<int> activation_bits{};             // empty = the devices'
@@ -100,8 +102,8 @@ struct SpaceOptions {
 // Kept channels: each ratio rounded to the granularity, at least one granule, and always the unpruned count. Where a group is one factor
 // of a layer's channels (the heads of an attention) the granule is what makes their product a multiple. Weights may always stay dense;
 // those that several layers read do. Layers may always stay whole; ranks are those that multiply less. Decisions with one legal value are
-// dropped. Throws UserError for options out of range, a sparsity pattern that no device runs faster, `frozen` patterns that match
-// nothing, and depth or ranks where the network has no block to remove or no layer to factor.
+// dropped. Throws UserError for options out of range, a sparsity pattern that no device runs faster, `frozen` patterns that match nothing,
+// and ratios of tokens, depth or ranks where no token can be dropped, no block removed, no layer factored.
 SearchSpace make_search_space(const models::Network& network, const CouplingAnalysis& analysis, const DeviceCapabilities& capabilities,
                               const SpaceOptions& options);
 
@@ -113,7 +115,8 @@ struct Candidate {
 
 bool is_legal(const SearchSpace& space, const Candidate& candidate);
 Candidate least_compressed(const SearchSpace& space);  // the last value everywhere
-// The candidate with the least compression where a removed block leaves a decision without effect: candidates that mean the same are equal.
+// The candidate with the least compression where a removed block, or fewer tokens before, leave a decision without effect: candidates that
+// mean the same are equal.
 Candidate canonical(const SearchSpace& space, Candidate candidate);
 std::uint64_t hash_of(const Candidate& candidate);     // stable across runs and machines
 
@@ -128,7 +131,8 @@ Policy to_policy(const models::Network& network, const SearchSpace& space, const
                  const std::vector<std::vector<double>>& importance, const std::string& criterion);
 
 // Kept channels that a policy asks for: from `kept`, else by its criterion. Throws UserError (all faults at once) for groups, layers or
-// indices that the network lacks, for groups that cannot be pruned, and where `kept` is left out and the criterion needs rows.
+// indices that the network lacks, for groups that cannot be pruned, and where `kept` is left out and the criterion needs rows. Of tokens
+// the first of the right number, no more than the blocks before pass on.
 KeptChannels kept_channels(const models::Network& network, const CouplingAnalysis& analysis, const Policy& policy);
 
 }  // namespace lathe::policies

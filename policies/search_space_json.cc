@@ -47,8 +47,11 @@ json space_json(const SearchSpace& space) {
   for (const auto& decision : space.decisions)
     document["decisions"].push_back(
         {{"name", decision.name}, {"kind", to_string(decision.kind)}, {"subject", decision.subject}, {"values", decision.values}});
-  for (const auto& group : space.groups)
-    document["groups"].push_back({{"name", group.name}, {"group", group.group}, {"channels", group.channels}});
+  for (const auto& group : space.groups) {
+    json entry{{"name", group.name}, {"group", group.group}, {"channels", group.channels}};
+    if (group.is_tokens) entry["tokens"] = true;
+    document["groups"].push_back(entry);
+  }
   for (const auto& block : space.blocks)
     document["blocks"].push_back({{"name", block.name}, {"nodes", block.nodes}, {"layers", block.layers}, {"groups", block.groups}});
   for (const auto& layer : space.layers) {
@@ -66,7 +69,8 @@ SearchSpace space_of(const json& document) {
     space.decisions.push_back({kind_of(entry.at("kind").get<std::string>()), entry.at("subject").get<int>(),
                                entry.at("name").get<std::string>(), entry.at("values").get<std::vector<int>>()});
   for (const json& entry : document.at("groups"))
-    space.groups.push_back({entry.at("group").get<int>(), entry.at("name").get<std::string>(), entry.at("channels").get<std::int64_t>()});
+    space.groups.push_back({entry.at("group").get<int>(), entry.at("name").get<std::string>(), entry.at("channels").get<std::int64_t>(),
+                            entry.value("tokens", false)});
   for (const json& entry : document.value("blocks", json::array()))
     space.blocks.push_back({entry.at("name").get<std::string>(), entry.at("nodes").get<std::vector<int>>(),
                             entry.at("layers").get<std::vector<int>>(), entry.at("groups").get<std::vector<int>>()});

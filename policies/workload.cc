@@ -43,6 +43,10 @@ OpWorkload evaluate_whole(const OpTemplate& op, const Counts& counts, const std:
   work.in_width = op.in_width(counts);
   work.out_height = op.out_height(counts);
   work.out_width = op.out_width(counts);
+  if (op.drop && !op.drop->drops(counts)) {
+    work.is_fused = true;
+    work.input_elements = work.output_elements = 0;
+  }
   if (!op.has_macs) return work;
   switch (work.kind) {
     case OpKind::kGemm:
@@ -112,6 +116,11 @@ void add_nodes(const Reading& reading, std::set<int>& nodes) {
   }
 }
 
+void add_groups(const TokenDrop& drop, std::set<int>& groups) {
+  drop.before.add_groups(groups);
+  drop.after.add_groups(groups);
+}
+
 }  // namespace
 
 const char* to_string(OpKind kind) {
@@ -168,6 +177,8 @@ WorkloadBuilder::WorkloadBuilder(const models::Network& network, const CouplingA
     if (tables->ops[op].factor == FactorRole::kSecond) tables->whole[tables->ops[op].fixed.node] = static_cast<int>(op);
   }
   for (const CouplingGroup& group : analysis.groups) tables->full_counts.push_back(group.channels);
+  tables->token_groups = policies::token_groups(analysis);
+  tables->scores_of_tokens = scores_of_tokens(network, analysis);
   tables->node_count = static_cast<int>(network.nodes.size());
   tables_ = std::move(tables);
 }
@@ -185,6 +196,13 @@ Counts WorkloadBuilder::full_counts() const {
   return tables_->full_counts;
 }
 
+const std::vector<int>& WorkloadBuilder::token_groups() const {
+  return tables_->token_groups;
+}
+int WorkloadBuilder::token_scores_of(int group) const {
+  const auto found = tables_->scores_of_tokens.find(group);
+  return found == tables_->scores_of_tokens.end() ? -1 : found->second;
+}
 std::int64_t WorkloadBuilder::batch() const {
   return tables_->batch;
 }
@@ -206,19 +224,31 @@ std::int64_t WorkloadBuilder::rank_of(int node, const Counts& kept_counts, const
                  {.outputs = outputs, .inputs = whole.weight_elements(kept_counts) / outputs});
 }
 
+Counts WorkloadBuilder::counts_of(const Counts& kept_counts, const std::vector<Bits>& bits) const {
+  Counts counts = kept_counts;
+  for (const auto& [group, scores] : tables_->scores_of_tokens) {
+    const auto g = static_cast<std::size_t>(group);
+    if (bits[static_cast<std::size_t>(scores)].is_removed) counts[g] = tables_->full_counts[g];
+  }
+  limit_tokens(tables_->token_groups, counts);
+  return counts;
+}
+
 OpWorkload WorkloadBuilder::build_op(int op, const Counts& kept_counts, const std::vector<Bits>& bits) const {
-  return evaluate(tables_->ops[static_cast<std::size_t>(op)], kept_counts, bits);
+  return evaluate(tables_->ops[static_cast<std::size_t>(op)], counts_of(kept_counts, bits), bits);
 }
 
 LiveValue WorkloadBuilder::build_value(int value, const Counts& kept_counts, const std::vector<Bits>& bits) const {
   const LiveTemplate& live = tables_->values[static_cast<std::size_t>(value)];
-  std::int64_t elements = live.elements(kept_counts);
-  if (live.unfactored >= 0 && rank_of(live.unfactored, kept_counts, bits) > 0) elements = 0;
+  const Counts counts = counts_of(kept_counts, bits);
+  std::int64_t elements = live.elements(counts);
+  if (live.unfactored >= 0 && rank_of(live.unfactored, counts, bits) > 0) elements = 0;
   if (live.between >= 0) {
     const OpTemplate& whole = tables_->ops[static_cast<std::size_t>(tables_->whole.at(live.between))];
-    elements = elements / std::max<std::int64_t>(1, whole.out_channels(kept_counts)) * rank_of(live.between, kept_counts, bits);
+    elements = elements / std::max<std::int64_t>(1, whole.out_channels(counts)) * rank_of(live.between, counts, bits);
   }
   if (live.part_of >= 0 && bits[static_cast<std::size_t>(live.part_of)].is_removed) elements = 0;
+  if (live.only_for && !live.only_for->drops(counts)) elements = 0;
   return {.first = live.first,
           .last = live.last,
           .elements = elements,
@@ -250,6 +280,7 @@ WorkloadBuilder::Dependencies WorkloadBuilder::dependencies(int index) const {
     add_nodes(op.input_reading, nodes);
   }
   add_nodes(op.output_reading, nodes);
+  if (op.drop) add_groups(*op.drop, groups);
   Dependencies dependencies{{groups.begin(), groups.end()}, {nodes.begin(), nodes.end()}};
   if (tables_->is_in_block[static_cast<std::size_t>(op.fixed.node)]) dependencies.parts = {op.fixed.node};
   if (op.factor != FactorRole::kNone) dependencies.ranks = {op.fixed.node};
@@ -260,6 +291,7 @@ WorkloadBuilder::Dependencies WorkloadBuilder::value_dependencies(int value) con
   const LiveTemplate& live = tables_->values[static_cast<std::size_t>(value)];
   std::set<int> groups, nodes;
   live.elements.add_groups(groups);
+  if (live.only_for) add_groups(*live.only_for, groups);
   add_nodes(live.reading, nodes);
   Dependencies dependencies{.nodes = {nodes.begin(), nodes.end()}};
   if (live.part_of >= 0) dependencies.parts = {live.part_of};

@@ -74,13 +74,15 @@ struct Workload {
 // Thread-safe; copies share the tables.
 //
 // What is fused: views; BatchNormalization, activations and arithmetic with constants after a layer, elementwise operator or reduction
-// whose result nothing else reads; SiLU and GELU spelled out; a normalization spelled out (LayerNorm) rides on its first reduction.
+// whose result nothing else reads; SiLU and GELU spelled out; a normalization spelled out (LayerNorm) rides on its first reduction. A
+// selection of tokens that drops none (token_selection.h) is no operator: it counts as fused, moves nothing and keeps nothing in memory.
 // Widths in memory: a value is as wide as its widest reader: a layer's activation width; 8 bits where an Add, Concat or average pooling
 // reads it whose own readers are at most 8 bits wide (see plan_activations in quantize_network.h); 32 otherwise.
 //
 // Of the architecture: an operator that goes with its residual block, and the first factor of a layer that stays whole, are there as
 // operators of no size that ride on others; the shortcut of a block that goes is the result of its Add, and what rode on the Add rides on
-// what makes the shortcut. Readers that go do not count for widths, and who reads the result of an Add that goes reads the shortcut.
+// what makes the shortcut. Readers that go do not count for widths, and who reads the result of an Add that goes reads the shortcut. Where
+// the attention goes that would choose tokens, all of them stay.
 class WorkloadBuilder {
  public:
   // factorable: nodes of layers that may be factored (low_rank.h), whose `Bits::rank_ratio` counts; each has an operator more, its first
@@ -88,7 +90,8 @@ class WorkloadBuilder {
   WorkloadBuilder(const models::Network& network, const CouplingAnalysis& analysis, std::int64_t batch,
                   const std::vector<int>& factorable = {});
 
-  // kept_counts: by group of the analysis (unpruned size where not pruned). bits: by node index; 32 for nodes that are not layers.
+  // kept_counts: by group of the analysis (unpruned size where not pruned), of tokens at most how many. bits: by node index; 32 for nodes
+  // that are not layers.
   struct Bits {
     int weight = 32, activation = 32;
     WeightSparsity sparsity{};  // of the weight, beside its width
@@ -107,7 +110,8 @@ class WorkloadBuilder {
   int layer_of(int op) const;
   // Whether the operator costs something of its own under some setting.
   bool is_standalone(int op) const;
-  // What operator `op` depends on; all else leaves it as it is. Ascending.
+  // What operator `op` depends on; all else leaves it as it is. Ascending. A group of tokens stands for those before it too, which limit its
+  // count, and for whether the nodes that score these tokens are there.
   struct Dependencies {
     std::vector<int> groups, nodes;  // nodes: for their bits, and where they read a value for whether they are there
     std::vector<int> parts;          // nodes that it goes with when they are removed
@@ -119,10 +123,16 @@ class WorkloadBuilder {
   std::int64_t batch() const;
 
   std::vector<std::int64_t> full_counts() const;  // unpruned
+  const std::vector<int>& token_groups() const;   // see coupling_groups.h
+  // The node that scores the tokens of that group; where it goes with its block, none of them is dropped. -1: nothing is decided of them.
+  int token_scores_of(int group) const;
 
  private:
   // The rank of a factorable layer's two factors; 0 where it stays whole.
   std::int64_t rank_of(int node, const std::vector<std::int64_t>& kept_counts, const std::vector<Bits>& bits) const;
+
+  // kept_counts with the tokens that there are.
+  std::vector<std::int64_t> counts_of(const std::vector<std::int64_t>& kept_counts, const std::vector<Bits>& bits) const;
 
   struct Tables;  // operators and values with their axis expressions
   std::shared_ptr<const Tables> tables_;

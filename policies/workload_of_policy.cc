@@ -1,22 +1,12 @@
 // The workload of a policy file: names into groups and nodes.
-#include <algorithm>
 #include <map>
 
-#include "policies/residual_blocks.h"
+#include "policies/architecture.h"
 #include "policies/weight_sparsity.h"
 #include "policies/workload.h"
 
 namespace lathe::policies {
 namespace {
-
-void remove_blocks(const models::Network& network, const Policy& policy, std::vector<WorkloadBuilder::Bits>& bits) {
-  for (const ResidualBlock& block : find_residual_blocks(network)) {
-    const auto removes = [&](const BlockPolicy& entry) { return entry.name == block.name && !entry.keep; };
-    if (std::none_of(policy.blocks.begin(), policy.blocks.end(), removes)) continue;
-    bits[static_cast<std::size_t>(block.add)].is_removed = true;
-    for (const int node : block.nodes) bits[static_cast<std::size_t>(node)].is_removed = true;
-  }
-}
 
 // The layers that the policy factors, where the builder leaves one of them whole.
 std::vector<int> factored_beyond(const WorkloadBuilder& builder, const models::Network& network, const Policy& policy) {
@@ -50,7 +40,7 @@ WorkloadSetting setting_of(const WorkloadBuilder& builder, const models::Network
                      .is_blocked = block_outputs(layer) > 1},
         .rank_ratio = layer.rank_ratio};
   }
-  if (!policy.blocks.empty()) remove_blocks(network, policy, setting.bits);
+  for (const auto& [node, block] : removed_nodes(network, policy)) setting.bits[static_cast<std::size_t>(node)].is_removed = true;
   return setting;
 }
 

@@ -8,6 +8,7 @@
 #include "policies/fusion.h"
 #include "policies/low_rank.h"
 #include "policies/operator_classes.h"
+#include "policies/token_selection.h"
 
 namespace lathe::policies {
 namespace {
@@ -44,7 +45,7 @@ OpKind kind_of(const Network& network, const Node& node) {
   if (node.op == "ConvTranspose" && node.domain.empty()) return OpKind::kConvTranspose;
   if (is_product(node)) return models::weight_input(network, node) >= 0 || node.op == "Gemm" ? OpKind::kGemm : OpKind::kMatMul;
   if (is_pool(node)) return OpKind::kPool;
-  if (is_reduction(node)) return OpKind::kReduction;
+  if (is_reduction(node) || is_token_scores(node)) return OpKind::kReduction;
   return is_pointwise(node) ? OpKind::kElementwise : OpKind::kDataMovement;
 }
 
@@ -59,7 +60,8 @@ class OpMaker {
         readings_(network, blocks),
         fusion_(fuse(network)),
         consumers_(models::consumers(network)),
-        is_static_(static_values(network)) {}
+        is_static_(static_values(network)),
+        drops_(sizes_.token_drops()) {}
 
   std::vector<OpTemplate> run() const {
     std::vector<OpTemplate> ops;
@@ -94,6 +96,7 @@ class OpMaker {
     for (const ValueId id : outputs) {
       if (id != models::kNoValue) op.outputs.push_back(sizes_.elements(id));
     }
+    if (const auto drop = drops_.find(n); drop != drops_.end()) op.drop = drop->second;
     op.input_reading = readings_.of(inputs);
     op.output_reading = readings_.of(outputs);
     add_constants(node, weight, op);
@@ -224,6 +227,7 @@ class OpMaker {
   Fusion fusion_;
   std::vector<std::vector<int>> consumers_;
   std::vector<bool> is_static_;
+  std::map<int, TokenDrop> drops_;
 };
 
 }  // namespace
@@ -246,6 +250,19 @@ Extent SizeTable::extent(ValueId id, std::size_t axis) const {
   if (shape[axis] % known != 0) return Extent(shape[axis]);
   segment.push_back({.group = -1, .size = shape[axis] / known});
   return Extent(AxisExpression{segment});
+}
+
+std::map<int, TokenDrop> SizeTable::token_drops() const {
+  const std::vector<int> producers = models::producers(network_);
+  std::map<int, TokenDrop> drops;
+  for (std::size_t n = 0; n < network_.nodes.size(); ++n) {
+    const Node& node = network_.nodes[n];
+    if (!is_select_tokens(node)) continue;
+    const TokenDrop drop{.before = extent(node.inputs[1], 3), .after = extent(node.outputs[0], 1)};
+    drops[static_cast<int>(n)] = drop;
+    drops[producers[static_cast<std::size_t>(node.inputs[1])]] = drop;
+  }
+  return drops;
 }
 
 Size SizeTable::elements(ValueId id) const {

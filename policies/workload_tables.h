@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -33,6 +34,12 @@ struct Reading {
 // Which part of a layer that may be factored an operator is. The second is the whole layer where it is not factored.
 enum class FactorRole { kNone, kFirst, kSecond };
 
+// A place where tokens can be dropped.
+struct TokenDrop {
+  Extent before, after;
+  bool drops(const std::vector<std::int64_t>& kept_counts) const { return after(kept_counts) < before(kept_counts); }
+};
+
 struct OpTemplate {
   OpWorkload fixed;  // everything that no policy changes
   bool has_macs = false;
@@ -46,22 +53,26 @@ struct OpTemplate {
   std::vector<Size> tables, inputs, outputs;
   Reading input_reading, output_reading;
   FactorRole factor = FactorRole::kNone;
+  std::optional<TokenDrop> drop;  // of a selection of tokens
 };
 
 struct LiveTemplate {
   int first = -1, last = -1;
   Size elements;
   Reading reading;
-  int reuses = -1;    // see LiveValue
-  int part_of = -1;   // the node of a residual block's branch that makes it, with which it goes
+  int reuses = -1;      // see LiveValue
+  int part_of = -1;     // the node of a residual block's branch that makes it, with which it goes
   int unfactored = -1;  // the layer that reads it while it is whole; its first factor does else
   int between = -1;     // the layer between whose factors it lies; `elements` are then those of the layer's result
+  std::optional<TokenDrop> only_for{};  // in memory only where that drops tokens
 };
 
 struct WorkloadBuilder::Tables {
   std::vector<OpTemplate> ops;
   std::vector<LiveTemplate> values;
   std::vector<std::int64_t> full_counts;
+  std::vector<int> token_groups;
+  std::map<int, int> scores_of_tokens;  // by group of tokens: the node that scores them
   int node_count = 0;
   std::int64_t batch = 1;
   std::vector<bool> is_in_block;  // by node: in the branch of a residual block, or its Add
@@ -79,6 +90,8 @@ class SizeTable {
   SizeTable(const models::Network& network, const CouplingAnalysis& analysis, std::int64_t batch);
   Extent extent(models::ValueId id, std::size_t axis) const;  // 1 for an axis that the value lacks
   Size elements(models::ValueId id) const;
+  // What TokenScores nodes and SelectTokens nodes serve, by node index.
+  std::map<int, TokenDrop> token_drops() const;
   const models::Shape& shape(models::ValueId id) const { return shapes_[static_cast<std::size_t>(id)]; }
 
  private:

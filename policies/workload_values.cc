@@ -5,6 +5,7 @@
 #include "models/operators.h"
 #include "policies/fusion.h"
 #include "policies/operator_classes.h"
+#include "policies/token_selection.h"
 #include "policies/workload_tables.h"
 
 namespace lathe::policies {
@@ -31,6 +32,7 @@ class LifetimeMaker {
         readings_(network, blocks),
         fusion_(fuse(network)),
         consumers_(models::consumers(network)),
+        drops_(sizes_.token_drops()),
         op_of_node_(network.nodes.size(), -1),
         ops_(ops),
         is_branch_(network.nodes.size(), false),
@@ -54,7 +56,11 @@ class LifetimeMaker {
         if (id == models::kNoValue || !outlives(id, root)) continue;
         const int reuses = reused_value(root, id);
         if (reuses >= 0) is_reused_[static_cast<std::size_t>(ids_[static_cast<std::size_t>(reuses)])] = true;
-        add(id, {.first = first, .last = std::max(first, last_use(id)), .reuses = reuses, .part_of = is_branch_[n] ? node : -1});
+        add(id, {.first = first,
+                 .last = std::max(first, last_use(id)),
+                 .reuses = reuses,
+                 .part_of = is_branch_[n] ? node : -1,
+                 .only_for = drop_of_scores(n)});
       }
     }
     return std::move(values_);
@@ -62,6 +68,12 @@ class LifetimeMaker {
 
  private:
   bool is_output(ValueId id) const { return std::find(network_.outputs.begin(), network_.outputs.end(), id) != network_.outputs.end(); }
+
+  std::optional<TokenDrop> drop_of_scores(std::size_t n) const {
+    if (!is_token_scores(network_.nodes[n])) return std::nullopt;
+    const auto found = drops_.find(static_cast<int>(n));
+    return found == drops_.end() ? std::nullopt : std::optional<TokenDrop>(found->second);
+  }
 
   void push(ValueId id, const LiveTemplate& value) {
     values_.push_back(value);
@@ -96,10 +108,11 @@ class LifetimeMaker {
 
   // The first input of the pointwise operator `root` that nothing reads later and that has the shape of the result `id`. As in ONNX
   // Runtime, ncnn and TensorFlow Lite: what the caller passed in is never written over; Concat, pooling and Softmax are not in place. An
-  // Add that ends a residual block writes over the shortcut, which is its result where the block goes.
+  // Add that ends a residual block writes over the shortcut, which is its result where the block goes. A selection of tokens is taken to
+  // move its rows together where they are, so that one that drops none needs nothing.
   int reused_value(int root, ValueId id) const {
     const Node& node = network_.nodes[static_cast<std::size_t>(root)];
-    if (!is_pointwise(node)) return -1;
+    if (!is_pointwise(node) && !is_select_tokens(node)) return -1;
     std::vector<ValueId> inputs = node.inputs;
     if (const auto block = shortcut_of_add_.find(root); block != shortcut_of_add_.end() && inputs.front() != block->second)
       std::swap(inputs[0], inputs[1]);
@@ -139,6 +152,7 @@ class LifetimeMaker {
   ReadingTable readings_;
   Fusion fusion_;
   std::vector<std::vector<int>> consumers_;
+  std::map<int, TokenDrop> drops_;
   std::vector<int> op_of_node_;
   const std::vector<OpTemplate>& ops_;
   std::vector<bool> is_branch_;

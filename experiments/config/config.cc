@@ -256,7 +256,7 @@ void without_later_keys(const ExperimentConfig& config, std::vector<std::string>
                            "evaluator.weight_ranges: mse", "evaluator.equalization: none", "evaluator.sparsification: magnitude",
                            "evaluator.bias_correction: false", "evaluator.device: cpu", "space.dynamic_activations: false",
                            "search.racing: false", "search.halving.factor: 0", "search.halving.rungs: 2",
-                           "space.depth: false", "space.rank_ratios: []", "delivery.integer_types: int8"})
+                           "space.depth: false", "space.rank_ratios: []", "space.token_keep_ratios: []", "delivery.integer_types: int8"})
     std::erase(lines, line);
   for (const auto& [key, is_set] : {std::pair{"constraints.macs: ", config.constraints.macs.has_value()},
                                     std::pair{"search.warm_start: ", !config.search.warm_start.empty()},

@@ -47,6 +47,9 @@ std::vector<ConfigKey> space_keys() {
       key("space.prune", MEMBER(space.prune), {}, "Whether channels are pruned."),
       key("space.keep_ratios", MEMBER(space.keep_ratios), {.at_least = 0.01, .at_most = 1, .needs_entry = true},
           "Shares of channels that a group may keep."),
+      key("space.token_keep_ratios", MEMBER(space.token_keep_ratios), {.at_least = 0.01, .at_most = 1},
+          "Transformers: shares of its tokens that a block may pass on to its feed-forward part and all that follows, one decision a block; "
+          "empty = all tokens stay."),
       key("space.channel_granularity", MEMBER(space.channel_granularity), {.at_least = 0, .at_most = 1024},
           "Kept channels are multiples of this; 0 = the devices' own."),
       key("space.weight_bits", MEMBER(space.weight_bits), {.at_least = 2, .at_most = 32}, "Widths of weights; empty = the devices' own."),

@@ -7,7 +7,7 @@
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/scatter.h>
 #include <ATen/ops/scatter_add.h>
-#include <ATen/ops/topk.h>
+#include <ATen/ops/sort.h>
 #include <ATen/ops/tril.h>
 #include <ATen/ops/triu.h>
 #include <ATen/ops/where.h>
@@ -98,13 +98,29 @@ Kernel one_hot(const Network&, const Node& node) {
   };
 }
 
+// Of equal elements the one of the lower index comes first, as ONNX demands and at::topk does not promise.
 Kernel top_k(const Network& network, const Node& node) {
   const IntegerOperand count(network, node, 1);
   const std::int64_t axis = int_attribute(node, "axis", -1);
-  const bool largest = int_attribute(node, "largest", 1) != 0, sorted = int_attribute(node, "sorted", 1) != 0;
+  const bool largest = int_attribute(node, "largest", 1) != 0;
   return [=](const Tensors& inputs, const RunOptions&) {
-    auto [values, indices] = at::topk(inputs[0], count.values(inputs).at(0), axis, largest, sorted);
-    return Tensors{values, indices};
+    const std::int64_t k = count.values(inputs).at(0);
+    const auto [values, indices] = at::sort(inputs[0], /*stable=*/true, axis, /*descending=*/largest);
+    return Tensors{values.narrow(axis, 0, k), indices.narrow(axis, 0, k)};
+  };
+}
+
+// The two operators that mark a place where tokens can be dropped, and drop none (policies/token_selection.h): the scores are what nobody
+// looks at, the rest passes.
+Kernel token_scores(const Network&, const Node&) {
+  return [](const Tensors& inputs, const RunOptions&) { return Tensors{inputs[0].narrow(1, 0, 1).narrow(2, 0, 1)}; };
+}
+
+Kernel select_tokens(const Network&, const Node&) {
+  return [](const Tensors& inputs, const RunOptions&) {
+    Tensors outputs = inputs;
+    outputs.erase(outputs.begin() + 1);
+    return outputs;
   };
 }
 
@@ -127,7 +143,9 @@ const Table& indexing_table() {
                            {"ScatterElements", scatter_elements},
                            {"ScatterND", scatter_nd},
                            {"TopK", top_k},
-                           {"Trilu", triangle}};
+                           {"Trilu", triangle},
+                           {"lathe.SelectTokens", select_tokens},
+                           {"lathe.TokenScores", token_scores}};
   return table;
 }
 

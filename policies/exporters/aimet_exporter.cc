@@ -49,7 +49,8 @@ class AimetExporter final : public Exporter {
                         {"producer", "lathe"}};
     return {.bytes = document.dump(1) + "\n",
             .companions = {{".onnx", models::serialize_onnx(encoded.network)}},
-            .notes = losses(source.policy, {.channels = true, .integer_weights = true, .widest_activation = 8, .architecture = true})};
+            .notes = losses(source.policy,
+                            {.channels = true, .integer_weights = true, .widest_activation = 8, .compressed_network = true})};
   }
 };
 

@@ -202,7 +202,7 @@ class Hls4mlExporter final : public Exporter {
     Export result{.bytes = document.dump(1) + "\n",
                   .companions = {{".onnx", models::serialize_onnx(network)}},
                   .notes = losses(source.policy,
-                                  {.channels = true, .integer_weights = true, .widest_activation = 8, .architecture = true})};
+                                  {.channels = true, .integer_weights = true, .widest_activation = 8, .compressed_network = true})};
     for (const std::string& note : activations.notes()) result.notes.push_back(note);
     return result;
   }

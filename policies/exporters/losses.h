@@ -16,7 +16,7 @@ struct Expressible {
   bool other_formats = false;  // float16, bfloat16, tf32, pow2
   bool dynamic_ranges = false;
   bool sparsity = false;
-  bool architecture = false;  // blocks left out, layers in two factors
+  bool compressed_network = false;  // the network goes with it, which lacks blocks, has layers in two factors and drops tokens by itself
 };
 
 // One sentence for each kind of thing that `policy` asks for and the format has no word for.

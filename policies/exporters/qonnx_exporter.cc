@@ -57,7 +57,8 @@ class QonnxExporter final : public Exporter {
       if (node.op == "FakeQuantize" && node.domain == models::kLatheDomain) turn_into_quant(network, node, names);
     }
     return {.bytes = models::serialize_onnx(models::without_dead_nodes(std::move(network))),
-            .notes = losses(source.policy, {.channels = true, .integer_weights = true, .widest_activation = 8, .architecture = true})};
+            .notes = losses(source.policy,
+                            {.channels = true, .integer_weights = true, .widest_activation = 8, .compressed_network = true})};
   }
 };
 

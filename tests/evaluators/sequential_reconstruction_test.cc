@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "policies/prune.h"
 #include "policies/search_space.h"
 #include "tests/evaluators/trained_network.h"
+#include "tests/hwmodels/sketched_transformer.h"
 
 namespace lathe::evaluators {
 namespace {
@@ -171,6 +173,47 @@ TEST(SequentialReconstruction, IsCloserThanReconstructionAtOnce) {
                           {.reconstruction = &reconstruction, .sequential = in_sequence ? &sequential : nullptr});
   };
   EXPECT_LT(distance(compressed(true), network, data.test), 0.9 * distance(compressed(false), network, data.test));
+}
+
+std::map<std::string, std::vector<float>> weights_of(const Network& network) {
+  std::map<std::string, std::vector<float>> weights;
+  for (const auto& [id, tensor] : network.constants) {
+    if (tensor.type() == models::DataType::kFloat32 && tensor.shape().size() == 2) weights[network.value(id).name] = tensor.to_floats();
+  }
+  return weights;
+}
+
+// Layers are compared with their former selves at every token; those that go afterwards change no weight.
+TEST(SequentialReconstruction, IsTheSameBesideDroppedTokens) {
+  const Network network = policies::prepare_for_pruning(hwmodels::TransformerSketch().draw(2));
+  const auto analysis = policies::analyze_coupling(network);
+  Rng rng(8, "sentences");
+  std::vector<float> x;
+  for (int i = 0; i < 40 * 12 * 24; ++i) x.push_back(static_cast<float>(rng.normal()));
+  Rows rows;
+  rows.inputs = {at::tensor(at::ArrayRef<float>(x)).view({40, 12, 24})};
+  rows.labels = at::tensor(std::vector<std::int64_t>(40, 0));
+  policies::Policy policy;
+  policy.groups = {{.name = "block0/up", .keep_ratio = 0.5}, {.name = "block1/up", .keep_ratio = 0.5}};
+  const SequentialReconstruction sequential(network, analysis, rows);
+  const CompressionOptions options{.sequential = &sequential};
+  const Network whole = compress_float(network, analysis, policy, rows, options);
+  policies::Policy channels = policy;
+  policy.groups.push_back({.name = "block0/out/tokens", .keep_ratio = 0.5});
+  const Network fewer = compress_float(network, analysis, policy, rows, options);
+  EXPECT_EQ(weights_of(fewer), weights_of(whole));
+  EXPECT_NE(weights_of(fewer), weights_of(compress_float(network, analysis, policy, rows, {})));
+  EXPECT_EQ(value_of(fewer, "block0/norm2", rows).size(1), 6);
+  EXPECT_GT(distance(fewer, whole, rows), 0);
+  // And where a block goes and a layer is factored behind the place.
+  for (policies::Policy* changed : {&policy, &channels}) {
+    changed->blocks = {{.name = "block1/add1", .keep = false}};
+    changed->layers = {{.name = "block1/down", .rank_ratio = 0.3}};
+  }
+  const Network rebuilt = compress_float(network, analysis, policy, rows, options);
+  EXPECT_EQ(weights_of(rebuilt), weights_of(compress_float(network, analysis, channels, rows, options)));
+  EXPECT_FALSE(weights_of(rebuilt).contains("block1/q.weight"));
+  EXPECT_EQ(value_of(rebuilt, "block1/norm2", rows).size(1), 6);
 }
 
 }  // namespace

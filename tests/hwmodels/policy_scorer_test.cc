@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "tests/hwmodels/sketched_resnet.h"
+#include "tests/hwmodels/sketched_transformer.h"
 
 namespace lathe::hwmodels {
 namespace {
@@ -118,6 +119,63 @@ TEST(PolicyScorer, SparsityCostsWhatThePredictionSays) {
   h200.parameters["sparse_overhead_s"] = 1e-12;
   for (const DeviceSpec& device : {h200, load_device("raspberry-pi-4")})
     expect_scores_equal_predictions(c, *make_hardware_model(device), 20);
+}
+
+// What a block passes on is at most what it got, so that an operator's cost depends on the decisions of all blocks before.
+TEST(PolicyScorer, TokensCostWhatThePredictionSays) {
+  const SpaceOptions options{.keep_ratios = {0.5}, .token_keep_ratios = {0.25, 0.5, 0.75}};
+  for (const char* name : {"raspberry-pi-4", "nvidia-t4"}) {
+    const ScorerCase c(TransformerSketch().draw(3), {name}, options, /*batch=*/2);
+    const auto tokens = std::count_if(c.space.groups.begin(), c.space.groups.end(), [](const auto& group) { return group.is_tokens; });
+    EXPECT_EQ(tokens, 3);
+    const auto model = make_hardware_model(load_device(name));
+    expect_scores_equal_predictions(c, *model, 60);
+    const PolicyScorer scorer(c.builder, c.space, *model);
+    const policies::AdditiveCost whole = scorer.additive_latency().value();
+    Rng rng(6, name);
+    for (int i = 0; i < 20; ++i) {
+      const Candidate candidate = c.random_candidate(rng);
+      const double latency_ms = scorer.score_cost(candidate).latency_ms;
+      EXPECT_NEAR(sum_of(whole, c.space, candidate), latency_ms, kTolerance * latency_ms);
+    }
+  }
+}
+
+// A block that goes passes on all tokens, whatever its place would keep; what is factored works on those that stay.
+TEST(PolicyScorer, TokensBesideBlocksAndRanksCostWhatThePredictionSays) {
+  SpaceOptions options{.keep_ratios = {0.5, 1}, .token_keep_ratios = {0.25, 0.5, 0.75}, .depth = true};
+  for (const bool has_ranks : {false, true}) {
+    if (has_ranks) options.rank_ratios = {0.25, 0.5};
+    for (const char* name : {"raspberry-pi-4", "nvidia-t4"}) {
+      const ScorerCase c(TransformerSketch().draw(3), {name}, options, /*batch=*/2);
+      EXPECT_EQ(c.space.blocks.size(), 6U);
+      const auto model = make_hardware_model(load_device(name));
+      expect_scores_equal_predictions(c, *model, 60);
+      const PolicyScorer scorer(c.builder, c.space, *model);
+      Rng rng(7, name);
+      for (int i = 0; i < 20; ++i) {
+        const Candidate candidate = c.random_candidate(rng);
+        EXPECT_EQ(scorer.score(canonical(c.space, candidate)).latency_ms, scorer.score(candidate).latency_ms);
+        EXPECT_EQ(scorer.score(canonical(c.space, candidate)).peak_activation_bytes, scorer.score(candidate).peak_activation_bytes);
+      }
+    }
+  }
+}
+
+// Marked for dropping tokens, and not marked.
+TEST(PolicyScorer, PlacesToDropTokensCostNothing) {
+  const models::Network plain = TransformerSketch().draw(2), marked = policies::prepare_for_pruning(plain);
+  ASSERT_GT(marked.nodes.size(), plain.nodes.size());
+  const auto model = make_hardware_model(load_device("raspberry-pi-4"));
+  const auto predicted = [&](const models::Network& network) {
+    const policies::WorkloadBuilder builder(network, policies::analyze_coupling(network), /*batch=*/1);
+    return model->predict(builder.build(builder.full_counts(), std::vector<policies::WorkloadBuilder::Bits>(network.nodes.size())));
+  };
+  const Prediction a = predicted(marked), b = predicted(plain);
+  EXPECT_NEAR(a.latency_ms, b.latency_ms, kTolerance * b.latency_ms);
+  EXPECT_NEAR(a.energy_mj, b.energy_mj, kTolerance * b.energy_mj);
+  EXPECT_EQ(a.peak_activation_bytes, b.peak_activation_bytes);
+  EXPECT_EQ(a.weight_bytes, b.weight_bytes);
 }
 
 std::string test_name(const ::testing::TestParamInfo<std::string>& info) {

@@ -3,8 +3,10 @@
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/equal.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <tbb/parallel_for.h>
@@ -198,6 +200,19 @@ TEST(Executor, ObservesEveryFloatValueByDefault) {
 }
 
 // Values by the definition in network.h, worked out by hand: scale 0.5, zero point 3, levels 0 to 7; 0.25 / 0.5 is a tie that goes to 0.
+// As the ONNX specification of TopK says; at::topk picks any.
+TEST(TopK, OfEqualElementsTheFirstComesFirst) {
+  for (const bool largest : {true, false}) {
+    const Network network = network_from_text(
+        "net (float[N, 40] x) => (float[N, 3] y, int64[N, 3] i) <int64[1] k = {3}> { y, i = TopK <axis = 1, largest = " +
+        std::to_string(largest) + "> (x, k) }");
+    at::Tensor x = at::zeros({2, 40});
+    x[0][30] = largest ? 1 : -1;
+    const at::Tensor positions = Executor(network).run({{x}})[1];
+    EXPECT_TRUE(at::equal(positions, at::tensor({30, 0, 1, 0, 1, 2}, at::kLong).reshape({2, 3}))) << positions;
+  }
+}
+
 TEST(FakeQuantize, RoundsClampsAndPassesGradientsInsideTheRange) {
   Network network;
   const ValueId x = network.add_value({"x", DataType::kFloat32, {kDynamic}});

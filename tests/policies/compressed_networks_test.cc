@@ -16,6 +16,7 @@
 #include "policies/prune.h"
 #include "policies/pruning_criterion.h"
 #include "policies/quantize_network.h"
+#include "policies/token_selection.h"
 #include "policies/workload.h"
 
 namespace lathe::policies {
@@ -111,7 +112,8 @@ Difference difference(const at::Tensor& a, const at::Tensor& b) {
 
 class CompressedNetworks : public testing::TestWithParam<std::string> {
  protected:
-  const Network network_ = prepare_for_pruning(models::read_onnx(GetParam()));
+  // Without the marks for tokens, of which token_selection_test.cc tells.
+  const Network network_ = lower_token_selections(prepare_for_pruning(models::read_onnx(GetParam())));
   const CouplingAnalysis analysis_ = analyze_coupling(network_);
 };
 

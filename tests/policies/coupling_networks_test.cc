@@ -17,6 +17,7 @@
 #include "policies/prune.h"
 #include "policies/pruning_criterion.h"
 #include "policies/search_space.h"
+#include "policies/token_selection.h"
 #include "tests/policies/network_runs.h"
 
 namespace lathe::policies {
@@ -28,7 +29,7 @@ using models::Network;
 KeptChannels random_kept(const CouplingAnalysis& analysis, Rng& rng) {
   KeptChannels kept(analysis.groups.size());
   for (std::size_t g = 0; g < kept.size(); ++g) {
-    if (!analysis.groups[g].prunable) continue;
+    if (!analysis.groups[g].prunable || analysis.groups[g].is_tokens) continue;  // which tokens go depends on the input
     std::vector<double> order(static_cast<std::size_t>(analysis.groups[g].channels));
     for (double& score : order) score = rng.uniform();
     kept[g] = most_important(order, 1 + rng.below(analysis.groups[g].channels));
@@ -47,7 +48,7 @@ void expect_law(const Network& network, int seeds) {
     models::validate(pruned);
     bool removes = false;
     for (std::size_t g = 0; g < kept.size(); ++g) {
-      removes = removes || (analysis.groups[g].prunable && static_cast<std::int64_t>(kept[g].size()) < analysis.groups[g].channels);
+      removes = removes || (!kept[g].empty() && static_cast<std::int64_t>(kept[g].size()) < analysis.groups[g].channels);
     }
     if (removes) {
       EXPECT_LT(models::total_parameters(pruned), models::total_parameters(network));
@@ -60,7 +61,7 @@ void expect_law(const Network& network, int seeds) {
 std::map<std::string, std::int64_t> prunable_groups(const CouplingAnalysis& analysis) {
   std::map<std::string, std::int64_t> groups;
   for (const CouplingGroup& group : analysis.groups) {
-    if (group.prunable) groups[group.name] = group.channels;
+    if (group.prunable && !group.is_tokens) groups[group.name] = group.channels;
   }
   return groups;
 }
@@ -69,7 +70,7 @@ std::map<std::string, std::int64_t> prunable_groups(const CouplingAnalysis& anal
 std::map<std::string, std::string> reasons(const CouplingAnalysis& analysis) {
   std::map<std::string, std::string> found;
   for (const CouplingGroup& group : analysis.groups) {
-    if (!group.prunable) found[group.name] = group.reason;
+    if (!group.prunable && !group.is_tokens) found[group.name] = group.reason;
   }
   return found;
 }
@@ -99,8 +100,9 @@ TEST_P(CouplingNetworks, KeepingAllChangesNothing) {
   const Network whole = network();
   const CouplingAnalysis analysis = analyze_coupling(whole);
   const KeptChannels all(analysis.groups.size());
-  EXPECT_TRUE(prune(whole, analysis, all) == whole);
-  EXPECT_TRUE(mask(whole, analysis, all) == whole);
+  const Network plain = lower_token_selections(whole);  // the same without marks for tokens
+  EXPECT_TRUE(prune(whole, analysis, all) == plain);
+  EXPECT_TRUE(mask(whole, analysis, all) == plain);
 }
 
 TEST_P(CouplingNetworks, PrunedEqualsMasked) {
@@ -186,6 +188,15 @@ TEST(RealNetworks, MiniLmPrunesHeadsAndNeuronsButNotWhatIsNormalized) {
   EXPECT_EQ(reasons(analysis).at("classifier"), "network output \"logits\"");
   expect_every_layer_is_quantizable(network);
   expect_law(network, 1);
+  std::vector<std::string> tokens;
+  for (const int group : token_groups(analysis)) {
+    EXPECT_TRUE(analysis.groups[static_cast<std::size_t>(group)].prunable);
+    EXPECT_EQ(analysis.groups[static_cast<std::size_t>(group)].channels, 32);
+    tokens.push_back(analysis.groups[static_cast<std::size_t>(group)].name);
+  }
+  EXPECT_THAT(tokens, testing::ElementsAre("layers.0.attn.out.matmul/tokens", "layers.1.attn.out.matmul/tokens",
+                                           "layers.2.attn.out.matmul/tokens", "layers.3.attn.out.matmul/tokens",
+                                           "layers.4.attn.out.matmul/tokens", "layers.5.attn.out.matmul/tokens"));
 }
 
 }  // namespace

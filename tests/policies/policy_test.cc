@@ -92,7 +92,7 @@ TEST(Policy, FaultsNameTheKeyAndWhatWasExpected) {
       {with_group(R"({"name":"g","channels":0})"), "groups[0].channels: expected a whole number of at least 1, got '0'"},
       {with_group(R"({"name":"g","channels":2.5})"), "groups[0].channels: expected a whole number"},
       {with_group(R"({"name":"g","channels":18446744073709551615})"), "groups[0].channels: expected a whole number"},
-      {with_group(R"({"name":"g","keep_ratio":0.5,"criterion":"tailor"})"), "lasso (did you mean 'taylor'?), got 'tailor'"},
+      {with_group(R"({"name":"g","keep_ratio":0.5,"criterion":"tailor"})"), "attention (did you mean 'taylor'?), got 'tailor'"},
       {with_group(R"({"name":"g","kept":[3,1]})"), "groups[0].kept[1]: expected ascending channel indices, got '1'"},
       {with_group(R"({"name":"g","kept":[1,1]})"), "groups[0].kept[1]: channel index given twice, got '1'"},
       {with_group(R"({"name":"g","kept":[-1]})"), "groups[0].kept[0]: expected a channel index of at least 0, got '-1'"},
