@@ -50,9 +50,9 @@ void add_compression_options(CLI::App& app, RecoveryArguments& arguments) {
   };
   add_ranges("--activation-ranges", compression.activation_method, {"min_max", "percentile", "mse", "kl"});
   add_ranges("--weight-ranges", compression.weight_method, {"min_max", "mse"});
-  app.add_option_function<std::string>("--integer-types", [&compression](const std::string& given) {
-       compression.integer_types = policies::parse_integer_types(given);
-     })->check(CLI::IsMember({"int8", "int4"}));
+  app.add_option_function<std::string>(
+         "--integer-types", [&compression](const std::string& given) { compression.integer_types = policies::parse_integer_types(given); })
+      ->check(CLI::IsMember({"int8", "int4"}));
   app.add_option("--weight-rounding", arguments.rounding)->check(CLI::IsMember({"nearest", "gptq", "adaround"}));
   app.add_flag("--equalize", compression.equalizes_across_layers);
   app.add_flag("--correct-biases", compression.corrects_biases);

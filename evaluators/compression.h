@@ -1,7 +1,7 @@
-// A policy made real on calibration data: prune -> reconstruction of the consumers -> residual blocks out, layers into factors -> zeros in sparse weights -> BatchNorm recalibration
-// with the weights as the policy rounds them -> BatchNorm folding -> quantization with calibrated ranges. The search measures the
-// physically pruned network with FakeQuantize (equal to masks, and faster); delivery is the same network lowered to
-// QuantizeLinear/DequantizeLinear.
+// A policy made real on calibration data: prune -> reconstruction of the consumers -> residual blocks out, layers into factors -> zeros in
+// sparse weights -> BatchNorm recalibration with the weights as the policy rounds them -> BatchNorm folding -> quantization with calibrated
+// ranges. The search measures the physically pruned network with FakeQuantize (equal to masks, and faster); delivery is the same network
+// lowered to QuantizeLinear/DequantizeLinear.
 #pragma once
 
 #include <cstdint>

@@ -106,8 +106,8 @@ struct ConsumerReconstruction::State {
     const std::vector<std::int64_t> kept = policies::kept_indices(input_axis(layer), analysis, kept_channels);
     if (static_cast<std::int64_t>(kept.size()) == layer.channels || kept.empty()) return;
     const at::Tensor weight = internal::weight_matrix(network, layer);
-    const std::optional<at::Tensor> solved =
-        solve(moments, weight, internal::unfolded_indices(kept, layer.window), internal::unfolded_indices(complement(kept, layer.channels), layer.window));
+    const std::optional<at::Tensor> solved = solve(moments, weight, internal::unfolded_indices(kept, layer.window),
+                                                   internal::unfolded_indices(complement(kept, layer.channels), layer.window));
     if (!solved) return;
     result.constants[layer.weight] = internal::as_weight(network, layer, *solved);
     if (moments.outlet.constant == models::kNoValue) return;

@@ -166,11 +166,11 @@ CachedEvaluator::CachedEvaluator(std::unique_ptr<Evaluator> evaluator, const std
 
 Evaluation CachedEvaluator::evaluate(const EvaluationRequest& request) const {
   const json policy = policies::to_json(request.policy);
-  const std::string key = sha256(context_ + "\n" + (request.split == Split::kTest ? "test" : "search") + "\n" +
-                                 std::to_string(request.rows) + (request.bar > 0 ? " " + json(request.bar).dump() : "") +
-                                 (request.first_row > 0 ? " from " + std::to_string(request.first_row) : "") + "\n" +
-                                 policy.at("groups").dump() + "\n" + policy.at("layers").dump() +
-                                 (policy.contains("blocks") ? "\n" + policy.at("blocks").dump() : ""));
+  const std::string key =
+      sha256(context_ + "\n" + (request.split == Split::kTest ? "test" : "search") + "\n" + std::to_string(request.rows) +
+             (request.bar > 0 ? " " + json(request.bar).dump() : "") +
+             (request.first_row > 0 ? " from " + std::to_string(request.first_row) : "") + "\n" + policy.at("groups").dump() + "\n" +
+             policy.at("layers").dump() + (policy.contains("blocks") ? "\n" + policy.at("blocks").dump() : ""));
   return cache_->find_or_measure(key, [&] { return evaluator_->evaluate(request); });
 }
 

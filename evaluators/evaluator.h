@@ -32,7 +32,7 @@ struct Evaluation {
 struct EvaluationRequest {
   policies::Policy policy;
   Split split = Split::kSearch;
-  std::int64_t rows = 0;  // fidelity: the first `rows` of the split; 0 = all
+  std::int64_t rows = 0;       // fidelity: the first `rows` of the split; 0 = all
   std::int64_t first_row = 0;  // that is run of those; by the built-in evaluator and for rows with classes alone
   // The evaluator may stop, with fewer samples than asked for, as soon as it is sure that the accuracy stays below this; 0 = never.
   double bar = 0;

@@ -1,5 +1,6 @@
 // The user's own program as evaluator. Lathe starts it (without a shell) and writes one policy a line to its standard input:
-//   {"id": 7, "groups": [...], "layers": [...]}            (policy file format, "blocks" where some are removed; "split": "test" for reported rows)
+//   {"id": 7, "groups": [...], "layers": [...]}            (policy file format, "blocks" where some are removed; "split": "test" for
+//   reported rows)
 // The program answers one line for each on its standard output: {"id": 7, "accuracy": 0.91, ...} or {"id": 7, "error": "why"}.
 // "accuracy" must be in [0, 1]; "samples" (a count) gives the interval; other keys are ignored. Its standard error is passed through.
 #pragma once

@@ -105,8 +105,7 @@ Network LowRankFitting::rebuild(const Network& pruned, const policies::KeptChann
   at::set_num_threads(1);
   const c10::NoGradGuard no_grad;
   const Network whole = policies::without_removed_blocks(pruned, policy);
-  Network factored =
-      policies::with_low_rank(whole, policy, [&](const Node& layer) { return state_->covariance(whole, layer, kept); });
+  Network factored = policies::with_low_rank(whole, policy, [&](const Node& layer) { return state_->covariance(whole, layer, kept); });
   for (const std::string& name : policies::factored_layers(policy)) {
     const auto moments = state_->moments.find(name);
     if (moments == state_->moments.end()) continue;

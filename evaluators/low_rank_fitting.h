@@ -32,8 +32,9 @@ class LowRankFitting {
 
   // Whether all that the policy factors may be factored here.
   bool covers(const policies::Policy& policy) const;
-  // The network, cut to `kept` before (`pruned`), without the policy's blocks and with its layers in two factors. Where a layer has no bias,
-  // the shift of its mean goes to the BatchNormalization after it; where there is none either, moments about zero stand for the covariance.
+  // The network, cut to `kept` before (`pruned`), without the policy's blocks and with its layers in two factors. Where a layer has no
+  // bias, the shift of its mean goes to the BatchNormalization after it; where there is none either, moments about zero stand for the
+  // covariance.
   models::Network rebuild(const models::Network& pruned, const policies::KeptChannels& kept, const policies::Policy& policy) const;
 
  private:

@@ -60,7 +60,8 @@ struct PolicyEvaluator::State {
         reference.evaluation = precision_of(network, split, /*row_count=*/0);
         return;
       }
-      const auto predictions = predict(models::Executor(network, options.compression.device), rows(split), {.batch_size = options.batch_size});
+      const auto predictions =
+          predict(models::Executor(network, options.compression.device), rows(split), {.batch_size = options.batch_size});
       const bool is_agreement = split == Split::kSearch && options.search_kind == AccuracyKind::kAgreement;
       reference.expected = is_agreement ? predictions : labels_of(rows(split));
       reference.evaluation = evaluation_of(matches(predictions, reference.expected));
@@ -82,10 +83,8 @@ struct PolicyEvaluator::State {
 
 PolicyEvaluator::PolicyEvaluator(const models::Network& network, const policies::CouplingAnalysis& analysis, const Dataset& dataset,
                                  const PolicyEvaluatorOptions& options)
-    : state_(new State{.network = network,
-                       .analysis = analysis,
-                       .dataset = on_device(dataset, options.compression.device),
-                       .options = options}) {
+    : state_(new State{
+          .network = network, .analysis = analysis, .dataset = on_device(dataset, options.compression.device), .options = options}) {
   LATHE_CHECK_GT(dataset.search.size(), 0);
   LATHE_CHECK_GT(dataset.test.size(), 0);
   if (options.compression.device != "cpu") compute_in_full_precision();

@@ -1,5 +1,5 @@
-// The built-in evaluator: compresses the network by the policy and counts correct (or agreeing) rows; of data with objects it takes mAP. Runs
-// of the network are on `compression.device`; what works on weights stays on the CPU.
+// The built-in evaluator: compresses the network by the policy and counts correct (or agreeing) rows; of data with objects it takes mAP.
+// Runs of the network are on `compression.device`; what works on weights stays on the CPU.
 #pragma once
 
 #include <memory>

@@ -20,7 +20,8 @@ namespace lathe::evaluators {
 namespace {
 
 bool is_quantized(const models::Network& network) {
-  return std::any_of(network.nodes.begin(), network.nodes.end(), [](const auto& node) { return node.op == "FakeQuantize" || node.op == "DynamicFakeQuantize"; });
+  return std::any_of(network.nodes.begin(), network.nodes.end(),
+                     [](const auto& node) { return node.op == "FakeQuantize" || node.op == "DynamicFakeQuantize"; });
 }
 
 // Weights in 16-bit float formats train in float32; this is what is delivered of them.

@@ -49,8 +49,8 @@ struct SequentialReconstruction::State {
   const Network& network;
   const policies::CouplingAnalysis& analysis;
   SequentialReconstructionOptions options;
-  std::vector<at::Tensor> inputs;               // the calibration rows, on the device
-  std::map<std::string, Target> targets;        // by the layer's name
+  std::vector<at::Tensor> inputs;         // the calibration rows, on the device
+  std::map<std::string, Target> targets;  // by the layer's name
 
   void measure_targets() {
     std::vector<LinearTarget> found;
@@ -159,16 +159,18 @@ class Sequence {
     task.shortcut_measured = at::Tensor();  // free it
     const at::Tensor x = internal::unfolded_windows(pruned, layer, input, whole_.options.positions);
     const std::optional<internal::Affine> solved =
-        internal::rectified_least_squares(x, wanted, {.weight = internal::by_window(layer, internal::weight_matrix(pruned, layer)),
-                                            .ridge = whole_.options.ridge,
-                                            .has_bias = has_outlet,
-                                            .relu_steps = whole_.options.relu_steps});
+        internal::rectified_least_squares(x, wanted,
+                                          {.weight = internal::by_window(layer, internal::weight_matrix(pruned, layer)),
+                                           .ridge = whole_.options.ridge,
+                                           .has_bias = has_outlet,
+                                           .relu_steps = whole_.options.relu_steps});
     if (!solved) return;  // inputs that are not finite, or all zero
     const models::Tensor weight = internal::as_weight(pruned, layer, internal::by_channel(layer, solved->weight));
     executor_.constant(layer.weight).copy_(models::to_torch(weight));
     if (!has_outlet) return;
     // The bias that was solved for is beside the whole network's; what an earlier reconstruction shifted it by is in there already.
-    if (task.whole->outlet.defined()) executor_.constant(task.outlet.constant).copy_(task.whole->outlet.index_select(0, outputs_left(task)));
+    if (task.whole->outlet.defined())
+      executor_.constant(task.outlet.constant).copy_(task.whole->outlet.index_select(0, outputs_left(task)));
     internal::shift_mean(executor_, task.outlet, solved->bias);
   }
 

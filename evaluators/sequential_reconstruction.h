@@ -33,8 +33,8 @@ struct SequentialReconstructionOptions {
 };
 
 // What the whole network computes on the calibration rows, which policies share: 4 bytes for each row, position and output of a layer, and
-// again where it is added to a shortcut (400 MB for ResNet-56 of CIFAR-10 on 512 rows). Thread-safe after construction; on a GPU only where the
-// process computes in full precision throughout (compute_device.h), else one call at a time.
+// again where it is added to a shortcut (400 MB for ResNet-56 of CIFAR-10 on 512 rows). Thread-safe after construction; on a GPU only where
+// the process computes in full precision throughout (compute_device.h), else one call at a time.
 class SequentialReconstruction {
  public:
   // `network` and `analysis` must outlive it. Covers what ConsumerReconstruction covers.

@@ -32,10 +32,10 @@ Application apply_policy(const std::string& model, const std::string& policy_fil
                             .key = analysis.groups[static_cast<std::size_t>(group)].name,
                             .expected = "tokens are chosen for each input and cannot be zeroed; leave --masked out"});
   }
-  const models::Network result = pruning == Pruning::kMask
-                                     ? policies::mask(network, analysis, kept)
-                                     : policies::sparsify_by_magnitude(
-                                           policies::with_architecture(policies::prune(network, analysis, kept), policy), policy);
+  const models::Network result =
+      pruning == Pruning::kMask
+          ? policies::mask(network, analysis, kept)
+          : policies::sparsify_by_magnitude(policies::with_architecture(policies::prune(network, analysis, kept), policy), policy);
   models::write_onnx(result, output,
                      pruning == Pruning::kMask ? models::SparseInitializers::kNever : policies::sparse_initializers_for(policy));
 

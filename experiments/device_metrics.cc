@@ -20,7 +20,8 @@ int packed_metric(const Experiment& experiment) {
 }
 
 bool has_macs_metric(const ExperimentConfig& config) {
-  return config.constraints.macs.has_value() || std::find(config.objectives.begin(), config.objectives.end(), "macs") != config.objectives.end();
+  return config.constraints.macs.has_value() ||
+         std::find(config.objectives.begin(), config.objectives.end(), "macs") != config.objectives.end();
 }
 int macs_metric(const Experiment& experiment) {
   return packed_metric(experiment) + 1;

@@ -16,8 +16,9 @@ namespace lathe::experiments {
 // {"error"}; size_bytes is left out where there is no data to build the file with. Throws UserError where the policy does not fit.
 nlohmann::json evaluate_policy(const Experiment& experiment, const policies::Policy& policy, evaluators::Split split);
 
-// The `--stdin` protocol: reads one policy a line, {"id", "groups", "layers", "blocks"}, "split": "test" for the held-out rows; answers one line
-// each, {"id", ...as above} or {"id", "error"}, flushed. Up to `experiment.threads()` lines are worked on at once; answers keep the order.
+// The `--stdin` protocol: reads one policy a line, {"id", "groups", "layers", "blocks"}, "split": "test" for the held-out rows; answers one
+// line each, {"id", ...as above} or {"id", "error"}, flushed. Up to `experiment.threads()` lines are worked on at once; answers keep the
+// order.
 void serve_evaluations(const Experiment& experiment, std::istream& in, std::ostream& out);
 
 }  // namespace lathe::experiments

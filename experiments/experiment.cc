@@ -7,12 +7,12 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "evaluators/compute_device.h"
 #include "evaluators/detection_head.h"
 #include "evaluators/evaluation_cache.h"
 #include "evaluators/evaluator_registry.h"
 #include "evaluators/external_command.h"
 #include "evaluators/pruning_importance.h"
-#include "evaluators/compute_device.h"
 #include "models/base/error.h"
 #include "models/onnx_reader.h"
 #include "policies/low_rank.h"

@@ -47,9 +47,8 @@ json group_json(const policies::CouplingGroup& group) {
   std::vector<std::string> layers = group.producers;
   for (const std::string& name : group.consumers)
     if (std::find(layers.begin(), layers.end(), name) == layers.end()) layers.push_back(name);
-  return {{"name", group.name},     {"channels", group.channels},   {"prunable", group.prunable},
-          {"reason", group.reason}, {"producers", group.producers}, {"consumers", group.consumers},
-          {"layers", layers},       {"tokens", group.is_tokens}};
+  return {{"name", group.name},           {"channels", group.channels},   {"prunable", group.prunable}, {"reason", group.reason},
+          {"producers", group.producers}, {"consumers", group.consumers}, {"layers", layers},           {"tokens", group.is_tokens}};
 }
 
 json blocks_json(const models::Network& network) {
@@ -100,7 +99,8 @@ std::string blocks_text(const json& blocks) {
 
 // Zeros are worth a column only where there are some.
 bool has_zeros(const json& layers) {
-  return std::any_of(layers.begin(), layers.end(), [](const json& layer) { return layer["sparsity"].is_number() && layer["sparsity"] > 0; });
+  return std::any_of(layers.begin(), layers.end(),
+                     [](const json& layer) { return layer["sparsity"].is_number() && layer["sparsity"] > 0; });
 }
 
 std::string layers_text(const json& layers) {
@@ -199,8 +199,7 @@ std::string inspection_text(const json& inspection) {
   if (const std::string note = inspection["note"].get<std::string>(); !note.empty()) text += "note: " + note + "\n";
   text += "\nLayers\n" + layers_text(inspection["layers"]);
   text += "\nCoupling groups: channels that are kept or removed together, and the tokens that pass\n" + groups_text(inspection["groups"]);
-  if (!inspection["blocks"].empty())
-    text += "\nResidual blocks that can be removed (space.depth)\n" + blocks_text(inspection["blocks"]);
+  if (!inspection["blocks"].empty()) text += "\nResidual blocks that can be removed (space.depth)\n" + blocks_text(inspection["blocks"]);
   return text;
 }
 

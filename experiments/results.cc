@@ -120,8 +120,7 @@ json device_json(const RunResults& results, int target) {
           {"reference_point", reference},
           {"front", ids},
           {"front_by_agent", by_agent},
-          {"certificates",
-           certificates_json(results.problem, device, latency_metric(target), results.float_search.accuracy, on_front)},
+          {"certificates", certificates_json(results.problem, device, latency_metric(target), results.float_search.accuracy, on_front)},
           {"hypervolume", volumes}};
 }
 

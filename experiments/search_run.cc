@@ -172,8 +172,7 @@ class SearchRun {
     const std::int64_t rows = config().evaluator.rows;
     // What lost a race was never run to its end, and another device may make a front's member of it.
     const bool may_have_lost = config().search.racing || !config().search.warm_start.empty();
-    const bool is_partial =
-        experiment_.builtin() != nullptr && (may_have_lost || (rows > 0 && rows < experiment_.dataset->search.size()));
+    const bool is_partial = experiment_.builtin() != nullptr && (may_have_lost || (rows > 0 && rows < experiment_.dataset->search.size()));
     std::set<std::int64_t> confirmed;
     for (;;) {
       std::vector<DeliveredPolicy> chosen = choose_among(trials);

@@ -85,8 +85,7 @@ class TrialSearch {
         .history = experiment_.config.search.asynchronous ? std::vector<search::Trial>{} : history_,
         .shared = study_,
         .progress = [](const std::vector<search::Trial>&) { return !is_interrupted(); }};
-    if (can_race())
-      callbacks.race = [this](const policies::Candidate& candidate, double bar) { return measure(candidate, bar); };
+    if (can_race()) callbacks.race = [this](const policies::Candidate& candidate, double bar) { return measure(candidate, bar); };
     callbacks.measure_part = [this](const policies::Candidate& candidate, const search::Part& part) {
       return measure_part(candidate, part);
     };
@@ -95,8 +94,10 @@ class TrialSearch {
 
   search::Measurement measure(const policies::Candidate& candidate, double bar) {
     if (is_interrupted()) throw SearchStopped{};
-    const evaluators::Evaluation evaluation = experiment_.evaluator().evaluate(
-        {.policy = experiment_.to_policy(candidate), .split = evaluators::Split::kSearch, .rows = experiment_.config.evaluator.rows, .bar = bar});
+    const evaluators::Evaluation evaluation = experiment_.evaluator().evaluate({.policy = experiment_.to_policy(candidate),
+                                                                                .split = evaluators::Split::kSearch,
+                                                                                .rows = experiment_.config.evaluator.rows,
+                                                                                .bar = bar});
     rows_run_ += evaluation.samples;
     ++measured_;
     return share_of_correct(evaluation, evaluation.accuracy, evaluation.samples);

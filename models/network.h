@@ -47,7 +47,8 @@ struct Node {
 // attributes: axis (int; -1 = per tensor, else scale and zero_point are 1-D along that axis), quant_min, quant_max (int), bits (int).
 // scale: float32; zero_point: int32 (within [quant_min, quant_max]). Source: B. Jacob et al., 2018, eq. 12.
 //   DynamicFakeQuantize(x) -> y = DequantizeLinear(DynamicQuantizeLinear(x)): 8 bits in the range of this very x, widened to hold 0.
-//   TokenScores(probabilities [N, heads, L, L], mask?) -> [N, 1, 1, L], SelectTokens(x [N, L, width], scores, y...) -> x, y...: a place where
+//   TokenScores(probabilities [N, heads, L, L], mask?) -> [N, 1, 1, L], SelectTokens(x [N, L, width], scores, y...) -> x, y...: a place
+//   where
 // tokens can be dropped, and are not (policies/token_selection.h).
 inline constexpr const char* kLatheDomain = "lathe";
 

@@ -26,8 +26,8 @@ models::Network without_removed_blocks(const models::Network& network, const Pol
 // The names of the layers that it factors.
 std::vector<std::string> factored_layers(const Policy& policy);
 
-// The network without the blocks that the policy removes and with its layers in two factors, by their weights alone. `network` may be cut to
-// the policy's channels already: those are chosen, and ranks are shares, of what is left. The policy must have been checked.
+// The network without the blocks that the policy removes and with its layers in two factors, by their weights alone. `network` may be cut
+// to the policy's channels already: those are chosen, and ranks are shares, of what is left. The policy must have been checked.
 models::Network with_architecture(const models::Network& network, const Policy& policy);
 
 }  // namespace lathe::policies

@@ -72,9 +72,9 @@ std::int64_t wanted_count(const GroupPolicy& entry, const CouplingGroup& group, 
     return 0;
   }
   if (group.is_tokens && !entry.kept.empty()) {
-    faults.push_back({.key = key + ".kept",
-                      .expected = "expected `keep_ratio` or `channels`: which tokens of '" + group.name +
-                                  "' stay is found for each input"});
+    faults.push_back(
+        {.key = key + ".kept",
+         .expected = "expected `keep_ratio` or `channels`: which tokens of '" + group.name + "' stay is found for each input"});
     return 0;
   }
   if (count < group.channels && !group.prunable) {

@@ -154,7 +154,8 @@ void square_root(CouplingPropagation& p, const Node& node) {
 
 // log 0 and 1 / 0 are not numbers that a zero weight could hide.
 void undefined_at_zero(CouplingPropagation& p, const Node& node) {
-  if (!positive_where_masked(p, node.inputs[0])) p.freeze_all_channels(node.inputs[0], "read by " + quoted(node) + ", which is undefined at zero");
+  if (!positive_where_masked(p, node.inputs[0]))
+    p.freeze_all_channels(node.inputs[0], "read by " + quoted(node) + ", which is undefined at zero");
   loses_zero(p, node);
 }
 

@@ -5,8 +5,8 @@
 // With the covariance C of x, the best factors minimize E|W x - U V x|^2, that is |(W - U V) C^(1/2)|. Their solution is the projection on
 // the leading eigenvectors U_r of the covariance of responses W C W^T (section 3.1, eq. 5): U = U_r, V = U_r^T W. P. Chen et al., DRONE,
 // NeurIPS 2021, derive the same for Transformers. With C = 1 it is the truncated singular value decomposition (C. Eckart, G. Young, 1936),
-// whose squared error is the sum of the squared singular values left out. Both factors get the square root of each component's size, so that
-// neither has channels that quantization drowns.
+// whose squared error is the sum of the squared singular values left out. Both factors get the square root of each component's size, so
+// that neither has channels that quantization drowns.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,8 @@
 
 namespace lathe::policies {
 
-// Why the layer cannot be factored; "" if it can: a Conv of one group, a plain Gemm, or a MatMul by a matrix, whose float weight is its own.
+// Why the layer cannot be factored; "" if it can: a Conv of one group, a plain Gemm, or a MatMul by a matrix, whose float weight is its
+// own.
 std::string obstacle_to_low_rank(const models::Network& network, const models::Node& layer);
 
 // Indices of all nodes that can; ascending.

@@ -15,8 +15,8 @@ inline constexpr const char* kAttentionCriterion = "attention";
 
 struct GroupPolicy {
   std::string name;
-  double keep_ratio = 1;      // channels / unpruned channels, in (0, 1]
-  std::int64_t channels = 0;  // kept; 0 = from keep_ratio
+  double keep_ratio = 1;           // channels / unpruned channels, in (0, 1]
+  std::int64_t channels = 0;       // kept; 0 = from keep_ratio
   std::string criterion = "l1";    // kAttentionCriterion for tokens
   std::vector<std::int64_t> kept;  // ascending; empty = chosen by the criterion. Always empty for tokens, which are chosen for each input
   bool operator==(const GroupPolicy&) const = default;

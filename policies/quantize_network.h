@@ -25,12 +25,14 @@ struct ActivationPlan {
 // Inputs of layers whose activations are integers, and at 8 bits what an Add of two activations, a Concat or an average pooling reads
 // where it lies between quantized layers, so that runtimes run whole blocks in integer arithmetic. A value is quantized before operators
 // that only copy elements (Flatten, Slice, zero Pad, MaxPool), so that both branches of a shortcut share it. Values read at one width share
-// a point. Dynamic layers quantize right in front of themselves, and count as float to their neighbours. Throws UserError for layers that the network lacks or that cannot be quantized, and for formats that cannot be simulated.
+// a point. Dynamic layers quantize right in front of themselves, and count as float to their neighbours. Throws UserError for layers that
+// the network lacks or that cannot be quantized, and for formats that cannot be simulated.
 ActivationPlan plan_activations(const models::Network& network, const Policy& policy);
 
 // Inserts FakeQuantize on weights (by channel or tensor, from the weights) and on the plan's points (asymmetric per tensor, from `ranges`,
-// one a point, that of dynamic ones unused). Weights of other formats are rounded to them instead. Layers that the policy leaves out stay float.
-// Biases stay float numbers, but multiples of s_input * s_weight where both are integers (see bias_alignment.h), as they are delivered.
+// one a point, that of dynamic ones unused). Weights of other formats are rounded to them instead. Layers that the policy leaves out stay
+// float. Biases stay float numbers, but multiples of s_input * s_weight where both are integers (see bias_alignment.h), as they are
+// delivered.
 models::Network insert_fake_quantize(const models::Network& network, const Policy& policy, const ActivationPlan& plan,
                                      const std::vector<Range>& ranges, RangeMethod weight_method = RangeMethod::kMse);
 

@@ -118,7 +118,7 @@ Candidate least_compressed(const SearchSpace& space);  // the last value everywh
 // The candidate with the least compression where a removed block, or fewer tokens before, leave a decision without effect: candidates that
 // mean the same are equal.
 Candidate canonical(const SearchSpace& space, Candidate candidate);
-std::uint64_t hash_of(const Candidate& candidate);     // stable across runs and machines
+std::uint64_t hash_of(const Candidate& candidate);  // stable across runs and machines
 
 // Conv, ConvTranspose, Gemm, and MatMul with a constant operand.
 bool is_layer(const models::Network& network, const models::Node& node);

@@ -110,14 +110,13 @@ class Lowering {
     const Shape shape{kDynamic, 1, 1, count};
     const ValueId found = network_.add_value({.name = names_.next(), .type = type, .shape = shape});
     const ValueId positions = network_.add_value({.name = names_.next(), .type = DataType::kInt64, .shape = shape});
-    network_.nodes.push_back({.name = names_.next(),
-                              .op = "TopK",
-                              .domain = "",
-                              .inputs = {values, integers({count})},
-                              .outputs = {found, positions},
-                              .attributes = {{"axis", std::int64_t{-1}},
-                                             {"largest", std::int64_t{is_largest}},
-                                             {"sorted", std::int64_t{1}}}});
+    network_.nodes.push_back(
+        {.name = names_.next(),
+         .op = "TopK",
+         .domain = "",
+         .inputs = {values, integers({count})},
+         .outputs = {found, positions},
+         .attributes = {{"axis", std::int64_t{-1}}, {"largest", std::int64_t{is_largest}}, {"sorted", std::int64_t{1}}}});
     return wanted_output == 0 ? found : positions;
   }
 

@@ -249,11 +249,7 @@ LiveValue WorkloadBuilder::build_value(int value, const Counts& kept_counts, con
   }
   if (live.part_of >= 0 && bits[static_cast<std::size_t>(live.part_of)].is_removed) elements = 0;
   if (live.only_for && !live.only_for->drops(counts)) elements = 0;
-  return {.first = live.first,
-          .last = live.last,
-          .elements = elements,
-          .bits = live.reading.bits(bits),
-          .reuses = live.reuses};
+  return {.first = live.first, .last = live.last, .elements = elements, .bits = live.reading.bits(bits), .reuses = live.reuses};
 }
 
 Workload WorkloadBuilder::build(const Counts& kept_counts, const std::vector<Bits>& bits) const {

@@ -110,8 +110,8 @@ class WorkloadBuilder {
   int layer_of(int op) const;
   // Whether the operator costs something of its own under some setting.
   bool is_standalone(int op) const;
-  // What operator `op` depends on; all else leaves it as it is. Ascending. A group of tokens stands for those before it too, which limit its
-  // count, and for whether the nodes that score these tokens are there.
+  // What operator `op` depends on; all else leaves it as it is. Ascending. A group of tokens stands for those before it too, which limit
+  // its count, and for whether the nodes that score these tokens are there.
   struct Dependencies {
     std::vector<int> groups, nodes;  // nodes: for their bits, and where they read a value for whether they are there
     std::vector<int> parts;          // nodes that it goes with when they are removed

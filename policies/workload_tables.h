@@ -17,11 +17,11 @@ namespace lathe::policies {
 
 // The width of a value in memory follows from who reads it, itself or behind others.
 struct Reader {
-  int node = -1;          // a layer: its activation width; -1: what wants `floor` bits whatever the policy says
-  int floor = 0;          // 32 of what reads floats, 8 of an integer Add, Concat or average pooling
-  bool is_behind = false; // behind such an operator, from where on the value is at least 8 bits wide
-  std::vector<int> adds;  // Adds of residual blocks on the way; each counts as such an operator while it is there
-  int add = -1;           // the Add that this floor is of, if a residual block's
+  int node = -1;           // a layer: its activation width; -1: what wants `floor` bits whatever the policy says
+  int floor = 0;           // 32 of what reads floats, 8 of an integer Add, Concat or average pooling
+  bool is_behind = false;  // behind such an operator, from where on the value is at least 8 bits wide
+  std::vector<int> adds;   // Adds of residual blocks on the way; each counts as such an operator while it is there
+  int add = -1;            // the Add that this floor is of, if a residual block's
   bool operator==(const Reader&) const = default;
 };
 
@@ -60,10 +60,10 @@ struct LiveTemplate {
   int first = -1, last = -1;
   Size elements;
   Reading reading;
-  int reuses = -1;      // see LiveValue
-  int part_of = -1;     // the node of a residual block's branch that makes it, with which it goes
-  int unfactored = -1;  // the layer that reads it while it is whole; its first factor does else
-  int between = -1;     // the layer between whose factors it lies; `elements` are then those of the layer's result
+  int reuses = -1;                      // see LiveValue
+  int part_of = -1;                     // the node of a residual block's branch that makes it, with which it goes
+  int unfactored = -1;                  // the layer that reads it while it is whole; its first factor does else
+  int between = -1;                     // the layer between whose factors it lies; `elements` are then those of the layer's result
   std::optional<TokenDrop> only_for{};  // in memory only where that drops tokens
 };
 

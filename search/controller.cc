@@ -286,21 +286,21 @@ class RoundSearch {
   TrialMeasurer& measurer_;
   std::atomic<bool> is_proposing_ = false, is_stopped_ = false;
   // Of whoever proposes:
-  std::optional<RaceBar> race_bar_;         // where policies race
+  std::optional<RaceBar> race_bar_;            // where policies race
   std::optional<HalvingSelection> selection_;  // where rounds are halved
   int measured_metric_ = 0;                    // the first
-  std::vector<Trial> pending_;              // the last round as it was proposed
-  std::atomic<std::size_t> asked_ = 0;      // times that agents were asked after the first round
-  std::atomic<std::int64_t> proposed_ = 0;  // trials
-  std::size_t reported_ = 0;                // rounds
-  std::vector<Trial> trials_;               // the history and the rounds that were reported
+  std::vector<Trial> pending_;                 // the last round as it was proposed
+  std::atomic<std::size_t> asked_ = 0;         // times that agents were asked after the first round
+  std::atomic<std::int64_t> proposed_ = 0;     // trials
+  std::size_t reported_ = 0;                   // rounds
+  std::vector<Trial> trials_;                  // the history and the rounds that were reported
   // Of all, under the lock (rounds grow by whoever proposes, who may read without it those that have ended):
   std::mutex mutex_;
   std::deque<Round> rounds_;
   std::deque<Waiting> waiting_;
-  std::size_t finished_ = 0;                            // rounds, in order
-  int measuring_ = 0;                                   // evaluators that run
-  tbb::task_group group_;                               // last: its tasks use all of the above
+  std::size_t finished_ = 0;  // rounds, in order
+  int measuring_ = 0;         // evaluators that run
+  tbb::task_group group_;     // last: its tasks use all of the above
 };
 
 SearchResult run_asynchronously(const ControllerOptions& options, const ControllerCallbacks& callbacks, Proposer& proposer,
@@ -323,7 +323,8 @@ SearchResult run_search(const Problem& problem, const std::vector<AgentOptions>&
   if (options.halving.is_on()) {
     LATHE_CHECK(callbacks.measure_part != nullptr && !options.is_asynchronous) << "halving needs rounds, and something that measures parts";
     if (round == 0) round = Proposer::kPerAgent * static_cast<int>(agents.size());
-    round = static_cast<int>(std::min<std::int64_t>(std::int64_t{round} * options.halving.proposals_per_survivor(), std::max(options.trials, round)));
+    round = static_cast<int>(
+        std::min<std::int64_t>(std::int64_t{round} * options.halving.proposals_per_survivor(), std::max(options.trials, round)));
   }
   Proposer proposer(problem, agents, round, options.allocation, options.seed, callbacks.shared);
   TrialMeasurer measurer(problem, callbacks);

@@ -98,9 +98,9 @@ at::Tensor unfolded_windows(const Network& network, const LinearLayer& layer, co
   const at::Tensor padded = windows.padded.permute({0, 2, 3, 1}).contiguous();
   const std::int64_t row = padded.stride(1), column = padded.stride(2);
   return padded
-      .as_strided({padded.size(0), windows.counts[0], windows.counts[1], conv.kernel[0], conv.kernel[1], layer.channels},
-                  {padded.stride(0), windows.strides[0] * row, windows.strides[1] * column, conv.dilations[0] * row,
-                   conv.dilations[1] * column, 1})
+      .as_strided(
+          {padded.size(0), windows.counts[0], windows.counts[1], conv.kernel[0], conv.kernel[1], layer.channels},
+          {padded.stride(0), windows.strides[0] * row, windows.strides[1] * column, conv.dilations[0] * row, conv.dilations[1] * column, 1})
       .reshape({-1, layer.inputs()});
 }
 

@@ -1,7 +1,7 @@
 // Least squares for a layer whose output a relu follows: what is wanted is the output where the relu lets it through, and elsewhere only
 // that it be stopped. Source: X. Zhang, J. Zou, K. He, J. Sun, Accelerating Very Deep Convolutional Networks for Classification and
-// Detection, TPAMI 2016, section 3.2, nonlinear responses, for any linear layer, not one of low rank. With samples x of the layer's input, t of what it should give,
-// the relu taking g (t + o), and W what the layer starts from:
+// Detection, TPAMI 2016, section 3.2, nonlinear responses, for any linear layer, not one of low rank. With samples x of the layer's input,
+// t of what it should give, the relu taking g (t + o), and W what the layer starts from:
 //
 //   minimize over W', b'   E|t - W' x - b'|^2 over outputs that are let through, g (t + o) > 0
 //                        + E max(0, g/|g| (W' x + b' + o))^2 over the others

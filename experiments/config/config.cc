@@ -255,8 +255,8 @@ void without_later_keys(const ExperimentConfig& config, std::vector<std::string>
                            "search.measured_feedback.policies: 8", "space.sparsity: []", "space.sparsity_pattern: unstructured",
                            "evaluator.weight_ranges: mse", "evaluator.equalization: none", "evaluator.sparsification: magnitude",
                            "evaluator.bias_correction: false", "evaluator.device: cpu", "space.dynamic_activations: false",
-                           "search.racing: false", "search.halving.factor: 0", "search.halving.rungs: 2",
-                           "space.depth: false", "space.rank_ratios: []", "space.token_keep_ratios: []", "delivery.integer_types: int8"})
+                           "search.racing: false", "search.halving.factor: 0", "search.halving.rungs: 2", "space.depth: false",
+                           "space.rank_ratios: []", "space.token_keep_ratios: []", "delivery.integer_types: int8"})
     std::erase(lines, line);
   for (const auto& [key, is_set] : {std::pair{"constraints.macs: ", config.constraints.macs.has_value()},
                                     std::pair{"search.warm_start: ", !config.search.warm_start.empty()},
@@ -282,8 +282,8 @@ std::vector<std::string> study_settings(const ExperimentConfig& config, const st
 
 std::vector<std::string> recovery_settings(const ExperimentConfig& config) {
   // How often work is kept changes none of it; older runs know no features.
-  std::vector<std::string> lines = settings_lines(
-      config, [](const std::string& key) { return key.starts_with("recover.") && key != "recover.checkpoint_seconds"; });
+  std::vector<std::string> lines =
+      settings_lines(config, [](const std::string& key) { return key.starts_with("recover.") && key != "recover.checkpoint_seconds"; });
   std::erase(lines, "recover.feature_distillation: 0");
   return lines;
 }

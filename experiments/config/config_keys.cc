@@ -48,7 +48,8 @@ std::vector<ConfigKey> space_keys() {
       key("space.keep_ratios", MEMBER(space.keep_ratios), {.at_least = 0.01, .at_most = 1, .needs_entry = true},
           "Shares of channels that a group may keep."),
       key("space.token_keep_ratios", MEMBER(space.token_keep_ratios), {.at_least = 0.01, .at_most = 1},
-          "Transformers: shares of its tokens that a block may pass on to its feed-forward part and all that follows, one decision a block; "
+          "Transformers: shares of its tokens that a block may pass on to its feed-forward part and all that follows, one decision a "
+          "block; "
           "empty = all tokens stay."),
       key("space.channel_granularity", MEMBER(space.channel_granularity), {.at_least = 0, .at_most = 1024},
           "Kept channels are multiples of this; 0 = the devices' own."),
@@ -166,24 +167,25 @@ std::vector<ConfigKey> all_keys() {
               "Target devices: names (see `lathe devices`) or files."),
           key("batch", MEMBER(batch), {.at_least = 1, .at_most = 65536}, "Batch size that latency, energy and memory are predicted for.")});
   append(space_keys());
-  append(
-      {key("objectives", MEMBER(objectives), {.choices = {"accuracy", "latency_ms", "energy_mj", "packed_bytes", "macs"}, .needs_entry = true},
-           "The axes of each device's Pareto front; accuracy alone: the best within the limits of constraints."),
-       key("constraints.accuracy_loss", MEMBER(constraints.accuracy_loss), {.at_least = 0, .at_most = 100},
-           "Points of accuracy that a recommended policy may lose (1 = one row in a hundred)."),
-       limit_key("constraints.latency_ms", &ConstraintsConfig::latency_ms, "At most; one number, or one a device."),
-       key("constraints.latency_quantile", MEMBER(constraints.latency_quantile), {.at_least = 0.01, .at_most = 0.999},
-           "The probability with which the true latency keeps to constraints.latency_ms, on devices with a calibrated error bar."),
-       limit_key("constraints.energy_mj", &ConstraintsConfig::energy_mj, "At most; one number, or one a device."),
-       optional_key("constraints.packed_bytes", MEMBER(constraints.packed_bytes), {.at_least = 1}, "Weights at their widths, at most."),
-       optional_key("constraints.macs", MEMBER(constraints.macs), {.at_least = 1},
-                    "Multiply-accumulates of one input, at most; `lathe inspect` says how many the network has.")});
+  append({key("objectives", MEMBER(objectives),
+              {.choices = {"accuracy", "latency_ms", "energy_mj", "packed_bytes", "macs"}, .needs_entry = true},
+              "The axes of each device's Pareto front; accuracy alone: the best within the limits of constraints."),
+          key("constraints.accuracy_loss", MEMBER(constraints.accuracy_loss), {.at_least = 0, .at_most = 100},
+              "Points of accuracy that a recommended policy may lose (1 = one row in a hundred)."),
+          limit_key("constraints.latency_ms", &ConstraintsConfig::latency_ms, "At most; one number, or one a device."),
+          key("constraints.latency_quantile", MEMBER(constraints.latency_quantile), {.at_least = 0.01, .at_most = 0.999},
+              "The probability with which the true latency keeps to constraints.latency_ms, on devices with a calibrated error bar."),
+          limit_key("constraints.energy_mj", &ConstraintsConfig::energy_mj, "At most; one number, or one a device."),
+          optional_key("constraints.packed_bytes", MEMBER(constraints.packed_bytes), {.at_least = 1}, "Weights at their widths, at most."),
+          optional_key("constraints.macs", MEMBER(constraints.macs), {.at_least = 1},
+                       "Multiply-accumulates of one input, at most; `lathe inspect` says how many the network has.")});
   append(search_keys());
   append(study_keys());
   append(recover_keys());
-  append({key("delivery.integer_types", MEMBER(delivery.integer_types), {.choices = {"int8", "int4"}},
-              "ONNX types of integer weights in delivered files: int8 (a byte each), or int4 (weights of at most 4 bits two a byte; opset 21, "
-              "which fewer tools read and ONNX Runtime computes in float on CPUs).")});
+  append(
+      {key("delivery.integer_types", MEMBER(delivery.integer_types), {.choices = {"int8", "int4"}},
+           "ONNX types of integer weights in delivered files: int8 (a byte each), or int4 (weights of at most 4 bits two a byte; opset 21, "
+           "which fewer tools read and ONNX Runtime computes in float on CPUs).")});
   append(train_keys());
   append({key("output", MEMBER(output), {}, "Run directory; runs/NAME of the config file if left out."),
           key("seed", MEMBER(seed), {.at_least = 0, .at_most = 9e15}, "Seed of everything random.")});

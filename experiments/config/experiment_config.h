@@ -53,10 +53,10 @@ struct SearchConfig {
   bool asynchronous = false;  // no rounds: nobody waits, and the trials depend on the measurements' times
   bool sensitivity = true;    // measure each decision alone first, as a prior for the agents
   std::int64_t sensitivity_rows = 256;
-  bool racing = false;         // a trial ends early once others are sure to be better
+  bool racing = false;  // a trial ends early once others are sure to be better
   HalvingConfig halving;
-  std::string warm_start;      // folder of an earlier run of the network, whose trials begin this search; "" = none
-  std::string pretrained;      // folder of an earlier run of any network, with whose agents' networks this one's begin; "" = none
+  std::string warm_start;  // folder of an earlier run of the network, whose trials begin this search; "" = none
+  std::string pretrained;  // folder of an earlier run of any network, with whose agents' networks this one's begin; "" = none
   MeasuredFeedbackConfig measured_feedback;
   double accuracy_range = 20;  // points below the float network's that a front covers: its hypervolume's reference
 };

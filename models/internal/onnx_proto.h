@@ -12,7 +12,7 @@ namespace lathe::models::internal {
 
 // nullopt for types that a Network cannot hold (strings, complex numbers, ...).
 std::optional<DataType> data_type_of(int onnx_type);
-int onnx_type_of(DataType type);  // INT8 and UINT8 for 4 bits, which libonnx does not know (see opset_21.h)
+int onnx_type_of(DataType type);            // INT8 and UINT8 for 4 bits, which libonnx does not know (see opset_21.h)
 std::string onnx_type_name(int onnx_type);  // "STRING", for messages
 
 // Throws UserError (key = the tensor's name): a type that is not supported, or fewer bytes than the shape asks for.

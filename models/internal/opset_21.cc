@@ -20,9 +20,12 @@ struct NewAttribute {
   const char* name;
   std::int64_t idle;
 };
-constexpr NewAttribute kNewAttributes[] = {{"Cast", "saturate", 1},           {"QuantizeLinear", "saturate", 1},
-                                           {"QuantizeLinear", "block_size", 0}, {"QuantizeLinear", "output_dtype", 0},
-                                           {"DequantizeLinear", "block_size", 0}, {"Resize", "antialias", 0},
+constexpr NewAttribute kNewAttributes[] = {{"Cast", "saturate", 1},
+                                           {"QuantizeLinear", "saturate", 1},
+                                           {"QuantizeLinear", "block_size", 0},
+                                           {"QuantizeLinear", "output_dtype", 0},
+                                           {"DequantizeLinear", "block_size", 0},
+                                           {"Resize", "antialias", 0},
                                            {"LpPool", "ceil_mode", 0}};
 
 bool is_reduction(const onnx::NodeProto& node) {  // ReduceSum has had its axes as an input since opset 13

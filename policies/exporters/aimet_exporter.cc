@@ -47,10 +47,10 @@ class AimetExporter final : public Exporter {
                         {"excluded_layers", json::array()},
                         {"quantizer_args", json::object()},
                         {"producer", "lathe"}};
-    return {.bytes = document.dump(1) + "\n",
-            .companions = {{".onnx", models::serialize_onnx(encoded.network)}},
-            .notes = losses(source.policy,
-                            {.channels = true, .integer_weights = true, .widest_activation = 8, .compressed_network = true})};
+    return {
+        .bytes = document.dump(1) + "\n",
+        .companions = {{".onnx", models::serialize_onnx(encoded.network)}},
+        .notes = losses(source.policy, {.channels = true, .integer_weights = true, .widest_activation = 8, .compressed_network = true})};
   }
 };
 

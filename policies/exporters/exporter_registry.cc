@@ -22,9 +22,9 @@ namespace {
 std::vector<std::unique_ptr<Exporter>>& registry() {
   static std::vector<std::unique_ptr<Exporter>> kExporters = [] {
     std::vector<std::unique_ptr<Exporter>> built_in;
-    for (const auto make :
-         {make_onnx_qdq_exporter, make_packed_exporter, make_qonnx_exporter, make_aimet_exporter, make_nncf_exporter,
-          make_torch_pruning_exporter, make_torchao_exporter, make_pt2e_exporter, make_hls4ml_exporter, make_nni_exporter, make_json_exporter, make_csv_exporter}) {
+    for (const auto make : {make_onnx_qdq_exporter, make_packed_exporter, make_qonnx_exporter, make_aimet_exporter, make_nncf_exporter,
+                            make_torch_pruning_exporter, make_torchao_exporter, make_pt2e_exporter, make_hls4ml_exporter, make_nni_exporter,
+                            make_json_exporter, make_csv_exporter}) {
       built_in.push_back(make());
     }
     return built_in;

@@ -199,10 +199,10 @@ class Hls4mlExporter final : public Exporter {
       }
     }
     const json document{{"Model", {{"Precision", "fixed<16,6>"}, {"ReuseFactor", 1}, {"Strategy", "Latency"}}}, {"LayerName", layers}};
-    Export result{.bytes = document.dump(1) + "\n",
-                  .companions = {{".onnx", models::serialize_onnx(network)}},
-                  .notes = losses(source.policy,
-                                  {.channels = true, .integer_weights = true, .widest_activation = 8, .compressed_network = true})};
+    Export result{
+        .bytes = document.dump(1) + "\n",
+        .companions = {{".onnx", models::serialize_onnx(network)}},
+        .notes = losses(source.policy, {.channels = true, .integer_weights = true, .widest_activation = 8, .compressed_network = true})};
     for (const std::string& note : activations.notes()) result.notes.push_back(note);
     return result;
   }

@@ -16,14 +16,14 @@ std::string named(const std::vector<std::string>& layers) {
 
 std::vector<std::string> losses(const Policy& policy, const Expressible& expressible) {
   std::vector<std::string> sentences;
-  const bool is_cut = std::any_of(policy.groups.begin(), policy.groups.end(), [](const GroupPolicy& group) {
-    return group.keep_ratio < 1 && group.criterion != kAttentionCriterion;
-  });
+  const bool is_cut = std::any_of(policy.groups.begin(), policy.groups.end(),
+                                  [](const GroupPolicy& group) { return group.keep_ratio < 1 && group.criterion != kAttentionCriterion; });
   if (is_cut && !expressible.channels)
     sentences.push_back("the format has no word for cut channels: give the tool the network that `lathe apply` writes");
   if (changes_architecture(policy) && !expressible.compressed_network)
-    sentences.push_back("the format has no word for residual blocks left out and layers in two factors: give the tool the network that "
-                        "`lathe apply` writes");
+    sentences.push_back(
+        "the format has no word for residual blocks left out and layers in two factors: give the tool the network that "
+        "`lathe apply` writes");
   const bool drops_tokens = std::any_of(policy.groups.begin(), policy.groups.end(),
                                         [](const GroupPolicy& group) { return group.criterion == kAttentionCriterion; });
   if (drops_tokens && !expressible.compressed_network)

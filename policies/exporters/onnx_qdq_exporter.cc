@@ -14,8 +14,9 @@ class OnnxQdqExporter final : public Exporter {
         .opened_by = "ONNX Runtime, OpenVINO; TensorRT where every activation's zero point is 0",
         .tested_with = "onnxruntime 1.20.1, onnx 1.17.0, openvino 2025.4.1",
         .carries = "the whole compressed network: cut, trained, calibrated",
-        .loses = "widths below 8 bits are kept by clipping and shrink the file with delivery.integer_types: int4 alone; "
-                 "16-bit activations stay float",
+        .loses =
+            "widths below 8 bits are kept by clipping and shrink the file with delivery.integer_types: int4 alone; "
+            "16-bit activations stay float",
         .needs_delivered = true};
     return kFormat;
   }

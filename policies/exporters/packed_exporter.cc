@@ -17,9 +17,7 @@ class PackedExporter final : public Exporter {
     return kFormat;
   }
 
-  Export write(const ExportSource& source) const override {
-    return {.bytes = pack_network(source.network, source.policy).bytes};
-  }
+  Export write(const ExportSource& source) const override { return {.bytes = pack_network(source.network, source.policy).bytes}; }
 };
 
 }  // namespace

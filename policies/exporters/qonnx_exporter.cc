@@ -56,9 +56,9 @@ class QonnxExporter final : public Exporter {
     for (Node& node : network.nodes) {
       if (node.op == "FakeQuantize" && node.domain == models::kLatheDomain) turn_into_quant(network, node, names);
     }
-    return {.bytes = models::serialize_onnx(models::without_dead_nodes(std::move(network))),
-            .notes = losses(source.policy,
-                            {.channels = true, .integer_weights = true, .widest_activation = 8, .compressed_network = true})};
+    return {
+        .bytes = models::serialize_onnx(models::without_dead_nodes(std::move(network))),
+        .notes = losses(source.policy, {.channels = true, .integer_weights = true, .widest_activation = 8, .compressed_network = true})};
   }
 };
 

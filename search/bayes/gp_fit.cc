@@ -47,7 +47,8 @@ class Objective final : public ceres::FirstOrderFunction {
     constexpr double kFarthest = 20;  // e^20: a line search that leaves this range is shown a wall
     if (!packed.allFinite() || packed.cwiseAbs().maxCoeff() > kFarthest) return false;
     Eigen::VectorXd slope;
-    *cost = negative_log_posterior(positions_, data_, unpack(packed, static_cast<int>(positions_.size())), gradient != nullptr ? &slope : nullptr);
+    *cost = negative_log_posterior(positions_, data_, unpack(packed, static_cast<int>(positions_.size())),
+                                   gradient != nullptr ? &slope : nullptr);
     if (!std::isfinite(*cost)) return false;
     if (gradient != nullptr) Eigen::Map<Eigen::VectorXd>(gradient, NumParameters()) = slope;
     return true;
@@ -79,7 +80,8 @@ GpParameters unpack(const Eigen::VectorXd& packed, int decisions) {
 
 GpParameters prior_parameters(int decisions, bool is_noisy, bool is_warped) {
   const Eigen::VectorXd warping = Eigen::VectorXd::Constant(is_warped ? decisions : 0, kWarpingPrior.median_log);
-  return {{kVariancePrior.median_log, kVariancePrior.median_log, Eigen::VectorXd::Constant(decisions, kLengthPrior.median_log), warping, warping},
+  return {{kVariancePrior.median_log, kVariancePrior.median_log, Eigen::VectorXd::Constant(decisions, kLengthPrior.median_log), warping,
+           warping},
           prior_of(2, decisions, is_noisy).median_log};
 }
 

@@ -7,9 +7,9 @@
 // ICML 2024; theirs puts sqrt(D) into the prior). A decision that does not matter gets a long l_d. Decisions have few values, so
 // everything for one decision is a table over pairs of values, and a covariance costs two look-ups a decision.
 //
-// With input warping z_d is w(z; a_d, b_d) = 1 - (1 - z^a_d)^b_d, the cumulative Kumaraswamy distribution in place of the Beta's (J. Snoek, K.
-// Swersky, R. Zemel, R. P. Adams, Input Warping for Bayesian Optimization of Non-Stationary Functions, ICML 2014, section 3), so that a metric
-// may change fast at one end of a decision and slowly at the other.
+// With input warping z_d is w(z; a_d, b_d) = 1 - (1 - z^a_d)^b_d, the cumulative Kumaraswamy distribution in place of the Beta's (J. Snoek,
+// K. Swersky, R. Zemel, R. P. Adams, Input Warping for Bayesian Optimization of Non-Stationary Functions, ICML 2014, section 3), so that a
+// metric may change fast at one end of a decision and slowly at the other.
 #pragma once
 
 #include <Eigen/Core>
@@ -86,8 +86,8 @@ class Kernel {
     bool is_even = false, is_computed = false;
     std::size_t values = 0;
     double length = 1;
-    std::vector<double> positions;       // warped
-    std::vector<double> of_a, of_b;      // dw/dlog a, dw/dlog b at each value; empty without warping
+    std::vector<double> positions;   // warped
+    std::vector<double> of_a, of_b;  // dw/dlog a, dw/dlog b at each value; empty without warping
     std::vector<Pair> pairs;
     Pair at(int a, int b) const {
       if (is_computed) return pair_at(positions[static_cast<std::size_t>(a)] - positions[static_cast<std::size_t>(b)], length);

@@ -15,10 +15,10 @@
 namespace lathe::search {
 
 struct SurrogateOptions {
-  int fit_iterations = 15;     // of L-BFGS at a refit
-  double refit_growth = 0.15;  // hyperparameters are fitted again when the number of trials has grown by this share
-  bool has_transform = true;   // logit for values in [0, 1] that are to be maximized (accuracies)
-  bool has_prior = true;       // use Problem::sensitivity
+  int fit_iterations = 15;         // of L-BFGS at a refit
+  double refit_growth = 0.15;      // hyperparameters are fitted again when the number of trials has grown by this share
+  bool has_transform = true;       // logit for values in [0, 1] that are to be maximized (accuracies)
+  bool has_prior = true;           // use Problem::sensitivity
   bool has_logit_beliefs = false;  // with the transform: beliefs stay logits, and so does what is gained by them
   bool is_warped = false;          // warp the decisions' values (kernel.h)
 };
@@ -34,7 +34,7 @@ class Scaling {
   Scaling(std::span<const double> raw, std::span<const double> guess, Transform transform, const TailCompression& tails);
 
   double target(double raw, double guess) const;
-  double noise(double raw, double stddev) const;                            // variance of the target, by the slope of the transform
+  double noise(double raw, double stddev) const;  // variance of the target, by the slope of the transform
   double known(double raw) const { return transform_ == Transform::kLogit ? raw : latent(raw); }  // the belief of what is known
   Belief belief(const GpPrediction& prediction, double guess) const;
 

@@ -11,8 +11,8 @@
 namespace lathe::search {
 
 // An endless stream of candidates from a scrambled Halton sequence. Independent uniform decisions would all give networks of nearly the
-// same latency when there are many (their mean concentrates), so the first coordinates choose how strongly channels, weight bits, activation
-// bits and kept weights are compressed on the whole (mean level t in [0.1, 0.95]), and a decision's own coordinate u is bent to
+// same latency when there are many (their mean concentrates), so the first coordinates choose how strongly channels, weight bits,
+// activation bits and kept weights are compressed on the whole (mean level t in [0.1, 0.95]), and a decision's own coordinate u is bent to
 // that level: u^((1 - t) / t), whose mean is t. A space without layers is no network: its decisions are drawn evenly.
 class CandidateStream {
  public:

@@ -17,8 +17,7 @@ class ReplayBuffer {
  public:
   // length: decisions of an episode. prioritization: alpha of T. Schaul et al., Prioritized Experience Replay, ICLR 2016, eq. 1; 0 = every
   // transition is as likely.
-  ReplayBuffer(int length, int state_size, double prioritization = 0)
-      : length_(length), state_size_(state_size), alpha_(prioritization) {}
+  ReplayBuffer(int length, int state_size, double prioritization = 0) : length_(length), state_size_(state_size), alpha_(prioritization) {}
 
   // reward: larger is better, any scale. budget: the share of cost that the episode kept to.
   void add(LayerWalk::Episode episode, int front, double budget, double reward);

@@ -82,8 +82,8 @@ struct Trained {
   policies::CouplingAnalysis analysis = policies::analyze_coupling(network);
 };
 
-// All at once: channels, a block, ranks and widths make a network that still works, is the one that is delivered, and whose BatchNormalization
-// follows what was done.
+// All at once: channels, a block, ranks and widths make a network that still works, is the one that is delivered, and whose
+// BatchNormalization follows what was done.
 TEST(Architecture, IsRebuiltBetweenPruningAndQuantization) {
   const Trained t;
   const std::vector<policies::ResidualBlock> blocks = policies::find_residual_blocks(t.network);
@@ -110,7 +110,8 @@ TEST(Architecture, IsRebuiltBetweenPruningAndQuantization) {
   const Network rebuilt = compress_float(t.network, t.analysis, policy, t.data.calibration);
   EXPECT_LT(models::total_macs(rebuilt), models::total_macs(t.network) / 2);
   EXPECT_FALSE(models::node_indices(rebuilt).contains(blocks[0].name));
-  const Network simulated = compress_simulated(t.network, t.analysis, policy, t.data), delivered = compress_delivered(t.network, t.analysis, policy, t.data);
+  const Network simulated = compress_simulated(t.network, t.analysis, policy, t.data),
+                delivered = compress_delivered(t.network, t.analysis, policy, t.data);
   const auto quantized_weights = std::count_if(simulated.nodes.begin(), simulated.nodes.end(), [&](const models::Node& node) {
     return node.op == "FakeQuantize" && simulated.is_constant(node.inputs[0]);
   });

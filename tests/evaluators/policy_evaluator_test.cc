@@ -41,8 +41,8 @@ TEST(Answer, AveragesTheProbabilityOfTheExpectedClass) {
   EXPECT_NEAR(answers.expected_probability, (1 / (1 + std::exp(-2.0)) + 1 / (1 + std::exp(2.0)) + 0.5) / 3, 1e-6);
 }
 
-// 1,000 rows of which one in four is right: with a bar of 0.5 the first look, after the batch that passes 200 rows, is enough; a bar of 0.27
-// is within reach of every look.
+// 1,000 rows of which one in four is right: with a bar of 0.5 the first look, after the batch that passes 200 rows, is enough; a bar of
+// 0.27 is within reach of every look.
 TEST(Answer, StopsWhereTheBarIsOutOfReach) {
   const models::Network network = linear_network({{1, 0}, {0, 1}}, {0, 0});
   std::vector<std::vector<float>> inputs(1000, {3, 1});

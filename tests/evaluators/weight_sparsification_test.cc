@@ -43,8 +43,8 @@ TEST(SparseGpt, IsOptimalBrainCompressionInOneOrder) {
 TEST(SparseGpt, PrunesBlocksOfOutputsTogether) {
   const at::Tensor order = at::arange(4, at::kLong);
   const SparseTarget target{.sparsity = 0.5, .block_outputs = 2};
-  const std::vector<double> expected{0, 0.3366325866626411,   0.6718812307847486,   0, 0, -0.02254400120837019,
-                                     0.31165612585966607, 0, 0, 0.8674048787855916, -0.42052202796321103, 0};
+  const std::vector<double> expected{0, 0.3366325866626411, 0.6718812307847486,   0, 0, -0.02254400120837019, 0.31165612585966607, 0,
+                                     0, 0.8674048787855916, -0.42052202796321103, 0};
   at::Tensor three = at::cat({example_weight(), matrix({0.25, 0.5, -0.45, 0.3}, 4)});
   EXPECT_TRUE(sparse_gpt(three, example_moments(), order, target, 0.01).allclose(matrix(expected, 4), 0, 1e-12));
   EXPECT_TRUE(sparse_gpt(example_weight(), example_moments(), order, target, 0.01).allclose(matrix(expected, 4).narrow(0, 0, 2), 0, 1e-12));
@@ -112,11 +112,10 @@ TEST_P(SparsifiedNetwork, SparseGptIsCloserToTheFloatNetworkThanMagnitude) {
   expect_zeros(by_gpt, policy);
   EXPECT_LT(distance(by_gpt), 0.8 * distance(by_magnitude));
 }
-INSTANTIATE_TEST_SUITE_P(Patterns, SparsifiedNetwork, testing::Values("unstructured", "2:4", "4x1"),
-                         [](const auto& test) {
-                           if (test.param[0] == 'u') return "Unstructured";
-                           return test.param[0] == '2' ? "TwoOfFour" : "Blocks";
-                         });
+INSTANTIATE_TEST_SUITE_P(Patterns, SparsifiedNetwork, testing::Values("unstructured", "2:4", "4x1"), [](const auto& test) {
+  if (test.param[0] == 'u') return "Unstructured";
+  return test.param[0] == '2' ? "TwoOfFour" : "Blocks";
+});
 
 // Zeros survive rounding by either method, and simulation and delivery answer alike.
 TEST(Sparsification, GoesWithQuantization) {

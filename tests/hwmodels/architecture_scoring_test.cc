@@ -79,8 +79,8 @@ TEST(ArchitectureWorkload, IsThatOfTheNetworkThatThePolicyMakes) {
       const policies::WorkloadBuilder builder(made, analysis, 1);
       std::vector<policies::WorkloadBuilder::Bits> widths(made.nodes.size(), {.weight = bits, .activation = bits});
       const Prediction expected = model->predict(builder.build(builder.full_counts(), widths));
-      for (const policies::Workload& workload : {policies::workload_of(c.builder, c.space, candidate),
-                                                 policies::workload_of(c.builder, c.network, c.analysis, policy)}) {
+      for (const policies::Workload& workload :
+           {policies::workload_of(c.builder, c.space, candidate), policies::workload_of(c.builder, c.network, c.analysis, policy)}) {
         const Prediction prediction = model->predict(workload);
         EXPECT_NEAR(prediction.latency_ms, expected.latency_ms, kTolerance * expected.latency_ms);
         EXPECT_NEAR(prediction.energy_mj, expected.energy_mj, kTolerance * expected.energy_mj);

@@ -203,9 +203,9 @@ TEST(Executor, ObservesEveryFloatValueByDefault) {
 // As the ONNX specification of TopK says; at::topk picks any.
 TEST(TopK, OfEqualElementsTheFirstComesFirst) {
   for (const bool largest : {true, false}) {
-    const Network network = network_from_text(
-        "net (float[N, 40] x) => (float[N, 3] y, int64[N, 3] i) <int64[1] k = {3}> { y, i = TopK <axis = 1, largest = " +
-        std::to_string(largest) + "> (x, k) }");
+    const Network network =
+        network_from_text("net (float[N, 40] x) => (float[N, 3] y, int64[N, 3] i) <int64[1] k = {3}> { y, i = TopK <axis = 1, largest = " +
+                          std::to_string(largest) + "> (x, k) }");
     at::Tensor x = at::zeros({2, 40});
     x[0][30] = largest ? 1 : -1;
     const at::Tensor positions = Executor(network).run({{x}})[1];

@@ -60,7 +60,8 @@ TEST(Opset21, WritesOperatorsAsTheNewOpsetHasThem) {
   EXPECT_EQ(initializer(model, mean.input(1)).data_type(), onnx::TensorProto::INT64);
   for (const auto& attribute : mean.attribute()) EXPECT_NE(attribute.name(), "axes");
   const onnx::NodeProto& split = model.graph().node(3);
-  const auto parts = std::find_if(split.attribute().begin(), split.attribute().end(), [](const auto& a) { return a.name() == "num_outputs"; });
+  const auto parts =
+      std::find_if(split.attribute().begin(), split.attribute().end(), [](const auto& a) { return a.name() == "num_outputs"; });
   ASSERT_NE(parts, split.attribute().end());
   EXPECT_EQ(parts->i(), 2);
 }

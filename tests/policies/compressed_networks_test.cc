@@ -22,11 +22,11 @@
 namespace lathe::policies {
 
 void PrintTo(const OpWorkload& op, std::ostream* out) {
-  *out << to_string(op.kind) << (op.is_fused ? " fused" : "") << " batch " << op.batch << " in " << op.in_channels << " out " << op.out_channels
-       << " groups " << op.groups << " kernel " << op.kernel_height << 'x' << op.kernel_width << " from " << op.in_height << 'x' << op.in_width
-       << " to " << op.out_height << 'x' << op.out_width << " macs " << op.macs << " weights " << op.weight_elements << " tables "
-       << op.table_elements << " inputs " << op.input_elements << " outputs " << op.output_elements << " bits " << op.weight_bits << ' '
-       << op.input_bits << ' ' << op.output_bits;
+  *out << to_string(op.kind) << (op.is_fused ? " fused" : "") << " batch " << op.batch << " in " << op.in_channels << " out "
+       << op.out_channels << " groups " << op.groups << " kernel " << op.kernel_height << 'x' << op.kernel_width << " from " << op.in_height
+       << 'x' << op.in_width << " to " << op.out_height << 'x' << op.out_width << " macs " << op.macs << " weights " << op.weight_elements
+       << " tables " << op.table_elements << " inputs " << op.input_elements << " outputs " << op.output_elements << " bits "
+       << op.weight_bits << ' ' << op.input_bits << ' ' << op.output_bits;
 }
 
 void PrintTo(const LiveValue& value, std::ostream* out) {

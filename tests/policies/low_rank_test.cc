@@ -82,8 +82,8 @@ TEST(LowRank, TruncatedSingularValuesAreWhatIsLost) {
 // 0.18163 and 0.88402 there.
 TEST(LowRank, FactorsByTheCovarianceLoseTheLeastOnTheSamples) {
   const MatrixSize wide{4, 6}, tall{6, 4};
-  for (const auto& [size, best, plain] : {std::tuple{wide, 0.000603194654861448, 0.18163232089891207},
-                                          std::tuple{tall, 0.03509646790180777, 0.884024472513431}}) {
+  for (const auto& [size, best, plain] :
+       {std::tuple{wide, 0.000603194654861448, 0.18163232089891207}, std::tuple{tall, 0.03509646790180777, 0.884024472513431}}) {
     const std::vector<double> weight = example_weight(size), covariance = example_covariance(size.inputs);
     EXPECT_NEAR(squared_error(weight, size, low_rank_factors(weight, size, kRank, covariance), covariance), best, 1e-9);
     EXPECT_NEAR(squared_error(weight, size, low_rank_factors(weight, size, kRank), covariance), plain, 1e-9);
@@ -105,10 +105,10 @@ TEST(LowRank, SingularCovarianceAndWeightsGiveFiniteFactors) {
 }
 
 TEST(LowRank, RanksThatSaveNothingLeaveTheLayerWhole) {
-  EXPECT_EQ(rank_at(0.5, {16, 144}), 8);      // 8 * 160 < 16 * 144
-  EXPECT_EQ(rank_at(0.875, {16, 144}), 14);   // 14 * 160 < 2304
-  EXPECT_EQ(rank_at(0.9375, {16, 144}), 0);   // 15 * 160 > 2304
-  EXPECT_EQ(rank_at(0.5, {16, 16}), 0);       // a square matrix has to lose more than half
+  EXPECT_EQ(rank_at(0.5, {16, 144}), 8);     // 8 * 160 < 16 * 144
+  EXPECT_EQ(rank_at(0.875, {16, 144}), 14);  // 14 * 160 < 2304
+  EXPECT_EQ(rank_at(0.9375, {16, 144}), 0);  // 15 * 160 > 2304
+  EXPECT_EQ(rank_at(0.5, {16, 16}), 0);      // a square matrix has to lose more than half
   EXPECT_EQ(rank_at(0.01, {16, 144}), 1);
   EXPECT_EQ(rank_at(1, {16, 144}), 0);
 }

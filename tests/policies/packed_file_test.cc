@@ -66,7 +66,8 @@ TEST(PackedTensor, StoresAsManyAsWereCounted) {
     std::vector<std::int8_t> levels(1000, 0);
     for (std::int64_t i = 0; i < kept; ++i) levels[static_cast<std::size_t>(rng.below(1000))] = static_cast<std::int8_t>(rng.below(3) - 1);
     const Tensor tensor = Tensor::from<std::int8_t>({10, 100}, levels);
-    const PackedLayout layout{.type = DataType::kInt8, .shape = {10, 100}, .encoding = PackedEncoding::kInt, .bits = 2, .units = {.kept = kept}};
+    const PackedLayout layout{
+        .type = DataType::kInt8, .shape = {10, 100}, .encoding = PackedEncoding::kInt, .bits = 2, .units = {.kept = kept}};
     ASSERT_TRUE(can_pack(tensor, layout));
     EXPECT_EQ(static_cast<std::int64_t>(pack_tensor(tensor, layout).size()), stored_bytes(1000, kept, 2));
     EXPECT_EQ(unpack_tensor(pack_tensor(tensor, layout), layout), tensor) << kept;
@@ -118,15 +119,16 @@ LayerPolicy layer(const std::string& name, int bits, const std::string& format, 
 std::vector<Policy> policies_to_pack() {
   Policy by_tensor{.layers = {layer("first", 5, "int"), layer("second", 7, "int")}};
   for (LayerPolicy& entry : by_tensor.layers) entry.weight_granularity = "tensor";
-  return {{},
-          {.layers = {layer("first", 8, "int"), layer("second", 4, "int"), layer("fc", 8, "int")}},
-          {.layers = {layer("first", 2, "int", 0.5, "unstructured"), layer("second", 3, "int", 0.95, "unstructured"), layer("fc", 6, "int")}},
-          {.layers = {layer("first", 8, "int", 0.5, "2:4"), layer("second", 16, "int")}},
-          {.layers = {layer("first", 4, "int", 0.7, "4x1"), layer("second", 32, "float", 0.9, "4x1"), layer("fc", 3, "int", 0.5, "4x1")}},
-          {.layers = {layer("first", 32, "float", 0.9, "unstructured"), layer("second", 16, "float", 0.5, "unstructured")}},
-          {.layers = {layer("first", 16, "bfloat"), layer("second", 8, "float"), layer("fc", 4, "pow2")}},
-          {.layers = {layer("first", 3, "pow2"), layer("second", 32, "tf32")}},
-          by_tensor};
+  return {
+      {},
+      {.layers = {layer("first", 8, "int"), layer("second", 4, "int"), layer("fc", 8, "int")}},
+      {.layers = {layer("first", 2, "int", 0.5, "unstructured"), layer("second", 3, "int", 0.95, "unstructured"), layer("fc", 6, "int")}},
+      {.layers = {layer("first", 8, "int", 0.5, "2:4"), layer("second", 16, "int")}},
+      {.layers = {layer("first", 4, "int", 0.7, "4x1"), layer("second", 32, "float", 0.9, "4x1"), layer("fc", 3, "int", 0.5, "4x1")}},
+      {.layers = {layer("first", 32, "float", 0.9, "unstructured"), layer("second", 16, "float", 0.5, "unstructured")}},
+      {.layers = {layer("first", 16, "bfloat"), layer("second", 8, "float"), layer("fc", 4, "pow2")}},
+      {.layers = {layer("first", 3, "pow2"), layer("second", 32, "tf32")}},
+      by_tensor};
 }
 
 TEST(PackedFile, HoldsTheDeliveredFileInTheBytesThatAreCounted) {
@@ -158,8 +160,8 @@ TEST(PackedFile, RefusesAPolicyOfAnotherRun) {
   const Network network = small_network();
   const Policy policy{.layers = {layer("first", 4, "int")}};
   const Network delivered = delivered_by(network, policy);
-  for (const Policy& other : {Policy{}, Policy{.layers = {layer("first", 2, "int")}},
-                              Policy{.layers = {layer("first", 4, "int", 0.9, "unstructured")}}}) {
+  for (const Policy& other :
+       {Policy{}, Policy{.layers = {layer("first", 2, "int")}}, Policy{.layers = {layer("first", 4, "int", 0.9, "unstructured")}}}) {
     try {
       pack_network(delivered, other);
       ADD_FAILURE();

@@ -156,7 +156,8 @@ TEST(DepthPolicies, FaultsNameTheBlock) {
   const Network network = example();
   const CouplingAnalysis analysis = analyze_coupling(network);
   const Policy policy = parse_policy(R"({"format": "lathe.policy", "version": 1, "blocks": [{"name": "add_a", "keep": false},
-      {"name": "add_d", "keep": false}], "layers": [{"name": "a1", "weight_bits": 8}]})", "policy.json");
+      {"name": "add_d", "keep": false}], "layers": [{"name": "a1", "weight_bits": 8}]})",
+                                     "policy.json");
   try {
     kept_channels(network, analysis, policy);
     FAIL();
@@ -174,7 +175,8 @@ TEST(DepthPolicies, AreReadAsTheyAreWritten) {
   EXPECT_EQ(read.layers, policy.layers);
   try {
     parse_policy(R"({"format": "lathe.policy", "version": 1, "blocks": [{"name": "a"}],
-        "layers": [{"name": "b", "rank_ratio": 1.5}]})", "p");
+        "layers": [{"name": "b", "rank_ratio": 1.5}]})",
+                 "p");
     FAIL();
   } catch (const UserError& error) {
     EXPECT_THAT(error.what(), HasSubstr("blocks[0].keep: missing; expected true or false"));

@@ -78,8 +78,7 @@ TEST_F(BertArchitecture, TokensThatNoAttentionChoosesCannotBeDropped) {
 }
 
 TEST_F(BertArchitecture, ARemovedBlockPassesOnAllThatItGets) {
-  const SearchSpace space =
-      make_search_space(network_, analysis_, {}, {.prune = false, .token_keep_ratios = {0.34, 0.5}, .depth = true});
+  const SearchSpace space = make_search_space(network_, analysis_, {}, {.prune = false, .token_keep_ratios = {0.34, 0.5}, .depth = true});
   EXPECT_EQ(space_of(space_json(space)), space);
   std::map<std::string, int> choices{{"l0.attention.out/tokens/keep", 1}, {"l1.attention.out/tokens/keep", 0}};
   choices[attention(1) + "/kept_block"] = 0;
@@ -104,8 +103,8 @@ TEST_F(BertArchitecture, LimitsAboveThoseBeforeAreTheSameCandidate) {
   ASSERT_EQ(space.decisions.size(), 2U);  // 2, 3 or 6 tokens each
   const std::vector<std::vector<double>> importance(analysis_.groups.size());
   const auto policy = [&](int first, int second) { return to_policy(network_, space, Candidate{{first, second}}, importance, "l1"); };
-  const std::vector<std::tuple<int, int, int>> cases{{0, 0, 2}, {0, 1, 2}, {0, 2, 2}, {1, 0, 0}, {1, 1, 2}, {1, 2, 2}, {2, 0, 0}, {2, 1, 1},
-                                                     {2, 2, 2}};
+  const std::vector<std::tuple<int, int, int>> cases{{0, 0, 2}, {0, 1, 2}, {0, 2, 2}, {1, 0, 0}, {1, 1, 2},
+                                                     {1, 2, 2}, {2, 0, 0}, {2, 1, 1}, {2, 2, 2}};
   for (const auto& [first, second, wanted] : cases) {
     EXPECT_EQ(canonical(space, Candidate{{first, second}}), (Candidate{{first, wanted}}));
     EXPECT_EQ(policy(first, second), policy(first, wanted));

@@ -1,4 +1,6 @@
 // Dropping tokens on the small Transformers of tests/policies/networks. What a selection must do is worked out here with plain loops.
+#include "policies/token_selection.h"
+
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -14,10 +16,9 @@
 #include "models/executor.h"
 #include "models/onnx_reader.h"
 #include "models/op_counts.h"
-#include "policies/pruning_criterion.h"
 #include "policies/prune.h"
+#include "policies/pruning_criterion.h"
 #include "policies/search_space.h"
-#include "policies/token_selection.h"
 #include "policies/workload.h"
 
 namespace lathe::policies {
@@ -139,8 +140,8 @@ TEST_F(Bert, SelectedEqualsMaskedAttention) {
   const Node& second = nth(plain_, "Softmax", 1);
   const auto producers = models::producers(plain_);
   Node& add = masked.nodes[static_cast<std::size_t>(producers[static_cast<std::size_t>(second.inputs[0])])];
-  const ValueId own = masked.add_value(
-      {.name = "second_mask", .type = models::DataType::kFloat32, .shape = {models::kDynamic, 1, 1, kTokens}});
+  const ValueId own =
+      masked.add_value({.name = "second_mask", .type = models::DataType::kFloat32, .shape = {models::kDynamic, 1, 1, kTokens}});
   masked.inputs.push_back(own);
   add.inputs[1] = own;
   at::Tensor second_mask = at::full({kBatch, 1, 1, kTokens}, -1e4F);

@@ -110,9 +110,11 @@ TEST(Fit, FindsHowInputsAreWarped) {
   for (int i = 0; i < kTrials; ++i) {
     const int a = static_cast<int>(rng.below(kValues)), b = static_cast<int>(rng.below(kValues));
     data.rows.append({{a, b}});
-    data.targets(i) = 6 * (warped(even[static_cast<std::size_t>(a)], 0.4, 2.5).value - warped(even[static_cast<std::size_t>(b)], 0.4, 2.5).value);
+    data.targets(i) =
+        6 * (warped(even[static_cast<std::size_t>(a)], 0.4, 2.5).value - warped(even[static_cast<std::size_t>(b)], 0.4, 2.5).value);
   }
-  const GpParameters plain = fit(positions, data, prior_parameters(2, true), 60), bent = fit(positions, data, prior_parameters(2, true, true), 60);
+  const GpParameters plain = fit(positions, data, prior_parameters(2, true), 60),
+                     bent = fit(positions, data, prior_parameters(2, true, true), 60);
   EXPECT_LT(negative_log_posterior(positions, data, bent, nullptr), negative_log_posterior(positions, data, plain, nullptr) - 5);
   for (const int d : {0, 1}) {
     EXPECT_LT(bent.kernel.log_a(d), -0.2);
