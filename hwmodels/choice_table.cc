@@ -208,9 +208,9 @@ std::optional<int> ChoiceTableMaker::class_of_blocks(const WidthsOf& widths, con
   return following;
 }
 
-// The digit that tells how many tokens there are in those of the groups that are tokens: each count is the least of what the decisions up to
-// there say, but for those whose attention goes. Made along the chain, so that the digit of a place follows from the one before, one decision
-// and that on its block. nullopt where no decision matters. What goes with that block itself costs nothing then, whatever the tokens.
+// The digit that tells how many tokens there are in those of the groups that are tokens: each count is the least of what the decisions up
+// to there say, but for those whose attention goes. Made along the chain, so that the digit of a place follows from the one before, one
+// decision and that on its block. nullopt where no decision matters. What goes with that block itself costs nothing then, whatever the tokens.
 std::optional<int> ChoiceTableMaker::token_slot(const policies::WorkloadBuilder::Dependencies& dependencies) {
   const std::vector<int>& groups = dependencies.groups;
   using Counts = std::vector<std::int64_t>;  // of the groups so far that are asked for; then of the last one
