@@ -22,9 +22,9 @@ struct ResidualBlock {
   bool operator==(const ResidualBlock&) const = default;
 };
 
-// In network order. Marks of places where tokens can be dropped (token_selection.h) change nothing: that which scores the tokens by
-// attention of the branch belongs to it. An Add of two computed values of equal shape, of which one, x, is read by the Add and the other's
-// branch alone, and that branch holds a layer. Blocks do not overlap: of nested ones the inner is taken.
+// In network order. An Add of two computed values of equal shape, of which one, x, is read by the Add and the other's branch alone, and
+// that branch holds a layer. Blocks do not overlap: of nested ones the inner is taken. Marks of places where tokens can be dropped
+// (token_selection.h) change nothing: the one that scores tokens by attention within a branch belongs to that branch.
 std::vector<ResidualBlock> find_residual_blocks(const models::Network& network);
 
 // Equals the network whose branches of that name are multiplied by zero. An activation that follows an equal one then (Relu of a Relu) goes
