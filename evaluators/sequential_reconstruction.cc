@@ -83,23 +83,17 @@ class Sequence {
   // One pass of the pruned network. Constants change while it runs: a layer is solved the moment its input is known.
   Network run() && {
     find_tasks();
-    std::multimap<ValueId, Task*> by_input, by_shortcut;
-    models::RunOptions run;
+    std::vector<internal::LayerWatch> watches;
     for (Task& task : tasks_) {
-      by_input.emplace(task.layer.input, &task);
-      run.observed.push_back(task.layer.input);
-      if (task.shortcut == models::kNoValue) continue;
-      by_shortcut.emplace(task.shortcut, &task);
-      run.observed.push_back(task.shortcut);
-    }
-    run.observer = [&](ValueId id, const at::Tensor& value) {
-      for (auto [entry, end] = by_shortcut.equal_range(id); entry != end; ++entry) {
-        Task& task = *entry->second;
+      const auto measure_shortcut = [&](const at::Tensor& value) {
         task.shortcut_measured = internal::sampled_output(task.layer, value, whole_.options.positions);
-      }
-      for (auto [entry, end] = by_input.equal_range(id); entry != end; ++entry) solve(*entry->second, value);
-    };
-    executor_.run(whole_.inputs, run);
+      };
+      watches.push_back({.input = task.layer.input,
+                         .shortcut = task.shortcut,
+                         .on_input = [&](const at::Tensor& value) { solve(task, value); },
+                         .on_shortcut = measure_shortcut});
+    }
+    internal::run_watched(executor_, whole_.inputs, watches);
     return executor_.snapshot();
   }
 

@@ -8,35 +8,40 @@
 #include <algorithm>
 #include <map>
 
-#include "models/executor.h"
-
 namespace lathe::evaluators::internal {
 
 using models::ValueId;
 
+void run_watched(const models::Executor& executor, const std::vector<at::Tensor>& inputs, const std::vector<LayerWatch>& watches) {
+  if (watches.empty()) return;
+  std::multimap<ValueId, const LayerWatch*> by_input, by_shortcut;
+  models::RunOptions run;
+  for (const LayerWatch& watch : watches) {
+    by_input.emplace(watch.input, &watch);
+    run.observed.push_back(watch.input);
+    if (watch.shortcut == models::kNoValue) continue;
+    by_shortcut.emplace(watch.shortcut, &watch);
+    run.observed.push_back(watch.shortcut);
+  }
+  run.observer = [&](ValueId id, const at::Tensor& value) {
+    for (auto [entry, end] = by_shortcut.equal_range(id); entry != end; ++entry) entry->second->on_shortcut(value);
+    for (auto [entry, end] = by_input.equal_range(id); entry != end; ++entry) entry->second->on_input(value);
+  };
+  executor.run(inputs, run);
+}
+
 void measure_targets(const models::Network& network, std::vector<LinearTarget>& targets, const std::vector<at::Tensor>& inputs,
                      std::int64_t positions, const std::string& device) {
-  std::multimap<ValueId, LinearTarget*> by_input, by_shortcut;
-  models::RunOptions run;
+  std::vector<LayerWatch> watches;
   for (LinearTarget& target : targets) {
-    by_input.emplace(target.layer.input, &target);
-    run.observed.push_back(target.layer.input);
-    if (target.shortcut == models::kNoValue) continue;
-    by_shortcut.emplace(target.shortcut, &target);
-    run.observed.push_back(target.shortcut);
-  }
-  if (targets.empty()) return;
-  run.observer = [&](ValueId id, const at::Tensor& value) {
-    for (auto [entry, end] = by_input.equal_range(id); entry != end; ++entry) {
-      LinearTarget& target = *entry->second;
+    const auto measure = [&](const at::Tensor& value) {
       const at::Tensor weight = weight_matrix(network, target.layer).to(value.device(), at::kFloat);
       target.output = at::mm(unfolded_input(network, target.layer, value.to(at::kFloat), positions), weight.t());
-    }
-    for (auto [entry, end] = by_shortcut.equal_range(id); entry != end; ++entry) {
-      entry->second->shortcut_output = sampled_output(entry->second->layer, value, positions);
-    }
-  };
-  models::Executor(network, device).run(inputs, run);
+    };
+    const auto measure_shortcut = [&](const at::Tensor& value) { target.shortcut_output = sampled_output(target.layer, value, positions); };
+    watches.push_back({.input = target.layer.input, .shortcut = target.shortcut, .on_input = measure, .on_shortcut = measure_shortcut});
+  }
+  run_watched(models::Executor(network, device), inputs, watches);
 }
 
 namespace {

@@ -5,13 +5,23 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "evaluators/internal/layer_inputs.h"
+#include "models/executor.h"
 #include "models/network.h"
 
 namespace lathe::evaluators::internal {
+
+// Who is told what a layer reads, and before that the value of its shortcut where it has one, the moment they are known.
+struct LayerWatch {
+  models::ValueId input, shortcut = models::kNoValue;
+  std::function<void(const at::Tensor&)> on_input = {}, on_shortcut = {};
+};
+// One pass. What is told may change constants that later layers read.
+void run_watched(const models::Executor& executor, const std::vector<at::Tensor>& inputs, const std::vector<LayerWatch>& watches);
 
 // Samples are those of unfolded_input().
 struct LinearTarget {

@@ -8,7 +8,6 @@ each time, and errors add up over 56 layers.
 """
 import json
 import os
-import subprocess
 import sys
 
 try:
@@ -20,16 +19,11 @@ except ImportError as error:
     print("skipped:", error)
     sys.exit(77)
 
+from check_apply import run
+
 MODELS = ("resnet20_cifar10", "efficientnet_lite0", "minilm_sst2")
 TOLERANCE = 1e-3
 RATIO = 0.3
-
-
-def run(*command):
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(map(str, command))}: exit {done.returncode}: {done.stderr.strip()}")
-    return done.stdout
 
 
 def zero_branch(model, name):
