@@ -19,14 +19,6 @@ using models::Node;
 using models::Tensor;
 using models::ValueId;
 
-// As weight_axes() has them for float networks.
-WeightAxes stored_axes(const Node& node, int operand, int rank) {
-  if (node.op == "Conv") return {1, 0};
-  if (node.op == "ConvTranspose") return {0, 1};
-  if (node.op == "Gemm") return models::gemm_attributes(node).transpose_b ? WeightAxes{1, 0} : WeightAxes{0, 1};
-  return operand == 1 ? WeightAxes{rank - 2, rank - 1} : WeightAxes{rank - 1, rank - 2};
-}
-
 class Collector {
  public:
   Collector(const Network& network, const Policy& policy) : network_(network), makers_(models::producers(network)) {
@@ -78,7 +70,7 @@ class Collector {
     const LayerPolicy layer = found == layers_.end() ? LayerPolicy{} : *found->second;
     PackedUnits units{.kept = values.size()};
     if (is_sparse(layer) && node.op != "Gather") {
-      const WeightAxes axes = stored_axes(node, weight.operand, static_cast<int>(values.rank()));
+      const WeightAxes axes = weight_axes(node, weight.operand, static_cast<int>(values.rank()));
       const auto extent = [&](int axis) { return values.shape()[static_cast<std::size_t>(axis)]; };
       const WeightUnits counted = weight_units(values.size(), extent(axes.input), extent(axes.output), layer);
       units = {.kept = counted.kept, .size = counted.size, .axis = axes.output};

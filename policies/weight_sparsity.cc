@@ -5,6 +5,7 @@
 #include <map>
 #include <numeric>
 
+#include "models/base/check.h"
 #include "models/operators.h"
 #include "policies/layer_policies.h"
 #include "policies/weight_blocks.h"
@@ -110,11 +111,17 @@ std::vector<bool> kept_by_magnitude(const Tensor& weight, WeightAxes axes, const
 }
 
 WeightAxes weight_axes(const Network& network, const Node& layer) {
-  const int output = models::output_channel_axis(network, layer);
-  if (layer.op != "MatMul") return {1 - output, output};
-  const models::ValueId weight = layer.inputs[static_cast<std::size_t>(models::weight_input(network, layer))];
-  const int rank = static_cast<int>(network.value(weight).shape.size());
-  return {2 * rank - 3 - output, output};  // the other one of the last two axes
+  const int operand = models::weight_input(network, layer);
+  LATHE_CHECK_GE(operand, 0);
+  return weight_axes(layer, operand, static_cast<int>(network.value(layer.inputs[static_cast<std::size_t>(operand)]).shape.size()));
+}
+
+WeightAxes weight_axes(const Node& layer, int operand, int rank) {
+  if (layer.op == "Conv") return {1, 0};
+  if (layer.op == "ConvTranspose") return {0, 1};
+  if (layer.op == "Gemm") return models::gemm_attributes(layer).transpose_b ? WeightAxes{1, 0} : WeightAxes{0, 1};
+  LATHE_CHECK_EQ(layer.op, "MatMul");
+  return operand == 1 ? WeightAxes{rank - 2, rank - 1} : WeightAxes{rank - 1, rank - 2};
 }
 
 bool is_sparse(const LayerPolicy& layer) {

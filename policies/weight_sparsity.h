@@ -48,6 +48,8 @@ struct WeightAxes {
   int input, output;
 };
 WeightAxes weight_axes(const models::Network& network, const models::Node& layer);
+// The same for a weight of `rank` that the layer reads as its input `operand`, a constant or what one is dequantized to.
+WeightAxes weight_axes(const models::Node& layer, int operand, int rank);
 
 // By element, whether it stays: the largest magnitudes of the layer, or of each four input channels, or the blocks of the largest sums of
 // squares. Of equal ones the later stay.
